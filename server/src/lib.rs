@@ -1,0 +1,1 @@
+//! The FOTA server of fotalab.

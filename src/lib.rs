@@ -1,0 +1,2 @@
+//! fotalab: a conformance lab for firmware over the air.
+pub mod scenario;
