@@ -36,3 +36,8 @@ pub const REQUEST_TIME: Duration = Duration::from_secs(30);
 pub const WIREMOCK_REQUESTS: usize = 1_000;
 /// Bytes of requests after which a wiremock server is replaced.
 pub const WIREMOCK_BYTES: usize = 16 * 1024 * 1024;
+/// Time for a client of a front to take the next piece of a response.
+pub const RESPONSE_PIECE_TIME: Duration = Duration::from_secs(30);
+/// Time that a closed connection still takes what its client sends, so that no reset destroys
+/// the response on its way.
+pub const LINGER_TIME: Duration = Duration::from_secs(1);

@@ -12,17 +12,22 @@
 //! 3. Otherwise 404, with a text that says the closest queued answer.
 
 mod answer;
+mod backend;
 mod difference;
+mod entry;
 mod expected;
+mod front;
 mod journal;
+mod proxy;
 mod queue;
+mod reply;
+mod request;
 mod target;
 mod text;
 
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -32,8 +37,10 @@ use tokio::sync::watch;
 pub use answer::{Answer, Mode, Use};
 pub use difference::Difference;
 pub use expected::{Closest, ExpectedCall};
+pub use front::{Front, start};
 pub use journal::{Answered, Received};
 pub use queue::{ClosestAnswer, Leftover, NotQueued};
+pub use reply::Reply;
 pub use text::TextError;
 
 use journal::Journal;
@@ -44,21 +51,6 @@ use target::Target;
 #[derive(Clone)]
 pub struct Cloud {
     shared: Arc<Shared>,
-}
-
-/// What a front sends back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
-    /// Status.
-    pub status: u16,
-    /// Headers, without those of the connection.
-    pub headers: Vec<(String, String)>,
-    /// Body.
-    pub body: Bytes,
-    /// Time to let pass first.
-    pub after: Option<Duration>,
-    /// Cut the connection after this many bytes of the response, the status line included.
-    pub cut_after: Option<usize>,
 }
 
 type Observer = Box<dyn Fn(&Received) + Send>;
@@ -248,70 +240,14 @@ impl fmt::Debug for Cloud {
     }
 }
 
-impl Reply {
-    fn of(answer: &Answer) -> Self {
-        Self {
-            status: answer.status,
-            headers: answer.headers.clone(),
-            body: answer.body.clone(),
-            after: answer.after,
-            cut_after: answer.cut_after,
-        }
-    }
-
-    fn not_found(method: &str, target: &str, closest: Option<ClosestAnswer>) -> Self {
-        // Begins as the reference's answer does.
-        let mut text = format!("No responses found for {method} {target}\n");
-        match closest {
-            None => text.push_str("nothing is queued\n"),
-            Some(ClosestAnswer {
-                answer,
-                used_up,
-                differences,
-            }) => {
-                let state = if used_up { "used up" } else { "queued" };
-                text.push_str(&format!(
-                    "closest: {} {} ({state})\n",
-                    answer.method, answer.path
-                ));
-                for difference in differences {
-                    text.push_str(&format!("  {difference}\n"));
-                }
-            }
-        }
-        let plain = (
-            "Content-Type".to_owned(),
-            "text/plain; charset=utf-8".to_owned(),
-        );
-        let body = text.into();
-        Self {
-            status: 404,
-            headers: vec![plain],
-            body,
-            after: None,
-            cut_after: None,
-        }
-    }
-
-    fn to_journal(&self, from: Option<u64>, unexpected: bool) -> Answered {
-        Answered {
-            status: self.status,
-            headers: self.headers.clone(),
-            body: self.body.clone(),
-            from,
-            unexpected,
-            after: self.after,
-            cut_after: self.cut_after,
-        }
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn cloud() -> Cloud {

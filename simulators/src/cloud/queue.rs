@@ -3,9 +3,10 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use super::{
-    answer::{Answer, Mode, Use, weight},
+    answer::{Answer, Mode, Use},
     difference::Difference,
-    target::{BadRegex, QueryPattern, Target, normal_path},
+    entry::{Entry, common},
+    target::{BadRegex, Target},
 };
 use crate::limits::{QUEUED_ANSWERS, QUEUED_BYTES, SPENT_ANSWERS};
 
@@ -54,14 +55,6 @@ pub struct ClosestAnswer {
     pub differences: Vec<Difference>,
 }
 
-#[derive(Debug)]
-struct Entry {
-    answer: Arc<Answer>,
-    path: String,
-    query: QueryPattern,
-    uses: u64,
-}
-
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     mode: Mode,
@@ -79,14 +72,7 @@ impl Queue {
     }
 
     pub(super) fn push(&mut self, answer: Answer) -> Result<(), NotQueued> {
-        let query = QueryPattern::compile(&answer.query)?;
-        let path = normal_path(&answer.path);
-        let entry = Entry {
-            answer: Arc::new(answer),
-            path,
-            query,
-            uses: 0,
-        };
+        let entry = Entry::new(answer)?;
         if self.mode == Mode::InOrder {
             // What only stayed for want of another answer goes; so does a kept one for a newer.
             let replaces_kept = entry.answer.usage == Use::Kept;
@@ -192,76 +178,18 @@ impl Queue {
     }
 
     fn spend(&mut self, index: usize) {
-        let entry = self.entries.remove(index);
+        let mut entry = self.entries.remove(index);
         self.bytes -= entry.answer.weight();
         if self.spent.len() == SPENT_ANSWERS {
             self.spent.pop_front();
         }
         // Only its request is of interest from here on, not its body.
-        let answer = Answer {
+        entry.answer = Arc::new(Answer {
             body: bytes::Bytes::new(),
             ..Answer::clone(&entry.answer)
-        };
-        self.spent.push_back(Entry {
-            answer: Arc::new(answer),
-            ..entry
         });
+        self.spent.push_back(entry);
     }
-}
-
-impl Entry {
-    fn answers(&self, method: &str, target: &Target) -> bool {
-        self.answer.method == method
-            && self.path == target.path
-            && !self.query_differs(target, Mode::InOrder)
-    }
-
-    /// The reference's lookup: by the stored key's beginning, surplus parameters allowed.
-    fn is_found_by(&self, method: &str, target: &Target) -> bool {
-        self.answer.method == method
-            && self.path.starts_with(&target.path)
-            && !self.query_differs(target, Mode::NewestFirst)
-    }
-
-    fn query_differs(&self, target: &Target, mode: Mode) -> bool {
-        !match mode {
-            _ if self.query.is_empty() => true,
-            Mode::InOrder => self.query.is_exactly(&target.query),
-            Mode::NewestFirst => self.query.is_within(&target.query),
-        }
-    }
-
-    fn has_pattern_of(&self, other: &Self) -> bool {
-        let sorted = |entry: &Self| {
-            let mut query = entry.answer.query.clone();
-            query.sort_unstable();
-            query
-        };
-        self.answer.method == other.answer.method
-            && self.path == other.path
-            && weight(&self.answer.query) == weight(&other.answer.query)
-            && sorted(self) == sorted(other)
-    }
-
-    fn differences(&self, method: &str, target: &Target, mode: Mode) -> Vec<Difference> {
-        let mut differences = Vec::new();
-        if self.answer.method != method {
-            let (expected, actual) = (self.answer.method.clone(), method.to_owned());
-            differences.push(Difference::Method { expected, actual });
-        }
-        if self.path != target.path {
-            let (expected, actual) = (self.path.clone(), target.path.clone());
-            differences.push(Difference::Path { expected, actual });
-        }
-        if !self.query.is_empty() {
-            differences.extend(self.query.differences(&target.query, mode == Mode::InOrder));
-        }
-        differences
-    }
-}
-
-fn common(a: &str, b: &str) -> usize {
-    a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
 }
 
 #[cfg(test)]
