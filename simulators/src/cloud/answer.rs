@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{
-    target::{QueryPattern, Target},
+    target::{self, QueryPattern, Target},
     text::{self, TextError},
 };
 
@@ -148,7 +148,7 @@ pub(super) fn read_request(text: &str, line: usize) -> Result<(String, Target), 
     if !target.starts_with('/') {
         return fail(format!("the path `{target}` does not begin with `/`"));
     }
-    Ok((method.to_owned(), Target::read(target)))
+    Ok((method.to_owned(), target::read_wanted(target)))
 }
 
 fn read_status(line: &str) -> Result<u16, TextError> {

@@ -80,6 +80,9 @@ fn read_head(unread: &mut Vec<u8>) -> Result<Option<(Request, Length)>, Unread> 
     let mut headers = [httparse::EMPTY_HEADER; REQUEST_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
     let size = match parsed.parse(unread) {
+        Ok(httparse::Status::Complete(size)) if size > REQUEST_HEAD_BYTES => {
+            return Err(HEAD_TOO_LARGE);
+        }
         Ok(httparse::Status::Complete(size)) => size,
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(httparse::Error::TooManyHeaders) => return Err(HEAD_TOO_LARGE),

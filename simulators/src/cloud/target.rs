@@ -26,6 +26,24 @@ impl Target {
     }
 }
 
+/// Reads a target as scenarios write it: in a value of the form `/regex/` a `+` repeats and is no
+/// space.
+pub(super) fn read_wanted(text: &str) -> Target {
+    let Some((path, query)) = text.split_once('?') else {
+        return Target::read(text);
+    };
+    let parameters = query
+        .split('&')
+        .map(|parameter| match parameter.split_once('=') {
+            Some((name, value)) if regex_of(value).is_some() => {
+                format!("{name}={}", value.replace('+', "%2B"))
+            }
+            _ => parameter.to_owned(),
+        });
+    let query: Vec<String> = parameters.collect();
+    Target::read(&format!("{path}?{}", query.join("&")))
+}
+
 /// A path in which unreserved characters (RFC 3986, section 2.3) stand for themselves and other
 /// escapes are upper case. Nothing else changes: `%2F` stays apart from `/`, `..` stays.
 pub(super) fn normal_path(path: &str) -> String {
@@ -235,6 +253,13 @@ mod tests {
         assert!(matches("/OOB/i", "id=oob") && matches("/o/g", "id=oob"));
         assert!(matches("/a/x", "id=/a/x"), "an unknown flag makes it text");
         assert!(QueryPattern::compile(&wanted("/(/")).is_err());
+    }
+
+    #[test]
+    fn a_plus_is_a_space_except_in_a_regular_expression() {
+        let wanted = read_wanted(r"/x?a=/^\d+$/&b=1+2&c");
+        let value = |index: usize| wanted.query[index].1.as_str();
+        assert_eq!((value(0), value(1), value(2)), (r"/^\d+$/", "1 2", ""));
     }
 
     #[test]
