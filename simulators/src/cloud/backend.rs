@@ -274,3 +274,39 @@ fn headers(given: &[(String, String)]) -> Vec<(HeaderName, HeaderValue)> {
         .chain([close])
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Mode, *};
+
+    #[tokio::test]
+    async fn a_wiremock_server_that_holds_much_is_replaced() {
+        let cloud = Cloud::new(Mode::InOrder, fotalab_wire::net::Clock::starting_at(0));
+        let backend = Backend::wiremock(Desk::new(cloud)).await.expect("a port");
+        let mut servers = Vec::new();
+        for bytes in [1, WIREMOCK_BYTES, 1] {
+            let (_stream, server) = backend.connect(bytes).await.expect("a connection");
+            servers.push(server.expect("wiremock"));
+        }
+        assert_eq!(servers[0].address(), servers[1].address());
+        assert_ne!(servers[1].address(), servers[2].address());
+    }
+
+    #[test]
+    fn headers_of_the_connection_are_ours() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let given = [
+            pair("Content-Length", "9"),
+            pair("connection", "keep-alive"),
+            pair("X-A", "1"),
+            pair("not a name", "1"),
+            pair("X-B", "\n"),
+        ];
+        let sent: Vec<_> = headers(&given).iter().map(|it| it.0.to_string()).collect();
+        assert_eq!(sent, ["x-a", "connection"]);
+        assert_eq!(
+            [200, 101, 42].map(|code| status(code).as_u16()),
+            [200, 500, 500]
+        );
+    }
+}

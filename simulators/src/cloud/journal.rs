@@ -66,11 +66,10 @@ impl Journal {
     pub(super) fn push(&mut self, mut call: Received) -> Arc<Received> {
         self.last += 1;
         call.seq = self.last;
-        if call.body.len() > JOURNAL_BODY_BYTES {
-            // A copy, since a slice would keep the whole body in memory.
-            call.body = Bytes::copy_from_slice(&call.body[..JOURNAL_BODY_BYTES]);
-            call.truncated = true;
-        }
+        // A copy, since the body may be a slice of a much larger buffer, which it keeps alive.
+        let kept = call.body.len().min(JOURNAL_BODY_BYTES);
+        call.truncated = kept < call.body.len();
+        call.body = Bytes::copy_from_slice(&call.body[..kept]);
         let call = Arc::new(call);
         self.bytes += call.weight();
         self.calls.push_back(Arc::clone(&call));
