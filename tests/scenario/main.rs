@@ -1,0 +1,3 @@
+//! The scenario language, against files: those of other people, our own, and broken ones.
+
+mod seeds;
