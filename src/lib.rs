@@ -7,7 +7,9 @@
 //! A crate that adds steps of its own writes them with cucumber's macros over [`Lab`] and runs
 //! its features from `cargo test` with [`harness`].
 
+pub mod cli;
 pub mod plan;
+pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod steps;

@@ -13,7 +13,7 @@ use super::{
 use crate::scenario::{
     Diagnostic, Expression, Text,
     ast::{Block, Step, StepKind},
-    parse_duration, placeholder,
+    parse_duration, placeholder, printed,
 };
 
 /// A step with its definition.
@@ -61,7 +61,7 @@ pub fn time_limit(title: &str) -> Option<(LimitKind, &str, usize)> {
 }
 
 /// Binds one step where `known` variables have values; adds what it stores to `known`.
-pub fn bind(step: Step, known: &mut Known, problems: &mut Vec<Diagnostic>) -> Option<BoundStep> {
+pub(super) fn bind(step: Step, known: &mut Known, problems: &mut Vec<Diagnostic>) -> Option<BoundStep> {
     let before = problems.len();
     check_names(&step.title, false, known, problems);
     if let Some(block) = &step.block {
@@ -150,7 +150,7 @@ fn with_stand_ins(title: &str, known: &Known) -> (String, bool) {
         let value = Expression::compile(&title[found.expression.clone()])
             .and_then(|it| it.evaluate(&Value::Object(known.binding().clone()), BINDING_TIME));
         match value {
-            Ok(Some(value)) => text.push_str(&placeholder::print(&value)),
+            Ok(Some(value)) => text.push_str(&printed(&value)),
             _ => {
                 whole = false;
                 text.push('0');

@@ -52,6 +52,14 @@ impl FileDiagnostic {
     }
 }
 
+/// Sorts mistakes as a reader meets them; each is said once.
+pub fn in_reading_order(problems: &mut Vec<FileDiagnostic>) {
+    problems.sort_by(|a, b| {
+        (&a.path, a.diagnostic.span, a.diagnostic.code).cmp(&(&b.path, b.diagnostic.span, b.diagnostic.code))
+    });
+    problems.dedup_by(|a, b| a.path == b.path && a.diagnostic == b.diagnostic);
+}
+
 /// What is to be run.
 #[derive(Debug)]
 pub struct Plan {
@@ -179,10 +187,7 @@ pub fn plan(
         let groups = planned.into_iter().flatten().collect();
         Ok(Plan { groups })
     } else {
-        problems.sort_by(|a, b| {
-            (&a.path, a.diagnostic.span, a.diagnostic.code).cmp(&(&b.path, b.diagnostic.span, b.diagnostic.code))
-        });
-        problems.dedup_by(|a, b| a.path == b.path && a.diagnostic == b.diagnostic);
+        in_reading_order(&mut problems);
         Err(problems)
     }
 }
@@ -386,7 +391,10 @@ impl Binder<'_> {
         }
         let line = row.span.position(source).line;
         let (row_line, values) = match &row.row {
-            Some((span, values)) => (span.position(source).line, values.clone()),
+            Some((span, values)) => (
+                span.position(source).line,
+                values.iter().map(|(name, value)| (name.clone(), crate::scenario::printed(value))).collect(),
+            ),
             None => (line, Vec::new()),
         };
         let own_lines = scenario.span.position(source).line..end.position(source).line + 1;

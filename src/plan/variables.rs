@@ -29,7 +29,7 @@ const STAND_IN: &str = "0";
 
 /// The variables known at one place of a feature.
 #[derive(Clone, Debug)]
-pub struct Known {
+pub(super) struct Known {
     /// Names that have a value by now.
     names: BTreeSet<String>,
     /// Values to bind with; never used while steps run.
@@ -41,7 +41,7 @@ pub struct Known {
 impl Known {
     /// What is there before the first step: given variables and `--set`.
     #[must_use]
-    pub fn at_start<'a>(set: impl IntoIterator<Item = (&'a String, &'a Value)>) -> Self {
+    pub(super) fn at_start<'a>(set: impl IntoIterator<Item = (&'a String, &'a Value)>) -> Self {
         let mut binding = Map::new();
         for (name, value) in GIVEN {
             binding.insert((*name).to_owned(), json!(value));
@@ -54,7 +54,7 @@ impl Known {
     }
 
     /// Takes the example values of a file; they make no name known.
-    pub fn bind_with(&mut self, examples: &Map<String, Value>) {
+    pub(super) fn bind_with(&mut self, examples: &Map<String, Value>) {
         for (name, value) in examples {
             if !GIVEN.iter().any(|(given, _)| given == name) {
                 self.binding.insert(name.clone(), value.clone());
@@ -63,7 +63,7 @@ impl Known {
     }
 
     /// Takes a variant.
-    pub fn bind_variant(&mut self, variant: Option<&Map<String, Value>>) {
+    pub(super) fn bind_variant(&mut self, variant: Option<&Map<String, Value>>) {
         if let Some(variant) = variant {
             self.binding.insert("variant".to_owned(), Value::Object(variant.clone()));
             self.names.insert("variant".to_owned());
@@ -72,12 +72,12 @@ impl Known {
 
     /// Whether a step may use this name here.
     #[must_use]
-    pub fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.names.contains(name)
     }
 
     /// Takes what a step stores.
-    pub fn store(&mut self, definition: &Definition, captures: &Captures) {
+    pub(super) fn store(&mut self, definition: &Definition, captures: &Captures) {
         for name in stored_names(definition, captures) {
             self.binding.entry(name.clone()).or_insert_with(|| json!(STAND_IN));
             self.names.insert(name);
@@ -87,13 +87,13 @@ impl Known {
 
     /// Values for binding, with stand-ins for names that have none.
     #[must_use]
-    pub fn binding(&self) -> &Map<String, Value> {
+    pub(super) fn binding(&self) -> &Map<String, Value> {
         &self.binding
     }
 
     /// The known name that looks most like this one.
     #[must_use]
-    pub fn nearest(&self, name: &str) -> Option<&str> {
+    pub(super) fn nearest(&self, name: &str) -> Option<&str> {
         self.names
             .iter()
             .map(|known| (strsim::jaro_winkler(known, name), known.as_str()))

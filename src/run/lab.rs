@@ -85,8 +85,8 @@ impl Lab {
     }
 
     /// cucumber's own runner makes Worlds; ours is needed for context, waiting and limits.
-    async fn outside_of_a_run() -> Result<Self, &'static str> {
-        Err("a Lab is made by fotalab's runner: use fotalab::run or `fotalab::harness`")
+    async fn outside_of_a_run() -> Result<Self, StepError> {
+        Err(StepError("a Lab is made by fotalab's runner: use fotalab::run or `fotalab::harness`".to_owned()))
     }
 
     /// The value of a variable.

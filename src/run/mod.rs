@@ -26,7 +26,7 @@ pub use self::{
         AttemptRecord, FeatureRecord, MAX_ATTEMPTS_KEPT, RunRecord, ScenarioRecord, StepRecord, Verdict,
     },
 };
-pub(crate) use self::{group::uses, lab::Equipment};
+pub(crate) use self::group::uses;
 use crate::{
     plan::{PartKey, Plan},
     scenario::ast::ClockChoice,

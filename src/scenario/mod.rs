@@ -12,7 +12,7 @@ mod front_matter;
 mod lines;
 mod nearest;
 mod outline;
-mod placeholder;
+pub mod placeholder;
 mod print;
 mod text;
 
@@ -26,6 +26,7 @@ pub use expression::{
 };
 pub use outline::{Instance, instances};
 pub use placeholder::{Kind, Placeholder, PlaceholderError, Replaced, find, replace};
+pub use print::print as printed;
 pub use text::{Position, Span, Text};
 
 use self::ast::{Dialect, Document};

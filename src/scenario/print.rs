@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// A value as text: strings bare, numbers without an exponent or `.0` up to 2^53, objects and
 /// arrays as compact JSON.
-pub(super) fn print(value: &Value) -> String {
+pub fn print(value: &Value) -> String {
     match value {
         Value::String(it) => it.clone(),
         Value::Number(it) => it

@@ -56,7 +56,7 @@ catalogue! {
     uses: &[Part::Server, Part::Upstream],
 }
 #[given(regex = r"^the server knows the `(?P<account>[^`]+)` account$")]
-async fn account(lab: &mut Lab, account: String) -> StepResult {
+async fn knows_account(lab: &mut Lab, account: String) -> StepResult {
     know_account(lab, &account).await
 }
 

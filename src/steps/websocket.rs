@@ -2,7 +2,7 @@
 
 mod client;
 
-use cucumber::{given, then, when};
+use cucumber::{then, when};
 use serde_json::{Value, json};
 use std::time::Duration;
 

@@ -41,7 +41,7 @@ catalogue! {
     example: "When I `GET` `${APIURL}/health`\n\nThen the status code of the last response should be `200`",
 }
 #[then(regex = r"^the status code of the last response should be `(?P<status>\d+)`$")]
-async fn status(lab: &mut Lab, status: String) -> StepResult {
+async fn status_is(lab: &mut Lab, status: String) -> StepResult {
     let answer = answer(lab).await?;
     let expected: u32 = status.parse().unwrap_or_default();
     lab.expect(u32::from(answer.status) == expected, || {
@@ -55,7 +55,7 @@ catalogue! {
     example: "When I `GET` `${APIURL}/health`\n\nThen the `Content-Type` header of the last response should match `^application/json`",
 }
 #[then(regex = r"^the `(?P<header>[^`]+)` header of the last response should (?P<how>be|match) `(?P<value>[^`]+)`$")]
-async fn header(lab: &mut Lab, header: String, how: String, value: String) -> StepResult {
+async fn header_is(lab: &mut Lab, header: String, how: String, value: String) -> StepResult {
     let answer = answer(lab).await?;
     let actual: Vec<String> = answer
         .headers

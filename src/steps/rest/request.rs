@@ -36,7 +36,7 @@ catalogue! {
     waiting: Waiting::Never,
 }
 #[given(regex = r"^the `(?P<header>[^`]+)` header of the next request is `(?P<value>[^`]+)`$")]
-async fn header(lab: &mut Lab, header: String, value: String) -> StepResult {
+async fn next_header(lab: &mut Lab, header: String, value: String) -> StepResult {
     if header.eq_ignore_ascii_case("authorization") {
         let secret = value.rsplit(' ').next().unwrap_or(&value).to_owned();
         lab.equipment.secrets.add("authorization", &secret);
