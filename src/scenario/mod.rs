@@ -9,6 +9,7 @@ mod expression;
 mod expression_names;
 mod expressions;
 mod front_matter;
+mod gherkin;
 mod lines;
 mod nearest;
 mod outline;
@@ -24,6 +25,7 @@ pub use expression::{
     DEEPEST_RECURSION, Expression, ExpressionError, FreeName, LONGEST_EVALUATION, LONGEST_SEQUENCE,
     LONGEST_SOURCE, LONGEST_STRING,
 };
+pub use gherkin::gherkin_document;
 pub use outline::{Instance, instances};
 pub use placeholder::{Kind, Placeholder, PlaceholderError, Replaced, find, replace};
 pub use print::print as printed;
@@ -62,7 +64,9 @@ pub fn parse(path: &Path, source: Arc<str>) -> Parsed {
                 diagnostics.append(&mut found);
                 feature
             }
-            Dialect::MarkdownWithGherkin | Dialect::Gherkin => None,
+            Dialect::MarkdownWithGherkin | Dialect::Gherkin => {
+                gherkin::parse(body, header.lines + 1, dialect, &mut diagnostics)
+            }
         }
     };
     if let Some(feature) = &feature {

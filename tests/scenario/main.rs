@@ -1,3 +1,4 @@
 //! The scenario language, against files: those of other people, our own, and broken ones.
 
+mod gherkin;
 mod seeds;
