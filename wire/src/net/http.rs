@@ -90,7 +90,9 @@ pub async fn send(
         .handshake(TokioIo::new(stream))
         .await
         .map_err(broken)?;
-    let driver = tokio::spawn(connection);
+    // In a set, so that a caller who gives up also ends the connection.
+    let mut driver = tokio::task::JoinSet::new();
+    driver.spawn(connection);
 
     let host_header = parts.uri.authority().map(|it| it.as_str().to_owned()).unwrap_or_default();
     if let Ok(value) = HeaderValue::from_str(&host_header) {
@@ -113,7 +115,6 @@ pub async fn send(
             Error::BrokeOff { authority: authority.clone(), why: why.to_string() }
         }
     });
-    driver.abort();
     Ok(Response::from_parts(parts, collected?.to_bytes()))
 }
 

@@ -1,0 +1,161 @@
+//! Devices: who they are, and what they reported.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::{Problem, fields::Fields};
+use crate::{
+    api::hello::is_fingerprint,
+    core::{
+        devices::{Device, Identity, NotTaken, UNSUPPORTED_MODEL},
+        time::iso,
+        updates::{State, Update},
+        upgrade_path::Target,
+    },
+    limits,
+    server::Server,
+    store::Kind,
+};
+
+/// The account of a device that names none (contract 4).
+const DEFAULT_ACCOUNT: &str = "nordic";
+const FIELDS: &[&str] = &[
+    "fingerprint",
+    "model",
+    "account",
+    "psk",
+    "imei",
+    "imsi",
+    "groups",
+];
+
+/// `PUT /devices/{endpoint}`: replaces what is known of a device, not what it reported.
+pub(super) fn put(server: &Arc<Server>, id: &str, body: &Value) -> Result<Value, Problem> {
+    let mut fields = Fields::of(body, FIELDS);
+    if id.is_empty() || id.len() > limits::MAX_NAME_BYTES {
+        fields.mistake("", "the endpoint name has 1 to 256 bytes");
+    }
+    let longest = limits::MAX_NAME_BYTES;
+    let any = |_: &str| Ok(());
+    let digits = |text: &str| {
+        let fits = (6..=16).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_digit());
+        if fits {
+            Ok(())
+        } else {
+            Err("is not a number of 6 to 16 digits".to_owned())
+        }
+    };
+    let mut identity = Identity {
+        fingerprint: fields.text("fingerprint", longest, |text| {
+            if is_fingerprint(text) {
+                Ok(())
+            } else {
+                Err("Expected string to match regular expression".to_owned())
+            }
+        }),
+        model: fields.text("model", longest, any),
+        account: fields.text("account", longest, any),
+        psk: fields.text("psk", longest, |text| {
+            let hex = text.len() % 2 == 0 && text.bytes().all(|it| it.is_ascii_hexdigit());
+            if hex {
+                Ok(())
+            } else {
+                Err("is not hexadecimal".to_owned())
+            }
+        }),
+        imei: fields.text("imei", longest, digits),
+        imsi: fields.text("imsi", longest, digits),
+        groups: fields.texts("groups"),
+    };
+    let names_account = fields.has("account");
+    fields.finish()?;
+    let supported = identity
+        .model
+        .as_deref()
+        .is_some_and(|it| it != UNSUPPORTED_MODEL);
+    if identity.fingerprint.is_some() && supported && !names_account {
+        identity.account = Some(DEFAULT_ACCOUNT.to_owned());
+    }
+    let document = json!(identity);
+    let taken = server.change(|state, _| state.registry.put_device(id, identity));
+    taken.map_err(|why| match why {
+        NotTaken::FingerprintTaken => Problem::conflict("Another device has this fingerprint"),
+        NotTaken::Full => Problem::conflict("There are too many devices"),
+    })?;
+    server.store.put(Kind::Device, id, document);
+    get(server, id)
+}
+
+/// `GET /devices/{endpoint}`: what is known, without secrets, and what it reported.
+pub(super) fn get(server: &Server, id: &str) -> Result<Value, Problem> {
+    let state = server.state();
+    let unknown = || Problem::not_found("No device found with ID!").detail(id);
+    let device = state.registry.device(id).ok_or_else(unknown)?;
+    let mut view = identity(device);
+    view.insert("reported".into(), reported(device));
+    let updates: Vec<Value> = state.updates.of_device(id).map(update).collect();
+    view.insert("updates".into(), updates.into());
+    Ok(view.into())
+}
+
+fn identity(device: &Device) -> Map<String, Value> {
+    let identity = &device.identity;
+    let mut view = Map::new();
+    view.insert("endpoint".into(), device.id.as_str().into());
+    for (name, value) in [
+        ("model", &identity.model),
+        ("account", &identity.account),
+        ("imei", &identity.imei),
+        ("imsi", &identity.imsi),
+    ] {
+        if let Some(value) = value {
+            view.insert(name.into(), value.as_str().into());
+        }
+    }
+    view.insert("groups".into(), json!(identity.groups));
+    view.insert(
+        "hasFingerprint".into(),
+        identity.fingerprint.is_some().into(),
+    );
+    view.insert("hasPsk".into(), identity.psk.is_some().into());
+    if let Some(at) = device.hide_data_before {
+        view.insert("hideDataBefore".into(), iso(at).into());
+    }
+    view
+}
+
+fn reported(device: &Device) -> Value {
+    let mut view = Map::new();
+    if let Some(stored) = &device.shadow {
+        for (name, value) in [
+            ("appVersion", &stored.firmware.app),
+            ("modemFirmware", &stored.firmware.modem),
+        ] {
+            if let Some(value) = value {
+                view.insert(name.into(), value.as_str().into());
+            }
+        }
+        view.insert("fotaTypes".into(), json!(stored.firmware.types));
+        view.insert("shadowVersion".into(), json!(stored.version));
+    }
+    if let Some(seen) = device.last_seen() {
+        view.insert("lastSeen".into(), seen.into());
+    }
+    view.into()
+}
+
+fn update(update: &Update) -> Value {
+    let state = match update.state {
+        State::New => "new",
+        State::InProgress => "inProgress",
+        State::Ended(ended) => ended.execution_status(),
+    };
+    json!({
+        "id": update.id,
+        "target": Target::name(update.target),
+        "state": state,
+        "statusDetail": update.status_detail,
+        "upstreamJobs": update.steps.iter().map(|it| &it.id).collect::<Vec<_>>(),
+    })
+}

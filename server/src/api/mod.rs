@@ -1,0 +1,115 @@
+//! The faces of the server, one folder each. A face translates its own JSON to the core and back.
+
+mod admin;
+mod body;
+pub(crate) mod hello;
+mod problem;
+
+use std::{convert::Infallible, sync::Arc};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use percent_encoding::percent_decode_str;
+
+use crate::server::Server;
+use hello::Generation;
+use problem::Problem;
+
+/// An answer, whole.
+pub(crate) type Reply = Response<Full<Bytes>>;
+
+/// Answers a request: finds the face by the beginning of the path.
+pub(crate) async fn answer(
+    server: Arc<Server>,
+    request: Request<Incoming>,
+) -> Result<Reply, Infallible> {
+    let path = request.uri().path().to_owned();
+    let generation = Generation::ALL.into_iter().find_map(|generation| {
+        let rest = path.strip_prefix(generation.base())?;
+        (rest.is_empty() || rest.starts_with('/')).then_some((generation, rest))
+    });
+    if let Some((generation, rest)) = generation {
+        return Ok(hello::answer(&server, generation, rest, request).await);
+    }
+    if let Some(rest) = path.strip_prefix("/admin") {
+        return Ok(admin::answer(&server, rest, request).await);
+    }
+    let mut reply = Problem::no_route(request.method(), &path).reply();
+    reply
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, problem::NO_STORE);
+    Ok(reply)
+}
+
+/// The decoded segments of a path that begins with a slash. `%2F` and dots mean nothing here:
+/// a segment is a name, never a place.
+fn segments(path: &str) -> Result<Vec<String>, Problem> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    path.split('/')
+        .map(|segment| decode(segment, path))
+        .collect()
+}
+
+/// Percent-decodes strictly: `%` needs two digits, and the bytes have to be UTF-8.
+fn decode(segment: &str, whole: &str) -> Result<String, Problem> {
+    let bytes = segment.as_bytes();
+    let broken = bytes.iter().enumerate().any(|(at, byte)| {
+        let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
+        *byte == b'%' && !(digit(at + 1) && digit(at + 2))
+    });
+    let decoded = percent_decode_str(segment)
+        .decode_utf8()
+        .ok()
+        .filter(|_| !broken);
+    decoded.map(std::borrow::Cow::into_owned).ok_or_else(|| {
+        Problem::bad_request("Validation failed").detail(format!(
+            "/: the path `{whole}` is not percent-encoded UTF-8"
+        ))
+    })
+}
+
+/// The query's pairs, decoded; of a name given twice the last counts.
+fn query(request: &Request<Incoming>) -> Vec<(String, String)> {
+    let query = request.uri().query().unwrap_or_default();
+    form_urlencoded::parse(query.as_bytes())
+        .into_owned()
+        .collect()
+}
+
+/// Names of methods, for problem documents.
+fn names(methods: &[Method]) -> String {
+    methods
+        .iter()
+        .map(Method::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_names_between_slashes() {
+        for (path, expected) in [
+            ("/device/a/fota", Some(vec!["device", "a", "fota"])),
+            ("/device/%2e%2e/x", Some(vec!["device", "..", "x"])),
+            ("/device/a%2Fb", Some(vec!["device", "a/b"])),
+            ("/device/", Some(vec!["device", ""])),
+            ("/%C3%BC", Some(vec!["ü"])),
+            ("/%zz", None),
+            ("/%", None),
+            ("/%4", None),
+            ("/%ff", None),
+        ] {
+            let found = segments(path).ok();
+            assert_eq!(
+                found,
+                expected.map(|it| it.into_iter().map(str::to_owned).collect()),
+                "{path}"
+            );
+        }
+    }
+}

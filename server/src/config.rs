@@ -1,0 +1,81 @@
+//! What a server is started with.
+
+use std::{net::SocketAddr, time::Duration};
+
+/// The configuration of one server.
+#[derive(Clone)]
+pub struct Config {
+    /// Where to listen; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// The bearer token of the admin face.
+    pub admin_token: String,
+    /// How often upstream is asked, and how long things stay valid.
+    pub timing: Timing,
+    /// All ids are drawn from this seed and the clock.
+    pub seed: u64,
+    /// What `/health` and `x-backend-version` say.
+    pub version: String,
+}
+
+/// Intervals and lifetimes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// Between two looks at an upstream job (contract 2.4).
+    pub follow: Duration,
+    /// Between two looks at the shadows of devices with a websocket (contract 3.6).
+    pub shadows: Duration,
+    /// How long a list of bundles is remembered (contract 1.5).
+    pub bundles: Duration,
+    /// How long a websocket gets live messages after its last sign of life (contract 3.3).
+    pub registration: Duration,
+    /// A websocket without any frame for this long is closed; `None` keeps it open.
+    pub websocket_idle: Option<Duration>,
+    /// Time for a websocket client to take one message.
+    pub websocket_send: Duration,
+}
+
+impl Config {
+    /// For a run of scenarios: a free port on loopback, and upstream asked every second.
+    #[must_use]
+    pub fn for_scenarios(admin_token: String, seed: u64) -> Self {
+        let second = Duration::from_secs(1);
+        let mut config =
+            Self::for_service(SocketAddr::from(([127, 0, 0, 1], 0)), admin_token, seed);
+        config.timing.follow = second;
+        config.timing.shadows = second;
+        config.timing.bundles = 5 * second;
+        config.timing.websocket_idle = None;
+        config
+    }
+
+    /// For a long-running service: the contract's intervals.
+    #[must_use]
+    pub fn for_service(listen: SocketAddr, admin_token: String, seed: u64) -> Self {
+        Self {
+            listen,
+            admin_token,
+            timing: Timing {
+                follow: Duration::from_secs(60),
+                shadows: Duration::from_secs(5),
+                bundles: Duration::from_secs(60),
+                registration: Duration::from_secs(300),
+                websocket_idle: Some(Duration::from_secs(600)),
+                websocket_send: Duration::from_secs(10),
+            },
+            seed,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+/// Without the token.
+impl std::fmt::Debug for Config {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Config")
+            .field("listen", &self.listen)
+            .field("timing", &self.timing)
+            .field("seed", &self.seed)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,383 @@
+//! The update engine: upgrade paths made to happen by upstream jobs (contract section 2).
+//!
+//! A state machine without I/O. Requests, answers, version reports and time go in; what has to be
+//! done comes out of [`Updates::poll_effect`], and [`Updates::poll_timeout`] says when to come back
+//! with [`Updates::handle_timeout`]. Both generations of the API are views of one [`Update`]: its
+//! [`Step`]s are the job executions, the update as a whole is the job.
+
+mod step;
+#[cfg(test)]
+mod tests;
+mod update;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use fotalab_wire::net::UnixMillis;
+
+pub(crate) use step::{JobDetails, Step, is_known_status};
+pub(crate) use update::{Ended, Flow, State, Update};
+
+use super::{
+    shadow::Firmware,
+    time::{iso, millis},
+    ulid::Ulids,
+    upgrade_path::{Target, UpgradePath},
+    version::Version,
+};
+use crate::limits;
+use step::Polled;
+
+/// What somebody wants updated.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// The device's id.
+    pub(crate) device: String,
+    /// The upstream account it belongs to.
+    pub(crate) account: String,
+    /// What is updated; `None` for bundle types that are neither.
+    pub(crate) target: Option<Target>,
+    /// From which version to which bundle.
+    pub(crate) path: UpgradePath,
+    /// How the steps follow each other.
+    pub(crate) flow: Flow,
+}
+
+/// Why an update was not created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// One for this device and target has not ended.
+    Exists,
+    /// No key fits what the device reported (only [`Flow::Stepwise`]).
+    NoMatch {
+        /// What it reported.
+        reported: String,
+    },
+}
+
+/// Why an update was not stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum AbortRefusal {
+    /// There is no such update.
+    Unknown,
+    /// It ended before, in this way.
+    Ended(&'static str),
+    /// It is another device's.
+    NotOwned,
+}
+
+/// Why upstream did not tell about a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PollFailure {
+    /// It answered 404.
+    NotFound,
+    /// Anything else: no answer, an error, an answer that is not understood.
+    Unusable,
+}
+
+/// What the engine wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Create an upstream job, then call [`Updates::created`].
+    Create {
+        /// For whom.
+        update: String,
+        /// The account to use.
+        account: String,
+        /// The device to update.
+        device: String,
+        /// What to install.
+        bundle: String,
+    },
+    /// Ask for an upstream job, then call [`Updates::followed`].
+    Follow {
+        /// For whom.
+        update: String,
+        /// The account to use.
+        account: String,
+        /// The upstream job.
+        job: String,
+    },
+    /// Cancel an upstream job; a failure changes nothing.
+    Cancel {
+        /// The account to use.
+        account: String,
+        /// The upstream job.
+        job: String,
+    },
+    /// A stepwise update has its first upstream job, or will never have one (then it is forgotten).
+    Scheduled {
+        /// Which update.
+        update: String,
+        /// The cause of a failure.
+        outcome: Result<(), String>,
+    },
+    /// The update is running or has ended; listeners want to know.
+    Changed {
+        /// Which update.
+        update: String,
+    },
+    /// The last step of the update has ended; listeners want to know.
+    StepEnded {
+        /// Which update.
+        update: String,
+    },
+}
+
+/// All updates.
+#[derive(Debug)]
+pub(crate) struct Updates {
+    updates: BTreeMap<String, Update>,
+    by_device: BTreeMap<String, BTreeSet<String>>,
+    firmware: BTreeMap<String, Firmware>,
+    agenda: BTreeSet<(UnixMillis, String)>,
+    effects: VecDeque<Effect>,
+    ids: Ulids,
+    follow: Duration,
+}
+
+impl Updates {
+    /// None yet; ids come from `seed`, upstream is asked every `follow`.
+    pub(crate) fn new(seed: u64, follow: Duration) -> Self {
+        Self {
+            updates: BTreeMap::new(),
+            by_device: BTreeMap::new(),
+            firmware: BTreeMap::new(),
+            agenda: BTreeSet::new(),
+            effects: VecDeque::new(),
+            ids: Ulids::new(seed),
+            follow,
+        }
+    }
+
+    /// Starts an update and returns it as it is before anything happened (contract 2.3, step 1).
+    pub(crate) fn create(&mut self, now: UnixMillis, wanted: Wanted) -> Result<Update, Refusal> {
+        let (raw, version) = self.reported(&wanted.device, wanted.target);
+        let fits = version.is_some_and(|it| wanted.path.first_match(it).is_some());
+        if wanted.flow == Flow::Stepwise && !fits {
+            return Err(Refusal::NoMatch {
+                reported: shown(&raw, version),
+            });
+        }
+        let same_target = |it: &&Update| it.target == wanted.target;
+        if self
+            .of_device(&wanted.device)
+            .filter(same_target)
+            .any(Update::holds_lock)
+        {
+            return Err(Refusal::Exists);
+        }
+        self.make_room(&wanted.device);
+        // A path that waits for the next version gives way to the new one.
+        let superseded: Vec<String> = self
+            .of_device(&wanted.device)
+            .filter(|it| same_target(it) && !it.has_ended())
+            .map(|it| it.id.clone())
+            .collect();
+        for id in superseded {
+            self.with(&id, |update, effects| update.give_way(now, effects));
+        }
+        let id = self.ids.draw(now);
+        let update = Update::new(id.clone(), now, wanted, shown(&raw, version));
+        let created = update.clone();
+        self.by_device
+            .entry(update.device.clone())
+            .or_default()
+            .insert(id.clone());
+        self.updates.insert(id.clone(), update);
+        self.with(&id, |update, effects| {
+            update.next_step(now, &raw, version, effects)
+        });
+        Ok(created)
+    }
+
+    /// Upstream created the job that [`Effect::Create`] asked for, or refused.
+    pub(crate) fn created(&mut self, now: UnixMillis, id: &str, outcome: Result<String, String>) {
+        self.with(id, |update, effects| update.created(now, outcome, effects));
+        self.check(now, id);
+        let forgotten = self.updates.get(id).is_some_and(Update::never_began);
+        if forgotten {
+            self.forget(id);
+        }
+    }
+
+    /// Upstream told about the job that [`Effect::Follow`] asked for.
+    pub(crate) fn followed(
+        &mut self,
+        now: UnixMillis,
+        id: &str,
+        answer: Result<JobDetails, PollFailure>,
+    ) {
+        let follow = self.follow;
+        self.with(id, |update, effects| {
+            if let Some(Polled::Ended) = update.followed(now, answer, follow) {
+                update.step_ended(now, effects);
+            }
+        });
+        self.check(now, id);
+    }
+
+    /// A device said what it runs.
+    pub(crate) fn firmware_reported(&mut self, now: UnixMillis, device: &str, firmware: Firmware) {
+        self.firmware.insert(device.to_owned(), firmware);
+        let ids: Vec<String> = self
+            .by_device
+            .get(device)
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
+        for id in ids {
+            self.check(now, &id);
+        }
+    }
+
+    /// Stops an update and its upstream jobs (contract 1.2 and 2.3).
+    pub(crate) fn abort(
+        &mut self,
+        now: UnixMillis,
+        device: &str,
+        id: &str,
+    ) -> Result<(), AbortRefusal> {
+        let update = self.updates.get(id).ok_or(AbortRefusal::Unknown)?;
+        if let State::Ended(ended) = update.state {
+            return Err(AbortRefusal::Ended(ended.execution_status()));
+        }
+        if update.device != device {
+            return Err(AbortRefusal::NotOwned);
+        }
+        self.with(id, |update, effects| {
+            update.fail(now, Ended::Aborted, effects)
+        });
+        Ok(())
+    }
+
+    /// Does what is due.
+    pub(crate) fn handle_timeout(&mut self, now: UnixMillis) {
+        while let Some((due, id)) = self.agenda.first().cloned() {
+            if due > now {
+                break;
+            }
+            self.agenda.pop_first();
+            let Some(update) = self.updates.get(&id) else {
+                continue;
+            };
+            if update.expires() <= now {
+                self.forget(&id);
+            } else {
+                self.with(&id, |update, effects| update.handle_timeout(now, effects));
+            }
+        }
+    }
+
+    /// When [`Updates::handle_timeout`] has something to do.
+    pub(crate) fn poll_timeout(&self) -> Option<UnixMillis> {
+        self.agenda.first().map(|(due, _)| *due)
+    }
+
+    /// The next thing to do.
+    pub(crate) fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// One update.
+    pub(crate) fn get(&self, id: &str) -> Option<&Update> {
+        self.updates.get(id)
+    }
+
+    /// The updates of a device, oldest first.
+    pub(crate) fn of_device(&self, device: &str) -> impl Iterator<Item = &Update> {
+        let ids = self.by_device.get(device).into_iter().flatten();
+        ids.filter_map(|id| self.updates.get(id))
+    }
+
+    /// Devices whose next version an update waits for.
+    pub(crate) fn awaited_devices(&self) -> impl Iterator<Item = &str> {
+        self.by_device
+            .keys()
+            .map(String::as_str)
+            .filter(|device| self.of_device(device).any(Update::awaits_version))
+    }
+
+    /// What a device said it runs: raw and understood.
+    fn reported(&self, device: &str, target: Option<Target>) -> (String, Option<Version>) {
+        let raw = self.firmware.get(device).and_then(|it| match target? {
+            Target::App => it.app.as_deref(),
+            Target::Modem => it.modem_version(),
+        });
+        let raw = raw.unwrap_or_default();
+        (raw.to_owned(), Version::parse(raw))
+    }
+
+    /// Goes on with an update whose device runs something new (bug (a) of 2.3: compares states,
+    /// so a report that came before the wait counts).
+    fn check(&mut self, now: UnixMillis, id: &str) {
+        let Some(update) = self.updates.get(id) else {
+            return;
+        };
+        let (raw, version) = self.reported(&update.device, update.target);
+        if update.is_ready_for(&raw) {
+            self.with(id, |update, effects| {
+                update.next_step(now, &raw, version, effects)
+            });
+        }
+    }
+
+    fn with(&mut self, id: &str, change: impl FnOnce(&mut Update, &mut VecDeque<Effect>)) {
+        let Some(update) = self.updates.get_mut(id) else {
+            return;
+        };
+        let before = update.due();
+        change(update, &mut self.effects);
+        let after = update.due();
+        self.agenda.remove(&(before, id.to_owned()));
+        self.agenda.insert((after, id.to_owned()));
+    }
+
+    fn make_room(&mut self, device: &str) {
+        while self.of_device(device).count() >= limits::MAX_UPDATES_PER_DEVICE {
+            let ended = self.of_device(device).find(|it| it.has_ended());
+            let Some(id) = ended
+                .or_else(|| self.of_device(device).next())
+                .map(|it| it.id.clone())
+            else {
+                return;
+            };
+            self.forget(&id);
+        }
+    }
+
+    fn forget(&mut self, id: &str) {
+        let Some(update) = self.updates.remove(id) else {
+            return;
+        };
+        self.agenda.remove(&(update.due(), id.to_owned()));
+        if let Some(ids) = self.by_device.get_mut(&update.device) {
+            ids.remove(id);
+            if ids.is_empty() {
+                self.by_device.remove(&update.device);
+            }
+        }
+    }
+}
+
+/// How messages spell a reported version.
+fn shown(raw: &str, version: Option<Version>) -> String {
+    match version {
+        Some(version) => version.to_string(),
+        None if raw.is_empty() => "unknown".to_owned(),
+        None => raw.to_owned(),
+    }
+}
+
+/// The time after `now`.
+fn after(now: UnixMillis, wait: Duration) -> UnixMillis {
+    now.saturating_add(millis(wait))
+}
+
+/// Now, as the contract writes it.
+fn stamp(now: UnixMillis) -> String {
+    iso(now)
+}

@@ -1,0 +1,130 @@
+//! What all faces and drivers of one server share.
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use fotalab_wire::net::{Clock, Network, UnixMillis};
+use tokio::{
+    sync::{Notify, Semaphore, oneshot},
+    task::JoinSet,
+};
+
+use crate::{
+    config::Config,
+    core::{
+        devices::Registry,
+        updates::{Update, Updates},
+    },
+    driver, limits,
+    live::Live,
+    store::{Memory, Store},
+    upstream::{Bundle, Caller, Upstream},
+};
+
+/// One server.
+pub(crate) struct Server {
+    /// What it was started with.
+    pub(crate) config: Config,
+    /// The time.
+    pub(crate) clock: Clock,
+    /// The cloud that updates devices for us.
+    pub(crate) upstream: Upstream,
+    /// Who is told what happens.
+    pub(crate) live: Live,
+    /// What survives.
+    pub(crate) store: Box<dyn Store>,
+    /// Bytes that large request bodies may still take.
+    pub(crate) large_bodies: Arc<Semaphore>,
+    /// The update engine has something new to wait for.
+    pub(crate) updates_wake: Notify,
+    /// A device has something new to look at.
+    pub(crate) shadows_wake: Notify,
+    state: Mutex<State>,
+    tasks: Mutex<Option<JoinSet<()>>>,
+}
+
+/// What changes.
+pub(crate) struct State {
+    /// Devices and accounts.
+    pub(crate) registry: Registry,
+    /// The update engine.
+    pub(crate) updates: Updates,
+    /// Who waits for the first upstream job of an update.
+    pub(crate) scheduling: BTreeMap<String, oneshot::Sender<Result<Update, String>>>,
+    /// Bundles per account, and when they were fetched.
+    pub(crate) bundles: BTreeMap<String, (UnixMillis, Arc<Vec<Bundle>>)>,
+}
+
+impl Server {
+    /// A server that knows nobody.
+    pub(crate) fn new(config: Config, network: Arc<dyn Network>, clock: Clock) -> Self {
+        let state = State {
+            registry: Registry::default(),
+            updates: Updates::new(config.seed, config.timing.follow),
+            scheduling: BTreeMap::new(),
+            bundles: BTreeMap::new(),
+        };
+        Self {
+            config,
+            clock,
+            upstream: Upstream::new(network),
+            live: Live::default(),
+            store: Box::new(Memory::default()),
+            large_bodies: Arc::new(Semaphore::new(limits::LARGE_BODIES_BYTES)),
+            updates_wake: Notify::new(),
+            shadows_wake: Notify::new(),
+            state: Mutex::new(state),
+            tasks: Mutex::new(Some(JoinSet::new())),
+        }
+    }
+
+    /// The state, for as long as nothing is awaited.
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The time now.
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.clock.now()
+    }
+
+    /// Changes the state, then does what the update engine wants done.
+    pub(crate) fn change<T>(
+        self: &Arc<Self>,
+        change: impl FnOnce(&mut State, UnixMillis) -> T,
+    ) -> T {
+        let result = driver::change(self, change);
+        self.updates_wake.notify_one();
+        self.shadows_wake.notify_one();
+        result
+    }
+
+    /// How to call the upstream account `name`.
+    pub(crate) fn caller(&self, name: &str) -> Option<Caller> {
+        let account = self.state().registry.account(name)?.clone();
+        Some(Caller {
+            name: name.to_owned(),
+            account,
+        })
+    }
+
+    /// Runs a task until it ends or the server does.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tasks) = tasks.as_mut() {
+            while tasks.try_join_next().is_some() {}
+            tasks.spawn(task);
+        }
+    }
+
+    /// Takes all tasks away; no more are run.
+    pub(crate) fn close(&self) -> Option<JoinSet<()>> {
+        self.tasks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}

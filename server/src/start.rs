@@ -1,0 +1,136 @@
+//! Starts a server and ends it.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use fotalab_wire::net::{
+    Clock, Network,
+    http::{Limits, serve},
+};
+use hyper::service::service_fn;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    api::{self, hello::Generation},
+    config::Config,
+    driver, limits,
+    server::Server,
+};
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("failed to listen on {address}: {source}")]
+    Listen {
+        /// The address of the configuration.
+        address: SocketAddr,
+        /// What the network said.
+        source: io::Error,
+    },
+    /// An empty token would open the admin face to everybody.
+    #[error("failed to start without an admin token")]
+    NoAdminToken,
+}
+
+/// A server that runs until it is stopped or dropped.
+pub struct Running {
+    server: Arc<Server>,
+    address: SocketAddr,
+    admin_token: String,
+}
+
+/// Starts a server in the world of `network` and `clock`, on the current runtime.
+///
+/// # Errors
+/// See [`StartError`].
+pub async fn start(
+    config: Config,
+    network: Arc<dyn Network>,
+    clock: Clock,
+) -> Result<Running, StartError> {
+    if config.admin_token.is_empty() {
+        return Err(StartError::NoAdminToken);
+    }
+    let listener = network
+        .listen(config.listen)
+        .map_err(|source| StartError::Listen {
+            address: config.listen,
+            source,
+        })?;
+    let address = listener.local_addr();
+    let admin_token = config.admin_token.clone();
+    let server = Arc::new(Server::new(config, network, clock));
+    let service = {
+        let server = Arc::clone(&server);
+        service_fn(move |request| api::answer(Arc::clone(&server), request))
+    };
+    let limits = Limits {
+        connections: limits::MAX_CONNECTIONS,
+        head: limits::HEAD_TIMEOUT,
+        ..Limits::default()
+    };
+    server.spawn(serve(listener, service, limits));
+    server.spawn(driver::keep_updates_going(Arc::clone(&server)));
+    server.spawn(driver::keep_shadows_fresh(Arc::clone(&server)));
+    Ok(Running {
+        server,
+        address,
+        admin_token,
+    })
+}
+
+impl Running {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What a scenario has to know: `ADMINURL`, `ADMINTOKEN`, and for each profile of the
+    /// hello.nrfcloud API its `APIURL` and `WSURL`. No URL ends in a slash.
+    #[must_use]
+    pub fn context(&self) -> Map<String, Value> {
+        let mut reachable = self.address;
+        if reachable.ip().is_unspecified() {
+            reachable.set_ip([127, 0, 0, 1].into());
+        }
+        let profiles: Map<String, Value> = Generation::ALL
+            .into_iter()
+            .map(|generation| {
+                let base = format!("{reachable}{}", generation.base());
+                let urls =
+                    json!({"APIURL": format!("http://{base}"), "WSURL": format!("ws://{base}/ws")});
+                (generation.profile().to_owned(), urls)
+            })
+            .collect();
+        let mut context = Map::new();
+        context.insert(
+            "ADMINURL".into(),
+            format!("http://{reachable}/admin").into(),
+        );
+        context.insert("ADMINTOKEN".into(), self.admin_token.as_str().into());
+        context.insert("PROFILES".into(), profiles.into());
+        context
+    }
+
+    /// Ends all its tasks and connections.
+    pub async fn stop(self) {
+        if let Some(mut tasks) = self.server.close() {
+            tasks.shutdown().await;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.server.close());
+    }
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Running")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
