@@ -41,7 +41,11 @@ pub(super) fn check(arguments: &Arguments, when: When) -> Result<Exit, Failure> 
         let (name, value) = super::run::variable(text).map_err(Failure::usage)?;
         set.insert(name, value);
     }
-    let files::Collected { documents, mut diagnostics, .. } = files::collect(&paths).map_err(Failure::usage)?;
+    let files::Collected {
+        documents,
+        mut diagnostics,
+        ..
+    } = files::collect(&paths).map_err(Failure::usage)?;
     let count = documents.len();
     if count == 0 {
         eprintln!("there is no scenario file in {}", paths.join(", "));
@@ -57,7 +61,8 @@ pub(super) fn check(arguments: &Arguments, when: When) -> Result<Exit, Failure> 
         Format::Github => diagnostics::github(&diagnostics),
         Format::Text | Format::Ast => diagnostics::text(&diagnostics, when.on(&out)),
     };
-    out.write_all(text.as_bytes()).map_err(|error| Failure::environment(error.to_string()))?;
+    out.write_all(text.as_bytes())
+        .map_err(|error| Failure::environment(error.to_string()))?;
     if diagnostics.is_empty() {
         eprintln!("{count} files, no mistake");
         return Ok(Exit::Held);
@@ -72,7 +77,7 @@ fn syntax_trees(paths: &[String]) -> Result<Exit, Failure> {
     let mut out = std::io::stdout().lock();
     for (path, _) in files::find(paths).map_err(Failure::usage)? {
         let source = files::read(&path).map_err(Failure::usage)?;
-        let lines = match scenario::gherkin_document(&path, source) {
+        let lines = match scenario::gherkin_document(&path, &source) {
             Ok(document) => vec![document],
             Err(errors) => {
                 exit = Exit::Scenario;

@@ -25,7 +25,17 @@ pub(super) struct Config {
 /// The file that is looked for in the working directory.
 const FILE: &str = "fotalab.toml";
 const KEYS: &[&str] = &[
-    "paths", "target", "profile", "clock", "seed", "concurrency", "patience", "upstream", "report", "junit", "tags",
+    "paths",
+    "target",
+    "profile",
+    "clock",
+    "seed",
+    "concurrency",
+    "patience",
+    "upstream",
+    "report",
+    "junit",
+    "tags",
 ];
 
 impl Config {
@@ -42,20 +52,26 @@ impl Config {
     /// The given paths, else the file's, else `features`.
     pub(super) fn paths(&self, given: &[String]) -> Vec<String> {
         if given.is_empty() {
-            self.paths.clone().unwrap_or_else(|| vec!["features".to_owned()])
+            self.paths
+                .clone()
+                .unwrap_or_else(|| vec!["features".to_owned()])
         } else {
             given.to_vec()
         }
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
+        let table: toml::Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| error.to_string())?;
         let mut config = Self::default();
         for (section, value) in table {
             if section != "run" {
                 return Err(unknown("section", &section, &["run"]));
             }
-            let Value::Table(run) = value else { return Err("`run` is a section: [run]".to_owned()) };
+            let Value::Table(run) = value else {
+                return Err("`run` is a section: [run]".to_owned());
+            };
             for (key, value) in run {
                 config.take(&key, value)?;
             }
@@ -69,18 +85,32 @@ impl Config {
         match key {
             "paths" => {
                 let paths = value.as_array().and_then(|all| {
-                    all.iter().map(|it| it.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+                    all.iter()
+                        .map(|it| it.as_str().map(str::to_owned))
+                        .collect::<Option<Vec<_>>>()
                 });
                 self.paths = Some(paths.ok_or(wrong)?);
             }
-            "seed" => self.seed = Some(value.as_integer().and_then(|it| u64::try_from(it).ok()).ok_or(wrong)?),
+            "seed" => {
+                self.seed = Some(
+                    value
+                        .as_integer()
+                        .and_then(|it| u64::try_from(it).ok())
+                        .ok_or(wrong)?,
+                )
+            }
             "concurrency" => {
                 let number = value.as_integer().and_then(|it| usize::try_from(it).ok());
                 self.concurrency = Some(number.ok_or(wrong)?);
             }
             "patience" => {
-                #[expect(clippy::cast_precision_loss, reason = "a factor of that size is nonsense anyway")]
-                let number = value.as_float().or_else(|| value.as_integer().map(|it| it as f64));
+                #[expect(
+                    clippy::cast_precision_loss,
+                    reason = "a factor of that size is nonsense anyway"
+                )]
+                let number = value
+                    .as_float()
+                    .or_else(|| value.as_integer().map(|it| it as f64));
                 self.patience = Some(number.ok_or(wrong)?);
             }
             "target" => self.target = Some(text.ok_or(wrong)?),
@@ -97,10 +127,18 @@ impl Config {
 }
 
 fn unknown(what: &str, word: &str, known: &[&str]) -> String {
-    let nearest = known.iter().map(|it| (strsim::jaro_winkler(it, word), it)).max_by(|a, b| a.0.total_cmp(&b.0));
+    let nearest = known
+        .iter()
+        .map(|it| (strsim::jaro_winkler(it, word), it))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
     match nearest {
-        Some((likeness, nearest)) if likeness > 0.7 => format!("there is no {what} `{word}`; did you mean `{nearest}`?"),
-        _ => format!("there is no {what} `{word}`; known are {}", known.join(", ")),
+        Some((likeness, nearest)) if likeness > 0.7 => {
+            format!("there is no {what} `{word}`; did you mean `{nearest}`?")
+        }
+        _ => format!(
+            "there is no {what} `{word}`; known are {}",
+            known.join(", ")
+        ),
     }
 }
 
@@ -111,8 +149,16 @@ mod tests {
     #[test]
     fn unknown_keys_are_errors_with_a_suggestion() {
         let error = Config::parse("[run]\nconcurency = 2").expect_err("a typo");
-        assert_eq!(error, "there is no key `concurency`; did you mean `concurrency`?");
+        assert_eq!(
+            error,
+            "there is no key `concurency`; did you mean `concurrency`?"
+        );
         assert!(Config::parse("[run]\nseed = -1").is_err());
-        assert_eq!(Config::parse("[run]\npatience = 2").expect("a number").patience, Some(2.0));
+        assert_eq!(
+            Config::parse("[run]\npatience = 2")
+                .expect("a number")
+                .patience,
+            Some(2.0)
+        );
     }
 }

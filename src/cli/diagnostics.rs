@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report,
+};
 use serde_json::{Value, json};
 
 use super::Paint;
@@ -24,16 +26,31 @@ pub(super) enum Format {
 
 /// For people: place, code frame, how to mend it.
 pub(super) fn text(diagnostics: &[FileDiagnostic], paint: Paint) -> String {
-    let theme = if paint.0 { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let theme = if paint.0 {
+        GraphicalTheme::unicode()
+    } else {
+        GraphicalTheme::unicode_nocolor()
+    };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(100);
     let mut text = String::new();
-    for FileDiagnostic { path, source, diagnostic } in diagnostics {
+    for FileDiagnostic {
+        path,
+        source,
+        diagnostic,
+    } in diagnostics
+    {
         let place = diagnostic.span.position(source);
-        let label = diagnostic.label.clone().unwrap_or_else(|| "here".to_owned());
-        let mut labels = vec![LabeledSpan::new_primary_with_span(Some(label), range(diagnostic.span, source))];
-        labels.extend(
-            diagnostic.related.iter().map(|(span, words)| LabeledSpan::new_with_span(Some(words.clone()), range(*span, source))),
-        );
+        let label = diagnostic
+            .label
+            .clone()
+            .unwrap_or_else(|| "here".to_owned());
+        let mut labels = vec![LabeledSpan::new_primary_with_span(
+            Some(label),
+            range(diagnostic.span, source),
+        )];
+        labels.extend(diagnostic.related.iter().map(|(span, words)| {
+            LabeledSpan::new_with_span(Some(words.clone()), range(*span, source))
+        }));
         let shown = MietteDiagnostic {
             message: diagnostic.message.clone(),
             code: Some(diagnostic.code.to_owned()),
@@ -71,9 +88,17 @@ pub(super) fn json(diagnostics: &[FileDiagnostic]) -> Value {
 /// For GitHub Actions.
 pub(super) fn github(diagnostics: &[FileDiagnostic]) -> String {
     let mut text = String::new();
-    for FileDiagnostic { path, source, diagnostic } in diagnostics {
+    for FileDiagnostic {
+        path,
+        source,
+        diagnostic,
+    } in diagnostics
+    {
         let place = diagnostic.span.position(source);
-        let help = diagnostic.help.as_ref().map_or_else(String::new, |it| format!("\n{it}"));
+        let help = diagnostic
+            .help
+            .as_ref()
+            .map_or_else(String::new, |it| format!("\n{it}"));
         let _ = writeln!(
             text,
             "::error file={},line={},col={},title={}::{}",
@@ -89,7 +114,9 @@ pub(super) fn github(diagnostics: &[FileDiagnostic]) -> String {
 
 /// A message of a workflow command.
 fn message(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
 }
 
 /// A property of a workflow command.
@@ -102,6 +129,8 @@ fn range(span: Span, source: &str) -> std::ops::Range<usize> {
     let start = span.start.min(source.len());
     let end = span.end.clamp(start, source.len());
     // A frame of one line is enough where a whole block is meant.
-    let line_end = source[start..].find('\n').map_or(source.len(), |at| start + at);
+    let line_end = source[start..]
+        .find('\n')
+        .map_or(source.len(), |at| start + at);
     start..end.min(line_end.max(start))
 }

@@ -43,7 +43,10 @@ pub fn collect(arguments: &[String]) -> Result<Collected, String> {
         let source = read(&path)?;
         let parsed = scenario::parse(&path, source);
         let document = parsed.document;
-        let mistakes = parsed.diagnostics.into_iter().map(|it| FileDiagnostic::new(&document, it));
+        let mistakes = parsed
+            .diagnostics
+            .into_iter()
+            .map(|it| FileDiagnostic::new(&document, it));
         collected.diagnostics.extend(mistakes);
         collected.documents.push(document);
     }
@@ -57,7 +60,9 @@ pub(super) fn find(arguments: &[String]) -> Result<Vec<(PathBuf, Option<usize>)>
         let (path, line) = split_line(argument);
         if path.is_dir() {
             if line.is_some() {
-                return Err(format!("`{argument}`: a line goes with a file, not with a directory"));
+                return Err(format!(
+                    "`{argument}`: a line goes with a file, not with a directory"
+                ));
             }
             let mut below = Vec::new();
             walk(&path, 0, &mut below)?;
@@ -81,7 +86,10 @@ pub(super) fn read(path: &Path) -> Result<Arc<str>, String> {
     }
     let bytes = std::fs::read(path).map_err(|error| fail(&error))?;
     let text = String::from_utf8(bytes).map_err(|error| {
-        fail(&format!("it is not UTF-8 (byte {})", error.utf8_error().valid_up_to()))
+        fail(&format!(
+            "it is not UTF-8 (byte {})",
+            error.utf8_error().valid_up_to()
+        ))
     })?;
     Ok(Arc::from(text))
 }
@@ -109,11 +117,17 @@ fn normal(path: &str) -> PathBuf {
 fn walk(directory: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), String> {
     let fail = |error: std::io::Error| format!("`{}` cannot be read: {error}", directory.display());
     if depth > MAX_DEPTH {
-        return Err(format!("`{}` is more than {MAX_DEPTH} directories deep", directory.display()));
+        return Err(format!(
+            "`{}` is more than {MAX_DEPTH} directories deep",
+            directory.display()
+        ));
     }
     for entry in std::fs::read_dir(directory).map_err(fail)? {
         let path = entry.map_err(fail)?.path();
-        let name = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .map(|it| it.to_string_lossy().into_owned())
+            .unwrap_or_default();
         if path.is_dir() {
             walk(&path, depth + 1, found)?;
         } else if name.ends_with(".feature.md") || name.ends_with(".feature") {

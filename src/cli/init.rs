@@ -14,8 +14,14 @@ pub(super) struct Arguments {
 
 const FILES: &[(&str, &str)] = &[
     ("fotalab.toml", include_str!("init/fotalab.toml")),
-    ("features/first.feature.md", include_str!("init/first.feature.md")),
-    (".github/workflows/fotalab.yml", include_str!("init/fotalab.yml")),
+    (
+        "features/first.feature.md",
+        include_str!("init/first.feature.md"),
+    ),
+    (
+        ".github/workflows/fotalab.yml",
+        include_str!("init/fotalab.yml"),
+    ),
 ];
 
 /// Writes the files that are not there yet.
@@ -26,8 +32,9 @@ pub(super) fn init(arguments: &Arguments) -> Result<Exit, Failure> {
             eprintln!("{} is there already and stays as it is", path.display());
             continue;
         }
-        write(&path, content)
-            .map_err(|error| Failure::environment(format!("{} cannot be written: {error}", path.display())))?;
+        write(&path, content).map_err(|error| {
+            Failure::environment(format!("{} cannot be written: {error}", path.display()))
+        })?;
         eprintln!("{} written", path.display());
     }
     eprintln!("now: fotalab run");

@@ -54,7 +54,13 @@ impl From<Exit> for ExitCode {
 #[command(name = "fotalab", version, arg_required_else_help = true)]
 struct Arguments {
     /// When to use colour.
-    #[arg(long, global = true, value_enum, default_value_t, env = "FOTALAB_COLOR")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "FOTALAB_COLOR"
+    )]
     color: paint::When,
     #[command(subcommand)]
     verb: Verb,
@@ -81,7 +87,11 @@ pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            let code = if error.use_stderr() { Exit::Usage } else { Exit::Held };
+            let code = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Held
+            };
             // Nobody is left to tell when even this cannot be printed.
             drop(error.print());
             return code.into();
@@ -99,7 +109,8 @@ pub fn main() -> ExitCode {
     exit.unwrap_or_else(|Failure { exit, message }| {
         eprintln!("error: {message}");
         exit
-    }).into()
+    })
+    .into()
 }
 
 /// A command that could not do its work.
@@ -111,10 +122,16 @@ struct Failure {
 
 impl Failure {
     fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, message: message.into() }
+        Self {
+            exit: Exit::Usage,
+            message: message.into(),
+        }
     }
 
     fn environment(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Environment, message: message.into() }
+        Self {
+            exit: Exit::Environment,
+            message: message.into(),
+        }
     }
 }

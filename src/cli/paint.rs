@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 /// `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum When {
+pub(super) enum When {
     /// On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`.
     #[default]
     Auto,
@@ -17,7 +17,7 @@ pub enum When {
 impl When {
     /// Decides for a stream.
     #[must_use]
-    pub fn on(self, stream: &impl IsTerminal) -> Paint {
+    pub(super) fn on(self, stream: &impl IsTerminal) -> Paint {
         let set = |name: &str| std::env::var_os(name).is_some_and(|it| !it.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|it| it == "dumb");
         Paint(match self {
@@ -34,7 +34,11 @@ pub struct Paint(pub bool);
 
 impl Paint {
     fn code(self, code: &str, text: &str) -> String {
-        if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.0 {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// What held.

@@ -11,7 +11,7 @@ use std::{
 use cucumber::{Cucumber, cli};
 use fotalab_simulators::cloud::Mode;
 use regex::RegexBuilder;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{Exit, Failure, config::Config, diagnostics, files, paint::When};
 use crate::{
@@ -145,15 +145,27 @@ fn exit(record: &RunRecord) -> Exit {
     }
 }
 
-fn planned(collected: files::Collected, selection: &Selection, settings: &Settings, when: When) -> Result<Plan, Exit> {
-    let files::Collected { documents, mut diagnostics, .. } = collected;
+fn planned(
+    collected: files::Collected,
+    selection: &Selection,
+    settings: &Settings,
+    when: When,
+) -> Result<Plan, Exit> {
+    let files::Collected {
+        documents,
+        mut diagnostics,
+        ..
+    } = collected;
     let planned = plan::plan(documents, selection, &settings.set);
     match planned {
         Ok(plan) if diagnostics.is_empty() => Ok(plan),
         planned => {
             diagnostics.extend(planned.err().unwrap_or_default());
             plan::in_reading_order(&mut diagnostics);
-            eprint!("{}", diagnostics::text(&diagnostics, when.on(&std::io::stderr())));
+            eprint!(
+                "{}",
+                diagnostics::text(&diagnostics, when.on(&std::io::stderr()))
+            );
             eprintln!("{} mistakes; nothing was started", diagnostics.len());
             Err(Exit::Scenario)
         }
@@ -177,7 +189,11 @@ fn drive(session: &Arc<Session>, when: When) -> Result<(), Failure> {
                 }
             }
         });
-        let progress = report::Progress::new(&session.plan, session.secrets.clone(), when.on(&std::io::stderr()));
+        let progress = report::Progress::new(
+            &session.plan,
+            session.secrets.clone(),
+            when.on(&std::io::stderr()),
+        );
         let parser = PlanParser(Arc::clone(&session.plan));
         let runner = PlanRunner(Arc::clone(session));
         Cucumber::<Lab, _, (), _, _, cli::Empty>::custom(parser, runner, progress)
@@ -192,7 +208,11 @@ fn drive(session: &Arc<Session>, when: When) -> Result<(), Failure> {
 fn list(plan: &Plan) -> Result<Exit, Failure> {
     let mut out = std::io::stdout().lock();
     for scenario in plan.scenarios().filter(|it| it.role != Role::LeftOut) {
-        let why = if scenario.role == Role::Prerequisite { "  (prerequisite)" } else { "" };
+        let why = if scenario.role == Role::Prerequisite {
+            "  (prerequisite)"
+        } else {
+            ""
+        };
         if writeln!(out, "{}{why}", scenario.id).is_err() {
             break;
         }
@@ -201,8 +221,14 @@ fn list(plan: &Plan) -> Result<Exit, Failure> {
 }
 
 fn settings(arguments: &Arguments, config: &Config) -> Result<Settings, Failure> {
-    let mut settings = Settings { fail_fast: arguments.fail_fast, ..Settings::default() };
-    let target = arguments.target.clone().or_else(|| config.target.as_ref().map(PathBuf::from));
+    let mut settings = Settings {
+        fail_fast: arguments.fail_fast,
+        ..Settings::default()
+    };
+    let target = arguments
+        .target
+        .clone()
+        .or_else(|| config.target.as_ref().map(PathBuf::from));
     if let Some(path) = target {
         let profile = TargetProfile::read(&path, |name| std::env::var(name).ok())
             .map_err(|error| Failure::usage(error.to_string()))?;
@@ -214,27 +240,38 @@ fn settings(arguments: &Arguments, config: &Config) -> Result<Settings, Failure>
         (Some(Clock::Virtual), _) | (None, Some("virtual")) => ClockChoice::Virtual,
         (None, None) => settings.clock,
         (None, Some(other)) => {
-            return Err(Failure::usage(format!("fotalab.toml: `clock` is `real` or `virtual`, not `{other}`")));
+            return Err(Failure::usage(format!(
+                "fotalab.toml: `clock` is `real` or `virtual`, not `{other}`"
+            )));
         }
     };
     if !settings.target.is_embedded() && settings.clock == ClockChoice::Virtual {
-        return Err(Failure::usage("a target lives in real time: `--clock virtual` goes with the embedded server"));
+        return Err(Failure::usage(
+            "a target lives in real time: `--clock virtual` goes with the embedded server",
+        ));
     }
     settings.upstream = match (arguments.upstream, config.upstream.as_deref()) {
         (Some(Upstream::NewestFirst), _) | (None, Some("newest-first")) => Mode::NewestFirst,
         (Some(Upstream::InOrder), _) | (None, None | Some("in-order")) => Mode::InOrder,
         (None, Some(other)) => {
-            return Err(Failure::usage(format!("fotalab.toml: `upstream` is `in-order` or `newest-first`, not `{other}`")));
+            return Err(Failure::usage(format!(
+                "fotalab.toml: `upstream` is `in-order` or `newest-first`, not `{other}`"
+            )));
         }
     };
     settings.profile = arguments.profile.clone().or_else(|| config.profile.clone());
     settings.seed = arguments.seed.or(config.seed).unwrap_or_default();
-    if let Some(number) = arguments.concurrency.or_else(|| config.concurrency.and_then(NonZeroUsize::new)) {
+    if let Some(number) = arguments
+        .concurrency
+        .or_else(|| config.concurrency.and_then(NonZeroUsize::new))
+    {
         settings.concurrency = number;
     }
     if let Some(factor) = arguments.patience.or(config.patience) {
         if !(factor.is_finite() && (0.0..=1_000.0).contains(&factor)) {
-            return Err(Failure::usage(format!("patience is a factor from 0 to 1000, not {factor}")));
+            return Err(Failure::usage(format!(
+                "patience is a factor from 0 to 1000, not {factor}"
+            )));
         }
         settings.patience = factor;
     }
@@ -251,17 +288,29 @@ pub(super) fn variable(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').ok_or_else(wrong)?;
     let (name, value) = match name.strip_suffix(':') {
         Some(name) => {
-            let value = serde_json::from_str(value).map_err(|error| format!("`{name}` is given as JSON, but it is none: {error}"))?;
+            let value = serde_json::from_str(value)
+                .map_err(|error| format!("`{name}` is given as JSON, but it is none: {error}"))?;
             (name, value)
         }
         None => (name, Value::String(value.to_owned())),
     };
     let is_name = !name.is_empty() && name.chars().all(|it| it.is_alphanumeric() || it == '_');
-    if is_name { Ok((name.to_owned(), value)) } else { Err(wrong()) }
+    if is_name {
+        Ok((name.to_owned(), value))
+    } else {
+        Err(wrong())
+    }
 }
 
-fn selection(arguments: &Arguments, config: &Config, collected: &files::Collected) -> Result<Selection, Failure> {
-    let mut selection = Selection { lines: collected.lines.clone(), ..Selection::default() };
+fn selection(
+    arguments: &Arguments,
+    config: &Config,
+    collected: &files::Collected,
+) -> Result<Selection, Failure> {
+    let mut selection = Selection {
+        lines: collected.lines.clone(),
+        ..Selection::default()
+    };
     for text in &arguments.name {
         let pattern = RegexBuilder::new(text)
             .build()
@@ -270,7 +319,10 @@ fn selection(arguments: &Arguments, config: &Config, collected: &files::Collecte
     }
     selection.tags = match (&arguments.tags, &config.tags) {
         (Some(tags), _) => Some(tags.clone()),
-        (None, Some(text)) => Some(text.parse().map_err(|why| Failure::usage(format!("fotalab.toml: {why}")))?),
+        (None, Some(text)) => Some(
+            text.parse()
+                .map_err(|why| Failure::usage(format!("fotalab.toml: {why}")))?,
+        ),
         (None, None) => None,
     };
     Ok(selection)
@@ -278,28 +330,39 @@ fn selection(arguments: &Arguments, config: &Config, collected: &files::Collecte
 
 /// Whether somebody listens where the target says it does.
 fn reachable(target: &TargetChoice) -> Result<(), Failure> {
-    let TargetChoice::Profile(profile) = target else { return Ok(()) };
+    let TargetChoice::Profile(profile) = target else {
+        return Ok(());
+    };
     for (name, value) in &profile.context {
-        let Some(uri) = value.as_str().and_then(|it| it.parse::<http::Uri>().ok()) else { continue };
+        let Some(uri) = value.as_str().and_then(|it| it.parse::<http::Uri>().ok()) else {
+            continue;
+        };
         if !matches!(uri.scheme_str(), Some("http" | "ws")) {
             continue;
         }
         let Some(host) = uri.host() else { continue };
         let port = uri.port_u16().unwrap_or(80);
-        let addresses = std::net::ToSocketAddrs::to_socket_addrs(&(host, port))
-            .map_err(|error| Failure::environment(format!("{name} names `{host}`, which is not found: {error}")))?;
+        let addresses =
+            std::net::ToSocketAddrs::to_socket_addrs(&(host, port)).map_err(|error| {
+                Failure::environment(format!(
+                    "{name} names `{host}`, which is not found: {error}"
+                ))
+            })?;
         let mut last = None;
-        let reached = addresses.into_iter().any(|it| match std::net::TcpStream::connect_timeout(&it, CONNECT_TIMEOUT) {
-            Ok(_) => true,
-            Err(error) => {
-                last = Some(error);
-                false
+        let reached = addresses.into_iter().any(|it| {
+            match std::net::TcpStream::connect_timeout(&it, CONNECT_TIMEOUT) {
+                Ok(_) => true,
+                Err(error) => {
+                    last = Some(error);
+                    false
+                }
             }
         });
         if !reached {
             let why = last.map_or_else(String::new, |it| format!(": {it}"));
             return Err(Failure::environment(format!(
-                "the target \"{}\" does not answer at {host}:{port} ({name}){why}", profile.name
+                "the target \"{}\" does not answer at {host}:{port} ({name}){why}",
+                profile.name
             )));
         }
     }
@@ -320,16 +383,28 @@ impl Places {
         let or = |given: &Option<PathBuf>, config: &Option<String>| {
             given.clone().or_else(|| config.as_ref().map(PathBuf::from))
         };
-        Self { report: or(&arguments.report, &config.report), junit: or(&arguments.junit, &config.junit) }
+        Self {
+            report: or(&arguments.report, &config.report),
+            junit: or(&arguments.junit, &config.junit),
+        }
     }
 
     fn write(&self, record: &RunRecord, session: &Session) -> Result<(), Failure> {
         let secrets = &session.secrets;
         if let Some(directory) = &self.report {
             std::fs::create_dir_all(directory).map_err(|error| cannot_write(directory, &error))?;
-            write(&directory.join("report.json"), &report::json(record, secrets))?;
-            write(&directory.join("trace.ndjson"), &report::trace(record, secrets))?;
-            write(&directory.join("junit.xml"), &report::junit(record, secrets))?;
+            write(
+                &directory.join("report.json"),
+                &report::json(record, secrets),
+            )?;
+            write(
+                &directory.join("trace.ndjson"),
+                &report::trace(record, secrets),
+            )?;
+            write(
+                &directory.join("junit.xml"),
+                &report::junit(record, secrets),
+            )?;
         }
         if let Some(path) = &self.junit {
             write(path, &report::junit(record, secrets))?;
@@ -358,6 +433,5 @@ mod tests {
         assert_eq!(variable("A:=1"), Ok(("A".to_owned(), json!(1))));
         assert_eq!(variable("A=b=c"), Ok(("A".to_owned(), json!("b=c"))));
         assert!(variable("A").is_err() && variable("=x").is_err() && variable("A:=x").is_err());
-        let _: Map<String, Value> = Map::new();
     }
 }

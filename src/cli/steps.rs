@@ -36,7 +36,10 @@ pub(super) fn steps(arguments: &Arguments) -> Result<Exit, Failure> {
         .map(AsRef::as_ref)
         .filter(|it| {
             let sentence = it.sentence().to_lowercase();
-            arguments.words.iter().all(|word| sentence.contains(&word.to_lowercase()))
+            arguments
+                .words
+                .iter()
+                .all(|word| sentence.contains(&word.to_lowercase()))
         })
         .collect();
     if all.is_empty() {
@@ -46,9 +49,14 @@ pub(super) fn steps(arguments: &Arguments) -> Result<Exit, Failure> {
     let text = match arguments.format {
         Format::Text => text(&all),
         Format::Md => markdown(&all),
-        Format::Json => format!("{:#}\n", json!({ "schema": 1, "steps": all.iter().map(|it| as_json(it)).collect::<Vec<_>>() })),
+        Format::Json => format!(
+            "{:#}\n",
+            json!({ "schema": 1, "steps": all.iter().map(|it| as_json(it)).collect::<Vec<_>>() })
+        ),
     };
-    std::io::stdout().write_all(text.as_bytes()).map_err(|error| Failure::environment(error.to_string()))?;
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|error| Failure::environment(error.to_string()))?;
     Ok(Exit::Held)
 }
 
@@ -71,9 +79,15 @@ fn text(all: &[&Definition]) -> String {
 }
 
 fn markdown(all: &[&Definition]) -> String {
-    let mut text = String::from("# The vocabulary\n\nArguments stand in backticks, what may be left out in `[ ]`, choices in `( | )`.\n");
+    let mut text = String::from(
+        "# The vocabulary\n\nArguments stand in backticks, what may be left out in `[ ]`, choices in `( | )`.\n",
+    );
     for definition in all {
-        let _ = writeln!(text, "\n## {}\n", definition.sentence().replace('<', "&lt;"));
+        let _ = writeln!(
+            text,
+            "\n## {}\n",
+            definition.sentence().replace('<', "&lt;")
+        );
         if let Some(entry) = definition.entry {
             let _ = writeln!(text, "{}\n\n- {}", entry.does, waiting(entry.waiting));
             if let Some(block) = block(entry.block) {
@@ -106,7 +120,10 @@ fn waiting(waiting: Waiting) -> String {
         Waiting::Never => "does not wait".to_owned(),
         Waiting::WhenSoon(budget) => format!("with Soon it waits up to {} s", seconds(budget)),
         Waiting::Always(budget) => format!("waits up to {} s", seconds(budget)),
-        Waiting::Window(time) => format!("has to hold for {} s, or as long as For says", time.as_secs_f64()),
+        Waiting::Window(time) => format!(
+            "has to hold for {} s, or as long as For says",
+            time.as_secs_f64()
+        ),
     }
 }
 

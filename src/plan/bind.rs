@@ -61,7 +61,11 @@ pub fn time_limit(title: &str) -> Option<(LimitKind, &str, usize)> {
 }
 
 /// Binds one step where `known` variables have values; adds what it stores to `known`.
-pub(super) fn bind(step: Step, known: &mut Known, problems: &mut Vec<Diagnostic>) -> Option<BoundStep> {
+pub(super) fn bind(
+    step: Step,
+    known: &mut Known,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<BoundStep> {
     let before = problems.len();
     check_names(&step.title, false, known, problems);
     if let Some(block) = &step.block {
@@ -76,8 +80,12 @@ pub(super) fn bind(step: Step, known: &mut Known, problems: &mut Vec<Diagnostic>
         && let Err(why) = parse_duration(time)
     {
         problems.push(
-            Diagnostic::new("plan::duration", span, format!("`{time}` is not a duration: {why}"))
-                .help("write a number and a unit, for example `90 seconds` or `1 h 30 min`"),
+            Diagnostic::new(
+                "plan::duration",
+                span,
+                format!("`{time}` is not a duration: {why}"),
+            )
+            .help("write a number and a unit, for example `90 seconds` or `1 h 30 min`"),
         );
     }
     let sentence = limit.map_or(title.as_str(), |(.., rest)| &title[rest..]);
@@ -103,7 +111,13 @@ pub(super) fn bind(step: Step, known: &mut Known, problems: &mut Vec<Diagnostic>
         return None;
     }
     let sentence_at = limit.map_or(0, |(.., rest)| rest);
-    Some(BoundStep { step, definition, sentence_at, limit: limit.map(|(kind, ..)| kind), uses })
+    Some(BoundStep {
+        step,
+        definition,
+        sentence_at,
+        limit: limit.map(|(kind, ..)| kind),
+        uses,
+    })
 }
 
 /// Whether placeholders of JSON count in this block.
@@ -173,10 +187,16 @@ fn unmatched(sentence: &str, title: &Text, known: &Known) -> Diagnostic {
     );
     let guessed = placeholder::find(&title.value, false).iter().any(|found| {
         Expression::compile(&title.value[found.expression.clone()]).is_ok_and(|it| {
-            it.free_names().iter().any(|name| !known.binding().contains_key(&name.name))
+            it.free_names()
+                .iter()
+                .any(|name| !known.binding().contains_key(&name.name))
         })
     });
-    let hint = if guessed { "; give its variables values in `exampleContext`" } else { "" };
+    let hint = if guessed {
+        "; give its variables values in `exampleContext`"
+    } else {
+        ""
+    };
     match Vocabulary::of_this_process().nearest(sentence) {
         Some(nearest) if nearest.only_arguments => problem
             .label("what stands in the backticks does not fit")
@@ -189,7 +209,14 @@ fn unmatched(sentence: &str, title: &Text, known: &Known) -> Diagnostic {
 fn ambiguous(sentence: &str, title: &Text, found: &[(&Arc<Definition>, Captures)]) -> Diagnostic {
     let places: Vec<_> = found
         .iter()
-        .map(|(it, _)| format!("{} ({}:{})", it.sentence(), it.location.path, it.location.line))
+        .map(|(it, _)| {
+            format!(
+                "{} ({}:{})",
+                it.sentence(),
+                it.location.path,
+                it.location.line
+            )
+        })
         .collect();
     Diagnostic::new(
         "plan::ambiguous-step",
@@ -206,7 +233,9 @@ fn check_block(
     known: &Known,
     problems: &mut Vec<Diagnostic>,
 ) {
-    let need = definition.entry.map_or(BlockNeed::Free, |entry| entry.block);
+    let need = definition
+        .entry
+        .map_or(BlockNeed::Free, |entry| entry.block);
     let need = match need {
         BlockNeed::JsonAfterWith if title.ends_with("with") => BlockNeed::Json,
         BlockNeed::JsonAfterWith => BlockNeed::None,
@@ -265,15 +294,25 @@ fn check_json(block: &Block, known: &Known, problems: &mut Vec<Diagnostic>) {
     }
     let _ = known;
     if let Err(error) = serde_json::from_str::<Value>(&text) {
-        let line_start: usize =
-            code.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+        let line_start: usize = code
+            .split_inclusive('\n')
+            .take(error.line().saturating_sub(1))
+            .map(str::len)
+            .sum();
         let at = (line_start + error.column().saturating_sub(1)).min(code.len());
-        let at = (0..=at).rev().find(|&it| code.is_char_boundary(it)).unwrap_or(0);
+        let at = (0..=at)
+            .rev()
+            .find(|&it| code.is_char_boundary(it))
+            .unwrap_or(0);
         let words = error.to_string();
         let words = words.split(" at line").next().unwrap_or_default();
         problems.push(
-            Diagnostic::new("plan::json", block.code.source(at..at), format!("this is not JSON: {words}"))
-                .help("JSON wants double quotes, commas between and none after the last entry"),
+            Diagnostic::new(
+                "plan::json",
+                block.code.source(at..at),
+                format!("this is not JSON: {words}"),
+            )
+            .help("JSON wants double quotes, commas between and none after the last entry"),
         );
     }
 }
@@ -284,7 +323,9 @@ fn check_waiting(
     limit: Option<LimitKind>,
     problems: &mut Vec<Diagnostic>,
 ) {
-    let waiting = definition.entry.map_or(Waiting::WhenSoon(super::Budget::REST), |it| it.waiting);
+    let waiting = definition
+        .entry
+        .map_or(Waiting::WhenSoon(super::Budget::REST), |it| it.waiting);
     let span = step.title.span();
     let soon = step.kind == StepKind::Soon;
     let problem = match (waiting, limit) {
@@ -296,13 +337,16 @@ fn check_waiting(
             "`Soon` does not go with something that should not happen",
             "use Then, and say for how long: Then for `10 seconds` …",
         )),
-        (Waiting::Always(_) | Waiting::WhenSoon(_) | Waiting::Never, Some(LimitKind::For)) => Some((
-            "`For` goes with something that should not happen",
-            "say: Within `10 seconds` …, if it has to become true",
-        )),
-        (Waiting::Never, Some(LimitKind::Within)) => {
-            Some(("this step asserts nothing that could become true", "leave the time out"))
+        (Waiting::Always(_) | Waiting::WhenSoon(_) | Waiting::Never, Some(LimitKind::For)) => {
+            Some((
+                "`For` goes with something that should not happen",
+                "say: Within `10 seconds` …, if it has to become true",
+            ))
         }
+        (Waiting::Never, Some(LimitKind::Within)) => Some((
+            "this step asserts nothing that could become true",
+            "leave the time out",
+        )),
         _ => None,
     };
     if let Some((message, help)) = problem {
@@ -317,10 +361,9 @@ fn check_expressions(
     problems: &mut Vec<Diagnostic>,
 ) {
     let groups = definition.entry.map_or(&[][..], |entry| entry.expressions);
-    for (_, text) in captures
-        .iter()
-        .filter(|(name, text)| name.as_deref().is_some_and(|it| groups.contains(&it)) && !text.is_empty())
-    {
+    for (_, text) in captures.iter().filter(|(name, text)| {
+        name.as_deref().is_some_and(|it| groups.contains(&it)) && !text.is_empty()
+    }) {
         if let Err(error) = Expression::compile(text) {
             problems.push(
                 Diagnostic::new(
@@ -340,7 +383,9 @@ fn uses(step: &Step, definition: &Definition) -> Vec<Part> {
         |entry| entry.uses.to_vec(),
     );
     let mentions = |text: &str| {
-        GIVEN.iter().any(|(name, _)| *name != "MOCKURL" && text.contains(name))
+        GIVEN
+            .iter()
+            .any(|(name, _)| *name != "MOCKURL" && text.contains(name))
     };
     let block = step.block.as_ref().map_or("", |it| it.code.value.as_str());
     if mentions(&step.title.value) || mentions(block) {

@@ -162,19 +162,25 @@ impl Budget {
     /// The same shape with another number of doubling waits.
     #[must_use]
     pub fn with_retries(self, retries: u32) -> Self {
-        Self { retries: retries.min(MAX_RETRIES), ..self }
+        Self {
+            retries: retries.min(MAX_RETRIES),
+            ..self
+        }
     }
 
     /// The waits between attempts, one after the other.
     pub fn delays(self) -> impl Iterator<Item = Duration> {
         let lead = (!self.lead.is_zero()).then_some(self.lead);
-        lead.into_iter().chain((0..self.retries).map(move |nth| self.doubled(nth)))
+        lead.into_iter()
+            .chain((0..self.retries).map(move |nth| self.doubled(nth)))
     }
 
     /// The `nth` doubling wait.
     #[must_use]
     pub fn doubled(self, nth: u32) -> Duration {
-        self.first.saturating_mul(1_u32.checked_shl(nth).unwrap_or(u32::MAX)).min(self.longest)
+        self.first
+            .saturating_mul(1_u32.checked_shl(nth).unwrap_or(u32::MAX))
+            .min(self.longest)
     }
 }
 
@@ -213,9 +219,18 @@ mod tests {
 
     #[test]
     fn fixed_words_leave_out_arguments_options_and_choices() {
-        let words = |sentence| Entry { sentence, ..Entry::NONE }.fixed_words();
+        let words = |sentence| {
+            Entry {
+                sentence,
+                ..Entry::NONE
+            }
+            .fixed_words()
+        };
         assert_eq!(words("I store `EXPRESSION` into `NAME`"), "I store");
-        assert_eq!(words("I [re]connect to the websocket using `X`"), "connect to the websocket using");
+        assert_eq!(
+            words("I [re]connect to the websocket using `X`"),
+            "connect to the websocket using"
+        );
         assert_eq!(words("it (is|was) so [for long] and ends"), "and ends");
     }
 }

@@ -11,7 +11,10 @@ use crate::scenario::{
 /// Documents by index, joined by `needs`, each list in the order its members run.
 ///
 /// Problems: titles that do not exist or go round.
-pub(super) fn groups(documents: &[Document], problems: &mut Vec<FileDiagnostic>) -> Vec<Vec<usize>> {
+pub(super) fn groups(
+    documents: &[Document],
+    problems: &mut Vec<FileDiagnostic>,
+) -> Vec<Vec<usize>> {
     let titles = titles(documents);
     let needs: Vec<Vec<usize>> = documents
         .iter()
@@ -24,7 +27,10 @@ pub(super) fn groups(documents: &[Document], problems: &mut Vec<FileDiagnostic>)
     let mut group_of: Vec<usize> = (0..documents.len()).collect();
     for (index, needed) in needs.iter().enumerate() {
         for &other in needed {
-            let (from, to) = (group_of[index].max(group_of[other]), group_of[index].min(group_of[other]));
+            let (from, to) = (
+                group_of[index].max(group_of[other]),
+                group_of[index].min(group_of[other]),
+            );
             for group in &mut group_of {
                 if *group == from {
                     *group = to;
@@ -36,8 +42,10 @@ pub(super) fn groups(documents: &[Document], problems: &mut Vec<FileDiagnostic>)
     for (index, group) in group_of.into_iter().enumerate() {
         groups.entry(group).or_default().push(index);
     }
-    let mut ordered: Vec<Vec<usize>> =
-        groups.into_values().map(|members| in_order(members, documents, &needs)).collect();
+    let mut ordered: Vec<Vec<usize>> = groups
+        .into_values()
+        .map(|members| in_order(members, documents, &needs))
+        .collect();
     // `order` also places whole groups: a group is as early as its earliest member wishes.
     ordered.sort_by_key(|members| members.iter().map(|&it| rank(&documents[it])).min());
     ordered
@@ -48,7 +56,10 @@ pub(super) fn skipped(documents: &[Document]) -> BTreeMap<usize, String> {
     let titles = titles(documents);
     let needs = |index: usize| -> Vec<usize> {
         let needs = &documents[index].front_matter.needs;
-        needs.iter().filter_map(|title| titles.get(title.value.as_str()).copied()).collect()
+        needs
+            .iter()
+            .filter_map(|title| titles.get(title.value.as_str()).copied())
+            .collect()
     };
     let mut skipped = BTreeMap::new();
     let only: Vec<usize> = (0..documents.len())
@@ -76,8 +87,16 @@ pub(super) fn skipped(documents: &[Document]) -> BTreeMap<usize, String> {
         let more: Vec<(usize, String)> = (0..documents.len())
             .filter(|index| !skipped.contains_key(index))
             .filter_map(|index| {
-                let missing = needs(index).into_iter().find(|it| skipped.contains_key(it))?;
-                Some((index, format!("it needs \"{}\", which is skipped", title(&documents[missing]))))
+                let missing = needs(index)
+                    .into_iter()
+                    .find(|it| skipped.contains_key(it))?;
+                Some((
+                    index,
+                    format!(
+                        "it needs \"{}\", which is skipped",
+                        title(&documents[missing])
+                    ),
+                ))
             })
             .collect();
         if more.is_empty() {
@@ -91,15 +110,25 @@ pub(super) fn skipped(documents: &[Document]) -> BTreeMap<usize, String> {
 pub(super) fn needed_by(index: usize, documents: &[Document]) -> Vec<usize> {
     let titles = titles(documents);
     let needs = &documents[index].front_matter.needs;
-    needs.iter().filter_map(|title| titles.get(title.value.as_str()).copied()).collect()
+    needs
+        .iter()
+        .filter_map(|title| titles.get(title.value.as_str()).copied())
+        .collect()
 }
 
 fn title(document: &Document) -> &str {
-    document.feature.as_ref().map_or("", |feature| feature.title.value.as_str())
+    document
+        .feature
+        .as_ref()
+        .map_or("", |feature| feature.title.value.as_str())
 }
 
 fn titles(documents: &[Document]) -> BTreeMap<&str, usize> {
-    documents.iter().enumerate().map(|(index, document)| (title(document), index)).collect()
+    documents
+        .iter()
+        .enumerate()
+        .map(|(index, document)| (title(document), index))
+        .collect()
 }
 
 fn needs_of(
@@ -148,11 +177,23 @@ fn report_cycles(documents: &[Document], needs: &[Vec<usize>], problems: &mut Ve
         if reported.contains(&start) {
             continue;
         }
-        let Some(cycle) = cycle_through(start, needs) else { continue };
-        let names: Vec<_> = cycle.iter().map(|&it| format!("\"{}\"", title(&documents[it]))).collect();
+        let Some(cycle) = cycle_through(start, needs) else {
+            continue;
+        };
+        let names: Vec<_> = cycle
+            .iter()
+            .map(|&it| format!("\"{}\"", title(&documents[it])))
+            .collect();
         let next = cycle.get(1).copied().unwrap_or(start);
-        let need = documents[start].front_matter.needs.iter().find(|it| it.value == title(&documents[next]));
-        let span = need.map_or(documents[start].front_matter.span, crate::scenario::Text::span);
+        let need = documents[start]
+            .front_matter
+            .needs
+            .iter()
+            .find(|it| it.value == title(&documents[next]));
+        let span = need.map_or(
+            documents[start].front_matter.span,
+            crate::scenario::Text::span,
+        );
         problems.push(FileDiagnostic::new(
             &documents[start],
             Diagnostic::new(
@@ -167,7 +208,13 @@ fn report_cycles(documents: &[Document], needs: &[Vec<usize>], problems: &mut Ve
 }
 
 fn cycle_through(start: usize, needs: &[Vec<usize>]) -> Option<Vec<usize>> {
-    fn walk(at: usize, start: usize, needs: &[Vec<usize>], seen: &mut BTreeSet<usize>, path: &mut Vec<usize>) -> bool {
+    fn walk(
+        at: usize,
+        start: usize,
+        needs: &[Vec<usize>],
+        seen: &mut BTreeSet<usize>,
+        path: &mut Vec<usize>,
+    ) -> bool {
         path.push(at);
         for &next in &needs[at] {
             if next == start || (seen.insert(next) && walk(next, start, needs, seen, path)) {
@@ -187,7 +234,9 @@ fn in_order(members: Vec<usize>, documents: &[Document], needs: &[Vec<usize>]) -
     waiting.sort_by_key(|&it| (rank(&documents[it]), it));
     let mut done = Vec::with_capacity(waiting.len());
     while !waiting.is_empty() {
-        let ready = waiting.iter().position(|&it| needs[it].iter().all(|need| done.contains(need)));
+        let ready = waiting
+            .iter()
+            .position(|&it| needs[it].iter().all(|need| done.contains(need)));
         // A cycle has been reported; its members run in any order, that is, not at all.
         done.push(waiting.remove(ready.unwrap_or(0)));
     }

@@ -48,14 +48,22 @@ impl FileDiagnostic {
     /// A mistake in this document.
     #[must_use]
     pub fn new(document: &Document, diagnostic: Diagnostic) -> Self {
-        Self { path: document.path.clone(), source: Arc::clone(&document.source), diagnostic }
+        Self {
+            path: document.path.clone(),
+            source: Arc::clone(&document.source),
+            diagnostic,
+        }
     }
 }
 
 /// Sorts mistakes as a reader meets them; each is said once.
 pub fn in_reading_order(problems: &mut Vec<FileDiagnostic>) {
     problems.sort_by(|a, b| {
-        (&a.path, a.diagnostic.span, a.diagnostic.code).cmp(&(&b.path, b.diagnostic.span, b.diagnostic.code))
+        (&a.path, a.diagnostic.span, a.diagnostic.code).cmp(&(
+            &b.path,
+            b.diagnostic.span,
+            b.diagnostic.code,
+        ))
     });
     problems.dedup_by(|a, b| a.path == b.path && a.diagnostic == b.diagnostic);
 }
@@ -71,12 +79,17 @@ impl Plan {
     /// How many scenarios were asked for.
     #[must_use]
     pub fn selected(&self) -> usize {
-        self.scenarios().filter(|it| it.role == Role::Selected).count()
+        self.scenarios()
+            .filter(|it| it.role == Role::Selected)
+            .count()
     }
 
     /// Every scenario of every group.
     pub fn scenarios(&self) -> impl Iterator<Item = &PlannedScenario> {
-        self.groups.iter().flat_map(|it| &it.features).flat_map(|it| &it.scenarios)
+        self.groups
+            .iter()
+            .flat_map(|it| &it.features)
+            .flat_map(|it| &it.scenarios)
     }
 }
 
@@ -176,12 +189,21 @@ pub fn plan(
     let mut problems = Vec::new();
     let members = groups::groups(&documents, &mut problems);
     let skipped = groups::skipped(&documents);
-    let needs: Vec<Vec<usize>> =
-        (0..documents.len()).map(|index| groups::needed_by(index, &documents)).collect();
+    let needs: Vec<Vec<usize>> = (0..documents.len())
+        .map(|index| groups::needed_by(index, &documents))
+        .collect();
     let documents: Vec<Arc<Document>> = documents.into_iter().map(Arc::new).collect();
     let mut planned = Vec::new();
     for group in members {
-        planned.push(plan_group(&group, &documents, &needs, &skipped, selection, set, &mut problems));
+        planned.push(plan_group(
+            &group,
+            &documents,
+            &needs,
+            &skipped,
+            selection,
+            set,
+            &mut problems,
+        ));
     }
     if problems.is_empty() {
         let groups = planned.into_iter().flatten().collect();
@@ -215,10 +237,15 @@ fn plan_group(
             }
             let mut feature = plan_feature(document, variant, &mut known, selection, problems);
             feature.skip = skipped.get(&member).cloned();
-            feature.needs =
-                needs[member].iter().flat_map(|it| index_in_group.get(it).cloned().unwrap_or_default()).collect();
+            feature.needs = needs[member]
+                .iter()
+                .flat_map(|it| index_in_group.get(it).cloned().unwrap_or_default())
+                .collect();
             if joined {
-                index_in_group.entry(member).or_default().push(features.len());
+                index_in_group
+                    .entry(member)
+                    .or_default()
+                    .push(features.len());
                 features.push(feature);
             } else {
                 groups.push(group_of(vec![feature]));
@@ -243,13 +270,20 @@ fn variants(document: &Document) -> Vec<Option<(usize, Map<String, Value>)>> {
     if variants.is_empty() {
         return vec![None];
     }
-    variants.iter().cloned().enumerate().map(|(nth, it)| Some((nth + 1, it))).collect()
+    variants
+        .iter()
+        .cloned()
+        .enumerate()
+        .map(|(nth, it)| Some((nth + 1, it)))
+        .collect()
 }
 
 fn group_of(features: Vec<PlannedFeature>) -> Group {
     let documents = || features.iter().map(|it| &it.document.front_matter);
     let clock = documents().find_map(|it| it.clock);
-    let profile = documents().find_map(|it| it.profile.as_ref()).map(|it| it.value.clone());
+    let profile = documents()
+        .find_map(|it| it.profile.as_ref())
+        .map(|it| it.value.clone());
     let uses = features
         .iter()
         .flat_map(|it| &it.scenarios)
@@ -257,13 +291,21 @@ fn group_of(features: Vec<PlannedFeature>) -> Group {
         .flat_map(|it| &it.steps)
         .flat_map(|it| it.uses.iter().copied().map(PartKey::from))
         .collect();
-    Group { features, clock, profile, uses }
+    Group {
+        features,
+        clock,
+        profile,
+        uses,
+    }
 }
 
 /// A selected feature brings along the ones it needs, whole.
 fn bring_needed(features: &mut [PlannedFeature]) {
     for at in (0..features.len()).rev() {
-        let wanted = features[at].scenarios.iter().any(|it| it.role != Role::LeftOut);
+        let wanted = features[at]
+            .scenarios
+            .iter()
+            .any(|it| it.role != Role::LeftOut);
         if wanted {
             for need in features[at].needs.clone() {
                 for scenario in &mut features[need].scenarios {
@@ -290,7 +332,13 @@ fn plan_feature(
     let mut found = Vec::new();
     if let Some(feature) = &document.feature {
         let file_tags: Vec<&Text> = front.tags.iter().chain(&feature.tags).collect();
-        let mut binder = Binder { document, known, selection, scenarios: &mut scenarios, problems: &mut found };
+        let mut binder = Binder {
+            document,
+            known,
+            selection,
+            scenarios: &mut scenarios,
+            problems: &mut found,
+        };
         for child in &feature.children {
             match child {
                 Child::Scenario(scenario) => {
@@ -306,9 +354,16 @@ fn plan_feature(
             }
         }
     }
-    problems.extend(found.into_iter().map(|it| FileDiagnostic::new(document, it)));
+    problems.extend(
+        found
+            .into_iter()
+            .map(|it| FileDiagnostic::new(document, it)),
+    );
     finish(document, variant.as_ref(), &mut scenarios);
-    let title = document.feature.as_ref().map_or_else(String::new, |it| it.title.value.clone());
+    let title = document
+        .feature
+        .as_ref()
+        .map_or_else(String::new, |it| it.title.value.clone());
     PlannedFeature {
         document: Arc::clone(document),
         title,
@@ -321,17 +376,32 @@ fn plan_feature(
 }
 
 /// Gives scenarios their ids and, where the file shares its context, brings the earlier ones along.
-fn finish(document: &Document, variant: Option<&(usize, Map<String, Value>)>, scenarios: &mut [PlannedScenario]) {
+fn finish(
+    document: &Document,
+    variant: Option<&(usize, Map<String, Value>)>,
+    scenarios: &mut [PlannedScenario],
+) {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let path = document.path.display().to_string().replace('\\', "/");
     for scenario in scenarios.iter_mut() {
-        let rule = scenario.rule.as_ref().map_or_else(String::new, |rule| format!("{rule}::"));
+        let rule = scenario
+            .rule
+            .as_ref()
+            .map_or_else(String::new, |rule| format!("{rule}::"));
         let variant = variant.map_or_else(String::new, |(nth, _)| format!("[variant {nth}]"));
-        let name = if scenario.title.is_empty() { "(untitled)" } else { &scenario.title };
+        let name = if scenario.title.is_empty() {
+            "(untitled)"
+        } else {
+            &scenario.title
+        };
         let id = format!("{path}{variant}::{rule}{name}");
         let times = seen.entry(id.clone()).or_default();
         *times += 1;
-        scenario.id = if *times == 1 { id } else { format!("{id} #{times}") };
+        scenario.id = if *times == 1 {
+            id
+        } else {
+            format!("{id} #{times}")
+        };
     }
     if document.dialect.shares_context()
         && let Some(last) = scenarios.iter().rposition(|it| it.role == Role::Selected)
@@ -366,7 +436,11 @@ impl Binder<'_> {
             let background: Vec<Step> = if row.steps.is_empty() {
                 Vec::new()
             } else {
-                backgrounds.iter().flatten().flat_map(|it| it.steps.iter().cloned()).collect()
+                backgrounds
+                    .iter()
+                    .flatten()
+                    .flat_map(|it| it.steps.iter().cloned())
+                    .collect()
             };
             self.instance(scenario, row, rule, tags, background);
         }
@@ -384,7 +458,9 @@ impl Binder<'_> {
         // Gherkin scenarios stand alone: nothing that another one stored is known to them.
         let mut fresh = (!self.document.dialect.shares_context()).then(|| self.known.clone());
         let known = fresh.as_mut().unwrap_or(self.known);
-        let end = row.steps.last().map_or(row.span, |step| step.block.as_ref().map_or(step.span, |it| it.span));
+        let end = row.steps.last().map_or(row.span, |step| {
+            step.block.as_ref().map_or(step.span, |it| it.span)
+        });
         let mut steps = Vec::new();
         for step in background.into_iter().chain(row.steps) {
             steps.extend(bind::bind(step, known, self.problems));
@@ -393,14 +469,23 @@ impl Binder<'_> {
         let (row_line, values) = match &row.row {
             Some((span, values)) => (
                 span.position(source).line,
-                values.iter().map(|(name, value)| (name.clone(), crate::scenario::printed(value))).collect(),
+                values
+                    .iter()
+                    .map(|(name, value)| (name.clone(), crate::scenario::printed(value)))
+                    .collect(),
             ),
             None => (line, Vec::new()),
         };
         let own_lines = scenario.span.position(source).line..end.position(source).line + 1;
-        let tags: Vec<String> =
-            tags.iter().map(|it| it.value.clone()).chain(row.tags.iter().cloned()).collect();
-        let asked = |lines| self.selection.takes(&self.document.path, lines, &row.title, &tags);
+        let tags: Vec<String> = tags
+            .iter()
+            .map(|it| it.value.clone())
+            .chain(row.tags.iter().cloned())
+            .collect();
+        let asked = |lines| {
+            self.selection
+                .takes(&self.document.path, lines, &row.title, &tags)
+        };
         let selected = asked(own_lines) || (row.row.is_some() && asked(row_line..row_line + 1));
         self.scenarios.push(PlannedScenario {
             id: String::new(),
@@ -411,7 +496,11 @@ impl Binder<'_> {
             span: row.span,
             line: row_line,
             steps,
-            role: if selected { Role::Selected } else { Role::LeftOut },
+            role: if selected {
+                Role::Selected
+            } else {
+                Role::LeftOut
+            },
         });
     }
 }

@@ -19,7 +19,13 @@ pub struct Selection {
 impl Selection {
     /// Whether a scenario is asked for. `lines` is the range of lines it occupies.
     #[must_use]
-    pub fn takes(&self, path: &Path, lines: std::ops::Range<usize>, name: &str, tags: &[String]) -> bool {
+    pub fn takes(
+        &self,
+        path: &Path,
+        lines: std::ops::Range<usize>,
+        name: &str,
+        tags: &[String],
+    ) -> bool {
         let mut asked = self.lines.iter().filter(|(of, _)| of == path).peekable();
         let by_line = asked.peek().is_none() || asked.any(|(_, line)| lines.contains(line));
         let by_name = self.names.is_empty() || self.names.iter().any(|it| it.is_match(name));
@@ -74,7 +80,11 @@ mod tests {
     #[test]
     fn tag_expressions_are_cucumbers() {
         let tags = ["@fota".to_owned(), "@slow".to_owned()];
-        let holds = |text: &str| text.parse::<TagExpression>().expect("an expression").holds(&tags);
+        let holds = |text: &str| {
+            text.parse::<TagExpression>()
+                .expect("an expression")
+                .holds(&tags)
+        };
         assert!(holds("@fota"));
         assert!(holds("@fota and (@slow or @wip)"));
         assert!(!holds("@fota and not @slow"));

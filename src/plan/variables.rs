@@ -50,7 +50,11 @@ impl Known {
             binding.insert(name.clone(), value.clone());
         }
         let names = binding.keys().cloned().collect();
-        Self { names, binding, open: false }
+        Self {
+            names,
+            binding,
+            open: false,
+        }
     }
 
     /// Takes the example values of a file; they make no name known.
@@ -65,7 +69,8 @@ impl Known {
     /// Takes a variant.
     pub(super) fn bind_variant(&mut self, variant: Option<&Map<String, Value>>) {
         if let Some(variant) = variant {
-            self.binding.insert("variant".to_owned(), Value::Object(variant.clone()));
+            self.binding
+                .insert("variant".to_owned(), Value::Object(variant.clone()));
             self.names.insert("variant".to_owned());
         }
     }
@@ -79,7 +84,9 @@ impl Known {
     /// Takes what a step stores.
     pub(super) fn store(&mut self, definition: &Definition, captures: &Captures) {
         for name in stored_names(definition, captures) {
-            self.binding.entry(name.clone()).or_insert_with(|| json!(STAND_IN));
+            self.binding
+                .entry(name.clone())
+                .or_insert_with(|| json!(STAND_IN));
             self.names.insert(name);
         }
         self.open |= definition.entry.is_none();
@@ -106,12 +113,18 @@ impl Known {
 /// The names that a step stores under, its captures put in.
 #[must_use]
 pub fn stored_names(definition: &Definition, captures: &Captures) -> Vec<String> {
-    let groups: BTreeMap<&str, &str> =
-        captures.iter().filter_map(|(name, text)| Some((name.as_deref()?, text.as_str()))).collect();
+    let groups: BTreeMap<&str, &str> = captures
+        .iter()
+        .filter_map(|(name, text)| Some((name.as_deref()?, text.as_str())))
+        .collect();
     let fill = |template: &str| {
-        groups.iter().fold(template.to_owned(), |text, (group, value)| {
-            text.replace(&format!("{{{group}}}"), value)
-        })
+        groups
+            .iter()
+            .fold(template.to_owned(), |text, (group, value)| {
+                text.replace(&format!("{{{group}}}"), value)
+            })
     };
-    definition.entry.map_or_else(Vec::new, |it| it.stores.iter().map(|name| fill(name)).collect())
+    definition.entry.map_or_else(Vec::new, |it| {
+        it.stores.iter().map(|name| fill(name)).collect()
+    })
 }

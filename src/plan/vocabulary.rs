@@ -36,20 +36,28 @@ impl Definition {
     /// What this title gives to its groups, or `None` when the title is not this sentence.
     #[must_use]
     pub fn captures(&self, title: &str) -> Option<Captures> {
-        if self.entry.is_some_and(|entry| !title.contains(entry.fixed_words())) {
+        if self
+            .entry
+            .is_some_and(|entry| !title.contains(entry.fixed_words()))
+        {
             return None;
         }
         let regex = self.regex();
         let found = regex.captures(title)?;
         let names = regex.capture_names().map(|name| name.map(str::to_owned));
-        let texts = found.iter().map(|group| group.map_or("", |it| it.as_str()).to_owned());
+        let texts = found
+            .iter()
+            .map(|group| group.map_or("", |it| it.as_str()).to_owned());
         Some(names.zip(texts).collect())
     }
 
     /// The sentence for people: the catalogue's, else the pattern.
     #[must_use]
     pub fn sentence(&self) -> String {
-        self.entry.map_or_else(|| self.regex().as_str().to_owned(), |it| it.sentence.to_owned())
+        self.entry.map_or_else(
+            || self.regex().as_str().to_owned(),
+            |it| it.sentence.to_owned(),
+        )
     }
 }
 
@@ -70,12 +78,21 @@ impl Vocabulary {
     fn collect() -> Self {
         let mut entries: BTreeMap<&str, BTreeMap<u32, &'static Entry>> = BTreeMap::new();
         for entry in inventory::iter::<Entry> {
-            entries.entry(entry.file).or_default().insert(entry.line, entry);
+            entries
+                .entry(entry.file)
+                .or_default()
+                .insert(entry.line, entry);
         }
         // All three of cucumber's tables: the dialect matches without the keyword.
-        let given = inventory::iter::<<Lab as WorldInventory>::Given>.into_iter().map(|it| it.inner());
-        let when = inventory::iter::<<Lab as WorldInventory>::When>.into_iter().map(|it| it.inner());
-        let then = inventory::iter::<<Lab as WorldInventory>::Then>.into_iter().map(|it| it.inner());
+        let given = inventory::iter::<<Lab as WorldInventory>::Given>
+            .into_iter()
+            .map(|it| it.inner());
+        let when = inventory::iter::<<Lab as WorldInventory>::When>
+            .into_iter()
+            .map(|it| it.inner());
+        let then = inventory::iter::<<Lab as WorldInventory>::Then>
+            .into_iter()
+            .map(|it| it.inner());
         let mut found: Vec<_> = given.chain(when).chain(then).collect();
         found.sort_by_key(|(location, ..)| (location.path, location.line, location.column));
         let mut previous_line: BTreeMap<&str, u32> = BTreeMap::new();
@@ -83,11 +100,22 @@ impl Vocabulary {
             .into_iter()
             .map(|(location, compile, run)| {
                 // The entry directly above: after the step before this one, up to this line.
-                let after = previous_line.insert(location.path, location.line).unwrap_or(0);
+                let after = previous_line
+                    .insert(location.path, location.line)
+                    .unwrap_or(0);
                 let entry = entries.get(location.path).and_then(|of_file| {
-                    of_file.range(after..=location.line).next_back().map(|(_, entry)| *entry)
+                    of_file
+                        .range(after..=location.line)
+                        .next_back()
+                        .map(|(_, entry)| *entry)
                 });
-                Arc::new(Definition { location, run, entry, compile, regex: OnceLock::new() })
+                Arc::new(Definition {
+                    location,
+                    run,
+                    entry,
+                    compile,
+                    regex: OnceLock::new(),
+                })
             })
             .collect();
         Self { definitions }
@@ -123,14 +151,21 @@ impl Vocabulary {
         self.definitions
             .iter()
             .filter_map(|definition| definition.entry)
-            .flat_map(|entry| spoken_forms(entry.sentence).into_iter().map(move |it| (entry, it)))
+            .flat_map(|entry| {
+                spoken_forms(entry.sentence)
+                    .into_iter()
+                    .map(move |it| (entry, it))
+            })
             .map(|(entry, form)| {
                 let likeness = strsim::normalized_damerau_levenshtein(&asked, &form);
                 (likeness, entry, form == asked)
             })
             .max_by(|a, b| a.0.total_cmp(&b.0))
             .filter(|(likeness, ..)| *likeness >= LIKENESS_WORTH_SAYING)
-            .map(|(_, entry, only_arguments)| Nearest { sentence: entry.sentence, only_arguments })
+            .map(|(_, entry, only_arguments)| Nearest {
+                sentence: entry.sentence,
+                only_arguments,
+            })
     }
 }
 
@@ -148,7 +183,11 @@ pub struct Nearest {
 
 /// The title with what stands between backticks left out.
 fn without_arguments(title: &str) -> String {
-    title.split('`').enumerate().map(|(nth, part)| if nth % 2 == 0 { part } else { "``" }).collect()
+    title
+        .split('`')
+        .enumerate()
+        .map(|(nth, part)| if nth % 2 == 0 { part } else { "``" })
+        .collect()
 }
 
 /// The ways a catalogue sentence can be said: each option in and out, each choice taken once.
@@ -165,7 +204,9 @@ fn spoken_forms(sentence: &str) -> Vec<String> {
             b'(' => ('(', ')'),
             _ => ('`', '`'),
         };
-        let Some(end) = tail[1..].find(close).map(|at| at + 1) else { break };
+        let Some(end) = tail[1..].find(close).map(|at| at + 1) else {
+            break;
+        };
         let inner = &tail[1..end];
         let choices: Vec<String> = match open {
             '`' => vec!["``".to_owned()],
@@ -193,13 +234,20 @@ mod tests {
     fn a_sentence_has_all_its_spoken_forms() {
         assert_eq!(
             spoken_forms("I [re]connect (to|from) `URL`"),
-            ["I connect to ``", "I connect from ``", "I reconnect to ``", "I reconnect from ``"]
+            [
+                "I connect to ``",
+                "I connect from ``",
+                "I reconnect to ``",
+                "I reconnect from ``"
+            ]
         );
     }
 
     #[test]
     fn a_typo_is_answered_with_the_nearest_sentence() {
-        let nearest = Vocabulary::of_this_process().nearest("I stor `1` into `x`").expect("one");
+        let nearest = Vocabulary::of_this_process()
+            .nearest("I stor `1` into `x`")
+            .expect("one");
         assert_eq!(nearest.sentence, "I store `EXPRESSION` into `NAME`");
         assert!(!nearest.only_arguments);
     }

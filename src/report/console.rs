@@ -22,7 +22,11 @@ pub fn console(record: &RunRecord, paint: Paint) -> String {
         line_of(feature, paint, &mut text);
     }
     for feature in &record.features {
-        for scenario in feature.scenarios.iter().filter(|it| it.verdict == Verdict::Failed) {
+        for scenario in feature
+            .scenarios
+            .iter()
+            .filter(|it| it.verdict == Verdict::Failed)
+        {
             failure(feature, scenario, paint, &mut text);
         }
     }
@@ -46,15 +50,29 @@ fn line_of(feature: &FeatureRecord, paint: Paint, text: &mut String) {
     let scenarios = feature.scenarios.len();
     let steps: usize = feature.scenarios.iter().map(|it| it.steps.len()).sum();
     let variant = feature.variant.as_ref().map_or_else(String::new, |values| {
-        let values: Vec<_> = values.iter().map(|(name, value)| format!("{name}={}", plain(value))).collect();
+        let values: Vec<_> = values
+            .iter()
+            .map(|(name, value)| format!("{name}={}", plain(value)))
+            .collect();
         format!(" [{}]", values.join(", "))
     });
     let time = match feature.clock {
-        "virtual" => format!("{} on the virtual clock, {}", seconds(feature.clock_ms), seconds(feature.took_ms)),
+        "virtual" => format!(
+            "{} on the virtual clock, {}",
+            seconds(feature.clock_ms),
+            seconds(feature.took_ms)
+        ),
         _ => seconds(feature.took_ms),
     };
-    let counts = format!("{}, {}, {time}", count(scenarios, "scenario"), count(steps, "step"));
-    let facts = feature.reason.as_ref().map_or(counts, |reason| format!("skipped: {reason}"));
+    let counts = format!(
+        "{}, {}, {time}",
+        count(scenarios, "scenario"),
+        count(steps, "step")
+    );
+    let facts = feature
+        .reason
+        .as_ref()
+        .map_or(counts, |reason| format!("skipped: {reason}"));
     let _ = writeln!(
         text,
         "{} {}{variant}  {}",
@@ -66,13 +84,27 @@ fn line_of(feature: &FeatureRecord, paint: Paint, text: &mut String) {
         return;
     }
     for scenario in &feature.scenarios {
-        let _ = writeln!(text, "  {} {}", mark(scenario.verdict, paint), scenario.title);
+        let _ = writeln!(
+            text,
+            "  {} {}",
+            mark(scenario.verdict, paint),
+            scenario.title
+        );
     }
 }
 
 fn failure(feature: &FeatureRecord, scenario: &ScenarioRecord, paint: Paint, text: &mut String) {
-    let Some(step) = scenario.steps.iter().find(|it| it.verdict == Verdict::Failed) else { return };
-    let rule = scenario.rule.as_ref().map_or_else(String::new, |rule| format!("{rule} › "));
+    let Some(step) = scenario
+        .steps
+        .iter()
+        .find(|it| it.verdict == Verdict::Failed)
+    else {
+        return;
+    };
+    let rule = scenario
+        .rule
+        .as_ref()
+        .map_or_else(String::new, |rule| format!("{rule} › "));
     let _ = writeln!(
         text,
         "\n{} {} › {rule}{}\n  {}:{}:{}",
@@ -99,28 +131,47 @@ fn attempts(step: &StepRecord, paint: Paint, text: &mut String) {
     if all < 2 {
         return;
     }
-    let _ = writeln!(text, "\n    {} in {}:", count(all, "attempt"), seconds(step.clock_ms));
+    let _ = writeln!(
+        text,
+        "\n    {} in {}:",
+        count(all, "attempt"),
+        seconds(step.clock_ms)
+    );
     let mut shown = 0;
     let mut at = 0;
     while at < step.attempts.len() {
         let first = &step.attempts[at];
-        let same = step.attempts[at..].iter().take_while(|it| said(it) == said(first)).count();
+        let same = step.attempts[at..]
+            .iter()
+            .take_while(|it| said(it) == said(first))
+            .count();
         let numbers = match same {
             1 => first.number.to_string(),
             _ => format!("{}–{}", first.number, step.attempts[at + same - 1].number),
         };
         if shown == MAX_ATTEMPTS_SHOWN {
-            let _ = writeln!(text, "      {}", paint.quiet("… report.json has the others"));
+            let _ = writeln!(
+                text,
+                "      {}",
+                paint.quiet("… report.json has the others")
+            );
             break;
         }
-        let _ = writeln!(text, "      {numbers:>5}  at {:>7}  {}", seconds(first.at_ms), said(first));
+        let _ = writeln!(
+            text,
+            "      {numbers:>5}  at {:>7}  {}",
+            seconds(first.at_ms),
+            said(first)
+        );
         shown += 1;
         at += same;
     }
 }
 
 fn said(attempt: &AttemptRecord) -> String {
-    let Some(mismatch) = &attempt.mismatch else { return "held".to_owned() };
+    let Some(mismatch) = &attempt.mismatch else {
+        return "held".to_owned();
+    };
     match mismatch.differences.first() {
         Some(first) => in_one_line(first),
         None => mismatch.message.clone(),
@@ -129,21 +180,41 @@ fn said(attempt: &AttemptRecord) -> String {
 
 fn messages(feature: &FeatureRecord, step: &StepRecord, paint: Paint, text: &mut String) {
     let (from, to) = step.messages;
-    let of_step: Vec<&Message> = feature.messages.iter().filter(|it| (from..to).contains(&it.seq)).collect();
+    let of_step: Vec<&Message> = feature
+        .messages
+        .iter()
+        .filter(|it| (from..to).contains(&it.seq))
+        .collect();
     if of_step.is_empty() {
         let _ = writeln!(text, "\n    no message crossed while this step was at work");
         return;
     }
-    let _ = writeln!(text, "\n    {} while this step was at work:", count(of_step.len(), "message"));
+    let _ = writeln!(
+        text,
+        "\n    {} while this step was at work:",
+        count(of_step.len(), "message")
+    );
     let began = of_step.first().map_or(0, |it| it.at);
     let mut left = MAX_MESSAGES_SHOWN;
     let mut at = 0;
     while at < of_step.len() && left > 0 {
         let message = of_step[at];
         // The same exchange again and again is one line.
-        let same = of_step[at..].chunks(2).take_while(|it| alike(it, &of_step[at..])).count().max(1);
-        let repeated = if same > 1 { format!("  (and {} more times)", same - 1) } else { String::new() };
-        let rows = if same > 1 { 2.min(of_step.len() - at) } else { 1 };
+        let same = of_step[at..]
+            .chunks(2)
+            .take_while(|it| alike(it, &of_step[at..]))
+            .count()
+            .max(1);
+        let repeated = if same > 1 {
+            format!("  (and {} more times)", same - 1)
+        } else {
+            String::new()
+        };
+        let rows = if same > 1 {
+            2.min(of_step.len() - at)
+        } else {
+            1
+        };
         for (nth, row) in of_step[at..at + rows].iter().enumerate() {
             let after = u64::try_from(row.at - began).unwrap_or_default();
             let _ = writeln!(
@@ -153,7 +224,11 @@ fn messages(feature: &FeatureRecord, step: &StepRecord, paint: Paint, text: &mut
                 lane(row.lane),
                 arrow(row.kind),
                 row.summary,
-                if nth == 0 { paint.quiet(&repeated) } else { String::new() },
+                if nth == 0 {
+                    paint.quiet(&repeated)
+                } else {
+                    String::new()
+                },
             );
             left = left.saturating_sub(1);
         }
@@ -161,7 +236,11 @@ fn messages(feature: &FeatureRecord, step: &StepRecord, paint: Paint, text: &mut
         at += if same > 1 { same * 2 } else { 1 };
     }
     if at < of_step.len() {
-        let _ = writeln!(text, "      {}", paint.quiet(&format!("… and {} more", of_step.len() - at)));
+        let _ = writeln!(
+            text,
+            "      {}",
+            paint.quiet(&format!("… and {} more", of_step.len() - at))
+        );
     }
 }
 
@@ -169,12 +248,19 @@ fn messages(feature: &FeatureRecord, step: &StepRecord, paint: Paint, text: &mut
 fn alike(pair: &[&Message], all: &[&Message]) -> bool {
     pair.len() == 2
         && all.len() >= 2
-        && pair.iter().zip(all).all(|(a, b)| a.lane == b.lane && a.kind == b.kind && a.summary == b.summary)
+        && pair
+            .iter()
+            .zip(all)
+            .all(|(a, b)| a.lane == b.lane && a.kind == b.kind && a.summary == b.summary)
 }
 
 fn reason(step: &StepRecord, paint: Paint, text: &mut String) {
     if let Some(defect) = &step.defect {
-        let _ = writeln!(text, "\n    {}", paint.bad("a defect of the step, not of the server:"));
+        let _ = writeln!(
+            text,
+            "\n    {}",
+            paint.bad("a defect of the step, not of the server:")
+        );
         let _ = writeln!(text, "      {defect}");
         return;
     }
@@ -195,8 +281,16 @@ fn reason(step: &StepRecord, paint: Paint, text: &mut String) {
     let _ = writeln!(text, "\n    {}", paint.bad(&mismatch.message));
     for difference in &mismatch.differences {
         let _ = writeln!(text, "      at {}", difference.path);
-        let _ = writeln!(text, "        expected  {}", paint.good(&short(difference.expected.as_ref())));
-        let _ = writeln!(text, "        actual    {}", paint.bad(&short(difference.actual.as_ref())));
+        let _ = writeln!(
+            text,
+            "        expected  {}",
+            paint.good(&short(difference.expected.as_ref()))
+        );
+        let _ = writeln!(
+            text,
+            "        actual    {}",
+            paint.bad(&short(difference.actual.as_ref()))
+        );
     }
 }
 
@@ -208,7 +302,10 @@ fn summary(record: &RunRecord, paint: Paint) -> String {
         .flat_map(|feature| feature.scenarios.iter().map(move |it| (feature, it)))
         .filter(|(_, scenario)| scenario.verdict == Verdict::Failed)
         .filter_map(|(feature, scenario)| {
-            let step = scenario.steps.iter().find(|it| it.verdict == Verdict::Failed)?;
+            let step = scenario
+                .steps
+                .iter()
+                .find(|it| it.verdict == Verdict::Failed)?;
             Some(format!("  {}:{}  {}", feature.path, step.line, cause(step)))
         })
         .collect();
@@ -234,8 +331,18 @@ fn summary(record: &RunRecord, paint: Paint) -> String {
         parts.join(", "),
         seconds(record.took_ms),
     );
-    let bad = record.scenarios(Verdict::Failed) > 0 || !record.environment.is_empty() || record.interrupted;
-    let _ = writeln!(text, "{}", if bad { paint.bad(&line) } else { paint.good(&line) });
+    let bad = record.scenarios(Verdict::Failed) > 0
+        || !record.environment.is_empty()
+        || record.interrupted;
+    let _ = writeln!(
+        text,
+        "{}",
+        if bad {
+            paint.bad(&line)
+        } else {
+            paint.good(&line)
+        }
+    );
     if bad {
         let _ = writeln!(text, "seed {}", record.seed);
     }
@@ -259,11 +366,17 @@ const fn arrow(kind: Kind) -> &'static str {
 }
 
 fn plain(value: &serde_json::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+    if number == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{number} {what}s")
+    }
 }
 
 fn seconds(millis: u64) -> String {

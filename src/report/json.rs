@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The number of both formats; it changes when a reader of the old one would misread the new one.
-pub const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 1;
 
 /// `report.json`.
 #[must_use]
@@ -16,7 +16,8 @@ pub fn json(record: &RunRecord, secrets: &Secrets) -> String {
     let mut report = Map::new();
     report.insert("schema".to_owned(), json!(SCHEMA));
     report.insert("fotalab".to_owned(), json!(env!("CARGO_PKG_VERSION")));
-    let of = |verdict| json!({ "scenarios": record.scenarios(verdict), "steps": record.steps(verdict) });
+    let of =
+        |verdict| json!({ "scenarios": record.scenarios(verdict), "steps": record.steps(verdict) });
     let totals = json!({
         "passed": of(Verdict::Passed), "failed": of(Verdict::Failed),
         "skipped": of(Verdict::Skipped), "interrupted": of(Verdict::Interrupted),

@@ -27,7 +27,9 @@ pub fn junit(record: &RunRecord, secrets: &Secrets) -> String {
         }
         report.add_test_suite(suite);
     }
-    report.to_string().unwrap_or_else(|error| format!("<!-- the report could not be written: {error} -->\n"))
+    report
+        .to_string()
+        .unwrap_or_else(|error| format!("<!-- the report could not be written: {error} -->\n"))
 }
 
 fn suite(feature: &FeatureRecord, secrets: &Secrets) -> TestSuite {
@@ -37,7 +39,10 @@ fn suite(feature: &FeatureRecord, secrets: &Secrets) -> TestSuite {
     suite.add_property(Property::new("clock", feature.clock));
     if let Some(variant) = &feature.variant {
         let values = serde_json::Value::Object(variant.clone());
-        suite.add_property(Property::new("variant", secrets.redact_json(&values).to_string()));
+        suite.add_property(Property::new(
+            "variant",
+            secrets.redact_json(&values).to_string(),
+        ));
     }
     for scenario in &feature.scenarios {
         suite.add_test_case(case(feature, scenario, secrets));
@@ -60,10 +65,21 @@ fn case(feature: &FeatureRecord, scenario: &ScenarioRecord, secrets: &Secrets) -
         }
         Verdict::Failed => {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            if let Some(step) = scenario.steps.iter().find(|it| it.verdict == Verdict::Failed) {
+            if let Some(step) = scenario
+                .steps
+                .iter()
+                .find(|it| it.verdict == Verdict::Failed)
+            {
                 status.set_message(secrets.redact(&cause(step)));
-                status.set_type(if step.defect.is_some() { "defect" } else { "mismatch" });
-                let mut text = format!("{}:{}:{}\n{} {}\n", feature.path, step.line, step.column, step.keyword, step.title);
+                status.set_type(if step.defect.is_some() {
+                    "defect"
+                } else {
+                    "mismatch"
+                });
+                let mut text = format!(
+                    "{}:{}:{}\n{} {}\n",
+                    feature.path, step.line, step.column, step.keyword, step.title
+                );
                 if let Some(mismatch) = step.attempts.last().and_then(|it| it.mismatch.as_ref()) {
                     for difference in &mismatch.differences {
                         text.push_str(&in_one_line(difference));
@@ -79,11 +95,16 @@ fn case(feature: &FeatureRecord, scenario: &ScenarioRecord, secrets: &Secrets) -
             status
         }
     };
-    let name = scenario.id.strip_prefix(&format!("{}::", feature.path.replace('\\', "/"))).unwrap_or(&scenario.id);
+    let name = scenario
+        .id
+        .strip_prefix(&format!("{}::", feature.path.replace('\\', "/")))
+        .unwrap_or(&scenario.id);
     let mut case = TestCase::new(secrets.redact(name), status);
     case.set_classname(secrets.redact(&feature.path));
     case.set_time(Duration::from_millis(scenario.took_ms));
-    case.extra.insert("file".into(), secrets.redact(&feature.path).into());
-    case.extra.insert("line".into(), scenario.line.to_string().into());
+    case.extra
+        .insert("file".into(), secrets.redact(&feature.path).into());
+    case.extra
+        .insert("line".into(), scenario.line.to_string().into());
     case
 }

@@ -28,8 +28,16 @@ fn short(value: Option<&serde_json::Value>) -> String {
 
 /// `$.a: expected 1, was 2`.
 fn in_one_line(difference: &Difference) -> String {
-    let Difference { path, expected, actual } = difference;
-    format!("{path}: expected {}, was {}", short(expected.as_ref()), short(actual.as_ref()))
+    let Difference {
+        path,
+        expected,
+        actual,
+    } = difference;
+    format!(
+        "{path}: expected {}, was {}",
+        short(expected.as_ref()),
+        short(actual.as_ref())
+    )
 }
 
 /// Why a step failed, in one line.

@@ -21,9 +21,19 @@ impl Progress {
     #[must_use]
     pub fn new(plan: &Arc<Plan>, secrets: Secrets, paint: Paint) -> Self {
         let features = plan.groups.iter().map(|it| it.features.len()).sum();
-        Self { features, ended: 0, failed: false, secrets, paint, live: std::io::stderr().is_terminal() }
+        Self {
+            features,
+            ended: 0,
+            failed: false,
+            secrets,
+            paint,
+            live: std::io::stderr().is_terminal(),
+        }
     }
 }
+
+/// The runner yields whole features' events in their order.
+impl cucumber::writer::Normalized for Progress {}
 
 impl Writer<Lab> for Progress {
     type Cli = cli::Empty;
@@ -33,8 +43,12 @@ impl Writer<Lab> for Progress {
         event: parser::Result<Event<event::Cucumber<Lab>>>,
         _: &cli::Empty,
     ) {
-        let Ok(event) = event.map(Event::into_inner) else { return };
-        let event::Cucumber::Feature(feature, event) = event else { return };
+        let Ok(event) = event.map(Event::into_inner) else {
+            return;
+        };
+        let event::Cucumber::Feature(feature, event) = event else {
+            return;
+        };
         match event {
             event::Feature::Started => self.failed = false,
             event::Feature::Finished => {
@@ -44,7 +58,9 @@ impl Writer<Lab> for Progress {
                     eprintln!("{}", self.paint.quiet(&self.secrets.redact(&line)));
                 }
             }
-            event::Feature::Scenario(scenario, event) => self.step(&feature, &scenario, &event.event),
+            event::Feature::Scenario(scenario, event) => {
+                self.step(&feature, &scenario, &event.event)
+            }
             event::Feature::Rule(_, event::Rule::Scenario(scenario, event)) => {
                 self.step(&feature, &scenario, &event.event);
             }
@@ -54,12 +70,28 @@ impl Writer<Lab> for Progress {
 }
 
 impl Progress {
-    fn step(&mut self, feature: &gherkin::Feature, scenario: &gherkin::Scenario, event: &event::Scenario<Lab>) {
+    fn step(
+        &mut self,
+        feature: &gherkin::Feature,
+        scenario: &gherkin::Scenario,
+        event: &event::Scenario<Lab>,
+    ) {
         if let event::Scenario::Step(step, event::Step::Failed(..)) = event {
             self.failed = true;
-            let path = feature.path.as_ref().map(|it| it.display().to_string()).unwrap_or_default();
-            let line = format!("{path}:{} {} › {}", step.position.line, feature.name, scenario.name);
-            eprintln!("{} {}", self.paint.bad("failed"), self.secrets.redact(&line));
+            let path = feature
+                .path
+                .as_ref()
+                .map(|it| it.display().to_string())
+                .unwrap_or_default();
+            let line = format!(
+                "{path}:{} {} › {}",
+                step.position.line, feature.name, scenario.name
+            );
+            eprintln!(
+                "{} {}",
+                self.paint.bad("failed"),
+                self.secrets.redact(&line)
+            );
         }
     }
 }

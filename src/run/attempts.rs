@@ -60,7 +60,11 @@ enum Ended {
 }
 
 /// Runs a step to its verdict.
-pub(super) async fn run_step(lab: &mut Lab, bound: &BoundStep, conditions: &mut Conditions<'_>) -> StepRecord {
+pub(super) async fn run_step(
+    lab: &mut Lab,
+    bound: &BoundStep,
+    conditions: &mut Conditions<'_>,
+) -> StepRecord {
     let mut record = blank_record(bound, conditions.document);
     record.messages = (lab.trace().len(), 0);
     let began = Instant::now();
@@ -72,7 +76,11 @@ pub(super) async fn run_step(lab: &mut Lab, bound: &BoundStep, conditions: &mut 
         }
         Err(mismatch) => {
             record.verdict = Verdict::Failed;
-            record.attempts.push(AttemptRecord { number: 1, at_ms: 0, mismatch: Some(mismatch) });
+            record.attempts.push(AttemptRecord {
+                number: 1,
+                at_ms: 0,
+                mismatch: Some(mismatch),
+            });
         }
     }
     record.messages.1 = lab.trace().len();
@@ -108,7 +116,11 @@ struct Prepared {
 }
 
 /// Puts the values in and matches the sentence again: with real values it may be another one.
-fn prepare(lab: &Lab, bound: &BoundStep, conditions: &Conditions<'_>) -> Result<Prepared, Mismatch> {
+fn prepare(
+    lab: &Lab,
+    bound: &BoundStep,
+    conditions: &Conditions<'_>,
+) -> Result<Prepared, Mismatch> {
     let now = lab.now();
     let replace = |text: &str, json: bool| {
         placeholder::replace(text, json, lab.variables(), now)
@@ -122,7 +134,10 @@ fn prepare(lab: &Lab, bound: &BoundStep, conditions: &Conditions<'_>) -> Result<
         .as_ref()
         .map(|block| {
             let code = replace(&block.code.value, is_json(block))?;
-            Ok(AttemptBlock { language: block.language.clone(), code })
+            Ok(AttemptBlock {
+                language: block.language.clone(),
+                code,
+            })
         })
         .transpose()?;
     let limit = bound.limit.and_then(|_| time_limit(&title));
@@ -141,7 +156,12 @@ fn prepare(lab: &Lab, bound: &BoundStep, conditions: &Conditions<'_>) -> Result<
             Ok((kind, duration.mul_f64(conditions.patience)))
         })
         .transpose()?;
-    Ok(Prepared { title, block, captures, limit })
+    Ok(Prepared {
+        title,
+        block,
+        captures,
+        limit,
+    })
 }
 
 async fn attempts(
@@ -166,7 +186,11 @@ async fn attempts(
         let mut arrivals = lab.trace().arrivals();
         arrivals.borrow_and_update();
         let at_ms = millis(began.elapsed());
-        let limit = if own_time { None } else { Some((Instant::now() + conditions.timeout).min(over)) };
+        let limit = if own_time {
+            None
+        } else {
+            Some((Instant::now() + conditions.timeout).min(over))
+        };
         let ended = attempt(lab, bound, prepared, number, limit, conditions).await;
         let (left, notes) = lab.end_attempt();
         record.notes.extend(notes);
@@ -174,9 +198,20 @@ async fn attempts(
             (Ended::Defect(_), Some(mismatch)) => Ended::Not(mismatch),
             (ended, _) => ended,
         };
-        let mismatch = if let Ended::Not(mismatch) = &ended { Some(mismatch.clone()) } else { None };
+        let mismatch = if let Ended::Not(mismatch) = &ended {
+            Some(mismatch.clone())
+        } else {
+            None
+        };
         let held = matches!(ended, Ended::Held);
-        keep(record, AttemptRecord { number, at_ms, mismatch });
+        keep(
+            record,
+            AttemptRecord {
+                number,
+                at_ms,
+                mismatch,
+            },
+        );
         match ended {
             Ended::Defect(defect) => {
                 record.defect = Some(defect);
@@ -207,7 +242,9 @@ async fn attempts(
         }
         if number >= MAX_ATTEMPTS || Instant::now() >= over {
             record.verdict = Verdict::Failed;
-            record.notes.push(format!("given up after {number} attempts"));
+            record
+                .notes
+                .push(format!("given up after {number} attempts"));
             return;
         }
         tokio::select! {
@@ -223,7 +260,11 @@ async fn attempts(
 
 /// What a passed step stored counts from now on.
 fn conclude(lab: &mut Lab, record: &mut StepRecord, held: bool) {
-    record.verdict = if held { Verdict::Passed } else { Verdict::Failed };
+    record.verdict = if held {
+        Verdict::Passed
+    } else {
+        Verdict::Failed
+    };
     if held {
         lab.commit();
     }
@@ -258,7 +299,10 @@ impl Schedule {
 }
 
 fn schedule(lab: &Lab, bound: &BoundStep, prepared: &Prepared, patience: f64) -> Schedule {
-    let waiting = bound.definition.entry.map_or(Waiting::WhenSoon(Budget::REST), |it| it.waiting);
+    let waiting = bound
+        .definition
+        .entry
+        .map_or(Waiting::WhenSoon(Budget::REST), |it| it.waiting);
     let soon = bound.step.kind == StepKind::Soon;
     // ``after N retries`` and `retrying N times`, said by the sentence itself.
     let said: Option<u32> = prepared
@@ -266,10 +310,12 @@ fn schedule(lab: &Lab, bound: &BoundStep, prepared: &Prepared, patience: f64) ->
         .iter()
         .find(|(name, text)| name.as_deref() == Some("retries") && !text.is_empty())
         .and_then(|(_, text)| text.parse().ok());
-    let with_said = |budget: Budget| said.or(lab.retrying.filter(|_| is_rest(waiting))).map_or(budget, |it| budget.with_retries(it));
-    let scaled = |budget: Budget| {
-        Schedule::Retry(budget.delays().map(|it| it.mul_f64(patience)).collect())
+    let with_said = |budget: Budget| {
+        said.or(lab.retrying.filter(|_| is_rest(waiting)))
+            .map_or(budget, |it| budget.with_retries(it))
     };
+    let scaled =
+        |budget: Budget| Schedule::Retry(budget.delays().map(|it| it.mul_f64(patience)).collect());
     match (waiting, prepared.limit) {
         (Waiting::Window(_), Some((_, time))) => Schedule::Hold(time),
         (Waiting::Window(time), None) => Schedule::Hold(time.mul_f64(patience)),
@@ -297,9 +343,21 @@ async fn attempt(
     limit: Option<Instant>,
     conditions: &mut Conditions<'_>,
 ) -> Ended {
-    let directory = conditions.document.path.parent().map(std::path::Path::to_owned).unwrap_or_default();
-    lab.begin_attempt(Attempt { number, block: prepared.block.clone(), directory });
-    let context = Context { step: gherkin_step(bound, prepared), matches: prepared.captures.clone() };
+    let directory = conditions
+        .document
+        .path
+        .parent()
+        .map(std::path::Path::to_owned)
+        .unwrap_or_default();
+    lab.begin_attempt(Attempt {
+        number,
+        block: prepared.block.clone(),
+        directory,
+    });
+    let context = Context {
+        step: gherkin_step(bound, prepared),
+        matches: prepared.captures.clone(),
+    };
     let running = AssertUnwindSafe((bound.definition.run)(lab, context)).catch_unwind();
     let limited = async {
         match limit {
@@ -331,7 +389,10 @@ fn gherkin_step(bound: &BoundStep, prepared: &Prepared) -> gherkin::Step {
         value: prepared.title.clone(),
         docstring: prepared.block.as_ref().map(|it| it.code.clone()),
         table: bound.step.table.as_ref().map(super::cucumber::table),
-        span: gherkin::Span { start: bound.step.span.start, end: bound.step.span.end },
+        span: gherkin::Span {
+            start: bound.step.span.start,
+            end: bound.step.span.end,
+        },
         position: gherkin::LineCol { line: 0, col: 0 },
     }
 }
@@ -359,7 +420,10 @@ struct InStep<F>(F);
 impl<F: Future + Unpin> Future for InStep<F> {
     type Output = F::Output;
 
-    fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<F::Output> {
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<F::Output> {
         install_hook();
         PANIC.set(Some(String::new()));
         let polled = self.0.poll_unpin(context);
@@ -378,7 +442,8 @@ fn install_hook() {
         panic::set_hook(Box::new(move |info| {
             let within = PANIC.try_with(|it| {
                 let mut it = it.borrow_mut();
-                it.is_some().then(|| *it = info.location().map(ToString::to_string))
+                it.is_some()
+                    .then(|| *it = info.location().map(ToString::to_string))
             });
             if !matches!(within, Ok(Some(()))) {
                 usual(info);

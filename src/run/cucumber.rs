@@ -32,8 +32,13 @@ impl Parser<()> for PlanParser {
     type Output = stream::Iter<std::vec::IntoIter<Parsed<gherkin::Feature>>>;
 
     fn parse(self, (): (), _: cli::Empty) -> Self::Output {
-        let features: Vec<_> =
-            self.0.groups.iter().flat_map(|it| &it.features).map(|it| Ok(feature(it))).collect();
+        let features: Vec<_> = self
+            .0
+            .groups
+            .iter()
+            .flat_map(|it| &it.features)
+            .map(|it| Ok(feature(it)))
+            .collect();
         stream::iter(features)
     }
 }
@@ -62,9 +67,13 @@ impl Runner<Lab> for PlanRunner {
                     receiver.recv().await.map(|event| (event, receiver))
                 });
                 let started = stream::iter(events.started());
-                let running = own.map(move |event| stream::iter(events.translate(&session.plan, &event)));
+                let running =
+                    own.map(move |event| stream::iter(events.translate(&session.plan, &event)));
                 let finished = stream::iter([event::Cucumber::Finished]);
-                started.chain(running.flatten()).chain(finished).map(|it| Ok(Envelope::new(it)))
+                started
+                    .chain(running.flatten())
+                    .chain(finished)
+                    .map(|it| Ok(Envelope::new(it)))
             })
             .flatten(),
         )
@@ -99,7 +108,13 @@ impl Events {
 
     fn started(&self) -> Vec<event::Cucumber<Lab>> {
         let all = || self.features.iter();
-        let scenarios = || all().flat_map(|it| it.scenarios.iter().chain(it.rules.iter().flat_map(|it| &it.scenarios)));
+        let scenarios = || {
+            all().flat_map(|it| {
+                it.scenarios
+                    .iter()
+                    .chain(it.rules.iter().flat_map(|it| &it.scenarios))
+            })
+        };
         vec![
             event::Cucumber::Started,
             event::Cucumber::ParsingFinished {
@@ -126,7 +141,13 @@ impl Events {
             Event::ScenarioFinished { scenario, .. } => {
                 vec![self.scenario(number, planned, *scenario, event::Scenario::Finished)]
             }
-            Event::Step { scenario, step, verdict, words, .. } => {
+            Event::Step {
+                scenario,
+                step,
+                verdict,
+                words,
+                ..
+            } => {
                 let bound = &planned.scenarios[*scenario].steps[*step];
                 let source = Source::new(gherkin_step(bound, planned));
                 let location: Option<Location> = Some(bound.definition.location);
@@ -143,7 +164,12 @@ impl Events {
                 };
                 let both = [event::Step::Started, ended];
                 both.map(|it| {
-                    self.scenario(number, planned, *scenario, event::Scenario::Step(source.clone(), it))
+                    self.scenario(
+                        number,
+                        planned,
+                        *scenario,
+                        event::Scenario::Step(source.clone(), it),
+                    )
                 })
                 .into()
             }
@@ -172,7 +198,10 @@ impl Events {
             .entry((number, scenario))
             .or_insert_with(|| Source::new(gherkin_scenario(of, planned)))
             .clone();
-        let retryable = RetryableScenario { event, retries: None::<Retries> };
+        let retryable = RetryableScenario {
+            event,
+            retries: None::<Retries>,
+        };
         event::Cucumber::scenario(feature, rule, source, retryable)
     }
 }
@@ -181,7 +210,11 @@ fn feature(planned: &PlannedFeature) -> gherkin::Feature {
     let tree = planned.document.feature.as_ref();
     let mut rules: Vec<gherkin::Rule> = Vec::new();
     let mut scenarios = Vec::new();
-    for scenario in planned.scenarios.iter().filter(|it| it.role != Role::LeftOut) {
+    for scenario in planned
+        .scenarios
+        .iter()
+        .filter(|it| it.role != Role::LeftOut)
+    {
         match &scenario.rule {
             None => scenarios.push(gherkin_scenario(scenario, planned)),
             Some(name) => {
@@ -198,11 +231,15 @@ fn feature(planned: &PlannedFeature) -> gherkin::Feature {
     gherkin::Feature {
         keyword: "Feature".to_owned(),
         name: planned.title.clone(),
-        description: tree.map(|it| it.description.join("\n\n")).filter(|it| !it.is_empty()),
+        description: tree
+            .map(|it| it.description.join("\n\n"))
+            .filter(|it| !it.is_empty()),
         background: None,
         scenarios,
         rules,
-        tags: tree.map(|it| plain_tags(it.tags.iter().map(|tag| &tag.value))).unwrap_or_default(),
+        tags: tree
+            .map(|it| plain_tags(it.tags.iter().map(|tag| &tag.value)))
+            .unwrap_or_default(),
         span: span(title),
         position: place(title, planned),
         path: Some(planned.document.path.clone()),
@@ -227,11 +264,18 @@ fn gherkin_scenario(scenario: &PlannedScenario, planned: &PlannedFeature) -> ghe
         keyword: "Scenario".to_owned(),
         name: scenario.title.clone(),
         description: None,
-        steps: scenario.steps.iter().map(|it| gherkin_step(it, planned)).collect(),
+        steps: scenario
+            .steps
+            .iter()
+            .map(|it| gherkin_step(it, planned))
+            .collect(),
         examples: Vec::new(),
         tags: plain_tags(scenario.tags.iter()),
         span: span(scenario.span),
-        position: LineCol { line: scenario.line, col: 1 },
+        position: LineCol {
+            line: scenario.line,
+            col: 1,
+        },
     }
 }
 
@@ -259,7 +303,10 @@ pub(super) const fn step_type(kind: StepKind) -> StepType {
 
 /// A data table as cucumber's steps take it.
 pub(super) fn table(table: &ast::Table) -> gherkin::Table {
-    let first = table.rows.first().map_or_else(Span::default, |row| row.span);
+    let first = table
+        .rows
+        .first()
+        .map_or_else(Span::default, |row| row.span);
     gherkin::Table {
         rows: table
             .rows
@@ -272,15 +319,22 @@ pub(super) fn table(table: &ast::Table) -> gherkin::Table {
 }
 
 const fn span(span: Span) -> gherkin::Span {
-    gherkin::Span { start: span.start, end: span.end }
+    gherkin::Span {
+        start: span.start,
+        end: span.end,
+    }
 }
 
 fn place(span: Span, planned: &PlannedFeature) -> LineCol {
     let place = span.position(&planned.document.source);
-    LineCol { line: place.line, col: place.column }
+    LineCol {
+        line: place.line,
+        col: place.column,
+    }
 }
 
 /// cucumber keeps tags without their `@`.
 fn plain_tags<'a>(tags: impl Iterator<Item = &'a String>) -> Vec<String> {
-    tags.map(|it| it.trim_start_matches('@').to_owned()).collect()
+    tags.map(|it| it.trim_start_matches('@').to_owned())
+        .collect()
 }

@@ -42,13 +42,13 @@ pub(super) fn run_group(
         ClockChoice::Real => builder.enable_all(),
         ClockChoice::Virtual => builder.enable_time().start_paused(true),
     };
-    let runtime = builder.build().map_err(|error| TargetError::new("start a runtime", error))?;
+    let runtime = builder
+        .build()
+        .map_err(|error| TargetError::new("start a runtime", error))?;
     runtime.block_on(async {
         let (network, time): (Arc<dyn Network>, _) = match clock {
             ClockChoice::Real => (Arc::new(Sockets), Clock::of_machine()),
-            ClockChoice::Virtual => {
-                (Arc::new(InMemory::new()), Clock::starting_at(VIRTUAL_EPOCH))
-            }
+            ClockChoice::Virtual => (Arc::new(InMemory::new()), Clock::starting_at(VIRTUAL_EPOCH)),
         };
         let trace = Trace::new(time);
         let seed = seed_of(settings.seed, &group_name(group));
@@ -60,7 +60,16 @@ pub(super) fn run_group(
             secrets: secrets.clone(),
             target: Arc::new(target),
         };
-        let mut run = GroupRun { group, index, settings, cancelled, events, equipment, clock, seed };
+        let mut run = GroupRun {
+            group,
+            index,
+            settings,
+            cancelled,
+            events,
+            equipment,
+            clock,
+            seed,
+        };
         Ok(run.features().await)
     })
 }
@@ -81,13 +90,24 @@ impl GroupRun<'_> {
         let mut lab = self.lab(0);
         let mut records: Vec<FeatureRecord> = Vec::new();
         for (at, feature) in self.group.features.iter().enumerate() {
-            let unmet = feature.needs.iter().find(|&&need| records[need].verdict != Verdict::Passed);
+            let unmet = feature
+                .needs
+                .iter()
+                .find(|&&need| records[need].verdict != Verdict::Passed);
             let skip = feature.skip.clone().or_else(|| {
-                unmet.map(|&need| format!("it needs \"{}\", which did not hold", records[need].title))
+                unmet.map(|&need| {
+                    format!("it needs \"{}\", which did not hold", records[need].title)
+                })
             });
-            (self.events)(Event::FeatureStarted { group: self.index, feature: at });
+            (self.events)(Event::FeatureStarted {
+                group: self.index,
+                feature: at,
+            });
             let record = self.feature(at, feature, &mut lab, skip).await;
-            (self.events)(Event::FeatureFinished { group: self.index, feature: at });
+            (self.events)(Event::FeatureFinished {
+                group: self.index,
+                feature: at,
+            });
             records.push(record);
         }
         drop(lab);
@@ -127,14 +147,20 @@ impl GroupRun<'_> {
             if scenario.role == Role::LeftOut {
                 continue;
             }
-            let place = Place { group: self.index, feature: at, scenario: number };
+            let place = Place {
+                group: self.index,
+                feature: at,
+                scenario: number,
+            };
             let mut own = (!shares).then(|| {
                 let mut lab = self.lab(1 + (at as u64) * 1_000_003 + number as u64);
                 lab.set_variant(feature.variant.as_ref().map(|(_, values)| values));
                 lab
             });
             let lab = own.as_mut().unwrap_or(shared);
-            let record = self.scenario(place, scenario, lab, &mut conditions, broken.clone()).await;
+            let record = self
+                .scenario(place, scenario, lab, &mut conditions, broken.clone())
+                .await;
             if record.verdict != Verdict::Passed && broken.is_none() && shares {
                 broken = Some(format!("\"{}\" before it did not hold", scenario.title));
             }
@@ -168,16 +194,27 @@ impl GroupRun<'_> {
         conditions: &mut Conditions<'_>,
         skip: Option<String>,
     ) -> ScenarioRecord {
-        let Place { group, feature, scenario: number } = place;
+        let Place {
+            group,
+            feature,
+            scenario: number,
+        } = place;
         let wall = Wall::now();
-        (self.events)(Event::ScenarioStarted { group, feature, scenario: number });
+        (self.events)(Event::ScenarioStarted {
+            group,
+            feature,
+            scenario: number,
+        });
         let id: Arc<str> = Arc::from(scenario.id.as_str());
         let mut steps: Vec<StepRecord> = Vec::with_capacity(scenario.steps.len());
         for (nth, bound) in scenario.steps.iter().enumerate() {
             let go = skip.is_none() && steps.last().is_none_or(|it| it.verdict == Verdict::Passed);
             let record = if go && !*self.cancelled.borrow() {
                 let line = bound.step.span.position(&conditions.document.source).line;
-                self.equipment.trace.at_step(Some(StepPlace { scenario: Arc::clone(&id), line }));
+                self.equipment.trace.at_step(Some(StepPlace {
+                    scenario: Arc::clone(&id),
+                    line,
+                }));
                 let record = run_step(lab, bound, conditions).await;
                 self.equipment.trace.at_step(None);
                 record
@@ -191,7 +228,11 @@ impl GroupRun<'_> {
             (self.events)(Event::step(group, feature, number, nth, &record));
             steps.push(record);
         }
-        (self.events)(Event::ScenarioFinished { group, feature, scenario: number });
+        (self.events)(Event::ScenarioFinished {
+            group,
+            feature,
+            scenario: number,
+        });
         ScenarioRecord {
             id: scenario.id.clone(),
             title: scenario.title.clone(),
@@ -232,20 +273,36 @@ fn verdict_of(parts: impl Iterator<Item = Verdict>, skipped: bool) -> Verdict {
 
 /// What a group is called: its first file and variant.
 pub(super) fn group_name(group: &Group) -> String {
-    let Some(first) = group.features.first() else { return String::new() };
+    let Some(first) = group.features.first() else {
+        return String::new();
+    };
     let path: &Path = &first.document.path;
-    let variant = first.variant.as_ref().map_or_else(String::new, |(nth, _)| format!("#{nth}"));
-    let name = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
+    let variant = first
+        .variant
+        .as_ref()
+        .map_or_else(String::new, |(nth, _)| format!("#{nth}"));
+    let name = path
+        .file_name()
+        .map(|it| it.to_string_lossy().into_owned())
+        .unwrap_or_default();
     // The parent's name too, so that equal file names differ; not the whole path, so that a
     // checkout elsewhere draws the same numbers.
-    let parent = path.parent().and_then(Path::file_name).map(|it| it.to_string_lossy().into_owned());
+    let parent = path
+        .parent()
+        .and_then(Path::file_name)
+        .map(|it| it.to_string_lossy().into_owned());
     format!("{}/{name}{variant}", parent.unwrap_or_default())
 }
 
 /// The seed of a group: from the run's and from where the group's first file is.
 fn seed_of(seed: u64, name: &str) -> u64 {
-    let digest = Sha256::new().chain_update(seed.to_be_bytes()).chain_update(name).finalize();
-    digest[..8].iter().fold(0, |all, &byte| all << 8 | u64::from(byte))
+    let digest = Sha256::new()
+        .chain_update(seed.to_be_bytes())
+        .chain_update(name)
+        .finalize();
+    digest[..8]
+        .iter()
+        .fold(0, |all, &byte| all << 8 | u64::from(byte))
 }
 
 /// Whether the group asks for a part of the laboratory.
@@ -258,7 +315,10 @@ struct Wall(std::time::Instant);
 
 impl Wall {
     fn now() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "only for the report; nothing acts on it")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "only for the report; nothing acts on it"
+        )]
         Self(std::time::Instant::now())
     }
 

@@ -86,7 +86,9 @@ impl Lab {
 
     /// cucumber's own runner makes Worlds; ours is needed for context, waiting and limits.
     async fn outside_of_a_run() -> Result<Self, StepError> {
-        Err(StepError("a Lab is made by fotalab's runner: use fotalab::run or `fotalab::harness`".to_owned()))
+        Err(StepError(
+            "a Lab is made by fotalab's runner: use fotalab::run or `fotalab::harness`".to_owned(),
+        ))
     }
 
     /// The value of a variable.
@@ -142,8 +144,13 @@ impl Lab {
 
     /// What a step keeps between calls: one value of each type.
     pub fn state<T: Default + 'static>(&mut self) -> &mut T {
-        let state = self.states.entry(TypeId::of::<T>()).or_insert_with(|| Box::new(T::default()));
-        state.downcast_mut().expect("it is stored under its own type")
+        let state = self
+            .states
+            .entry(TypeId::of::<T>())
+            .or_insert_with(|| Box::new(T::default()));
+        state
+            .downcast_mut()
+            .expect("it is stored under its own type")
     }
 
     /// The code block below the step, placeholders replaced.
@@ -166,8 +173,10 @@ impl Lab {
         match serde_json::from_str(&block.code) {
             Ok(value) => Ok(value),
             Err(error) => self.fail(
-                Mismatch::new(format!("the code block is not JSON once its values are in: {error}"))
-                    .note(block.code),
+                Mismatch::new(format!(
+                    "the code block is not JSON once its values are in: {error}"
+                ))
+                .note(block.code),
             ),
         }
     }
@@ -176,7 +185,11 @@ impl Lab {
     ///
     /// # Errors
     /// When the expression is broken, fails or does not end.
-    pub fn evaluate(&mut self, expression: &str, input: &Value) -> Result<Option<Value>, StepError> {
+    pub fn evaluate(
+        &mut self,
+        expression: &str,
+        input: &Value,
+    ) -> Result<Option<Value>, StepError> {
         let now = self.now();
         let result = Expression::compile(expression).and_then(|it| it.evaluate(input, now));
         match result {
@@ -185,8 +198,14 @@ impl Lab {
         }
     }
 
-    fn expression_failed<T>(&mut self, expression: &str, error: &ExpressionError) -> Result<T, StepError> {
-        self.fail(Mismatch::new(format!("`{expression}` cannot be evaluated: {error}")))
+    fn expression_failed<T>(
+        &mut self,
+        expression: &str,
+        error: &ExpressionError,
+    ) -> Result<T, StepError> {
+        self.fail(Mismatch::new(format!(
+            "`{expression}` cannot be evaluated: {error}"
+        )))
     }
 
     /// The time of the world this scenario runs in.
@@ -221,7 +240,10 @@ impl Lab {
     /// Puts the variant's values in, as `variant`.
     pub(crate) fn set_variant(&mut self, variant: Option<&Map<String, Value>>) {
         match variant {
-            Some(values) => drop(self.variables.insert("variant".to_owned(), Value::Object(values.clone()))),
+            Some(values) => drop(
+                self.variables
+                    .insert("variant".to_owned(), Value::Object(values.clone())),
+            ),
             None => drop(self.variables.shift_remove("variant")),
         }
     }
@@ -255,6 +277,8 @@ impl fmt::Debug for Lab {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         // No values: they may be secrets.
         let names: Vec<_> = self.variables.keys().collect();
-        out.debug_struct("Lab").field("variables", &names).finish_non_exhaustive()
+        out.debug_struct("Lab")
+            .field("variables", &names)
+            .finish_non_exhaustive()
     }
 }

@@ -35,12 +35,19 @@ impl Mismatch {
     /// A mismatch that one sentence says.
     #[must_use]
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), ..Self::default() }
+        Self {
+            message: message.into(),
+            ..Self::default()
+        }
     }
 
     /// Two values that should be equal.
     #[must_use]
-    pub fn between(message: impl Into<String>, expected: impl Into<Value>, actual: impl Into<Value>) -> Self {
+    pub fn between(
+        message: impl Into<String>,
+        expected: impl Into<Value>,
+        actual: impl Into<Value>,
+    ) -> Self {
         let difference = Difference {
             path: "$".to_owned(),
             expected: Some(expected.into()),

@@ -17,16 +17,17 @@ use fotalab_simulators::cloud::Mode;
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
 
+pub(crate) use self::group::uses;
 pub use self::{
     attempts::DEFAULT_TIMEOUT,
     group::VIRTUAL_EPOCH,
     lab::{Attempt, AttemptBlock, Lab},
     mismatch::{Difference, Mismatch, StepError, StepResult},
     record::{
-        AttemptRecord, FeatureRecord, MAX_ATTEMPTS_KEPT, RunRecord, ScenarioRecord, StepRecord, Verdict,
+        AttemptRecord, FeatureRecord, MAX_ATTEMPTS_KEPT, RunRecord, ScenarioRecord, StepRecord,
+        Verdict,
     },
 };
-pub(crate) use self::group::uses;
 use crate::{
     plan::{PartKey, Plan},
     scenario::ast::ClockChoice,
@@ -75,25 +76,59 @@ impl Default for Settings {
 
 /// What happens while a plan runs, by numbers of the plan.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "each field is the number of what it is named after")]
+#[expect(
+    missing_docs,
+    reason = "each field is the number of what it is named after"
+)]
 pub enum Event {
     /// A feature begins.
     FeatureStarted { group: usize, feature: usize },
     /// A scenario begins.
-    ScenarioStarted { group: usize, feature: usize, scenario: usize },
+    ScenarioStarted {
+        group: usize,
+        feature: usize,
+        scenario: usize,
+    },
     /// A step ended; `words` say why it failed.
-    Step { group: usize, feature: usize, scenario: usize, step: usize, verdict: Verdict, words: String },
+    Step {
+        group: usize,
+        feature: usize,
+        scenario: usize,
+        step: usize,
+        verdict: Verdict,
+        words: String,
+    },
     /// A scenario ended.
-    ScenarioFinished { group: usize, feature: usize, scenario: usize },
+    ScenarioFinished {
+        group: usize,
+        feature: usize,
+        scenario: usize,
+    },
     /// A feature ended.
     FeatureFinished { group: usize, feature: usize },
 }
 
 impl Event {
-    fn step(group: usize, feature: usize, scenario: usize, step: usize, record: &StepRecord) -> Self {
+    fn step(
+        group: usize,
+        feature: usize,
+        scenario: usize,
+        step: usize,
+        record: &StepRecord,
+    ) -> Self {
         let mismatch = record.attempts.last().and_then(|it| it.mismatch.as_ref());
-        let words = record.defect.clone().or_else(|| mismatch.map(|it| it.message.clone()));
-        Self::Step { group, feature, scenario, step, verdict: record.verdict, words: words.unwrap_or_default() }
+        let words = record
+            .defect
+            .clone()
+            .or_else(|| mismatch.map(|it| it.message.clone()));
+        Self::Step {
+            group,
+            feature,
+            scenario,
+            step,
+            verdict: record.verdict,
+            words: words.unwrap_or_default(),
+        }
     }
 
     /// Group and feature.
@@ -138,7 +173,13 @@ impl Session {
                 secrets.add(name, text);
             }
         }
-        Self { plan, settings, secrets, cancel: watch::Sender::new(false), outcomes: Mutex::default() }
+        Self {
+            plan,
+            settings,
+            secrets,
+            cancel: watch::Sender::new(false),
+            outcomes: Mutex::default(),
+        }
     }
 
     /// Ends the run soon: what is running is marked as interrupted, nothing new is begun.
@@ -155,16 +196,25 @@ impl Session {
         // One mock has one address there: groups that use it go one after the other.
         let side_by_side = if self.settings.target.is_embedded() {
             self.settings.concurrency.get()
-        } else if self.plan.groups.iter().any(|it| uses(it, PartKey::Upstream)) {
+        } else if self
+            .plan
+            .groups
+            .iter()
+            .any(|it| uses(it, PartKey::Upstream))
+        {
             1
         } else {
             self.settings.concurrency.get()
         };
         for _ in 0..side_by_side.min(self.plan.groups.len()) {
-            let (session, waiting, events) = (Arc::clone(&self), Arc::clone(&waiting), events.clone());
+            let (session, waiting, events) =
+                (Arc::clone(&self), Arc::clone(&waiting), events.clone());
             std::thread::spawn(move || {
                 loop {
-                    let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                    let next = waiting
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .pop_front();
                     let Some(group) = next else { return };
                     session.run_group(group, &events);
                 }
@@ -208,18 +258,24 @@ impl Session {
         );
         let features = run.map_err(|error| format!("{}: {error}", group::group_name(planned)));
         let held = features.as_ref().is_ok_and(|features| {
-            features.iter().all(|it| matches!(it.verdict, Verdict::Passed | Verdict::Skipped))
+            features
+                .iter()
+                .all(|it| matches!(it.verdict, Verdict::Passed | Verdict::Skipped))
         });
         if !held && self.settings.fail_fast {
             self.cancel.send_replace(true);
         }
-        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(Outcome { group, features });
+        self.outcomes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Outcome { group, features });
     }
 
     /// What the run left behind; groups that never began are missing from it.
     #[must_use]
     pub fn record(&self, took: std::time::Duration) -> RunRecord {
-        let mut outcomes = std::mem::take(&mut *self.outcomes.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut outcomes =
+            std::mem::take(&mut *self.outcomes.lock().unwrap_or_else(PoisonError::into_inner));
         outcomes.sort_by_key(|it| it.group);
         let mut record = RunRecord {
             seed: self.settings.seed,

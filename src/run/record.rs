@@ -45,14 +45,21 @@ impl RunRecord {
     /// How many scenarios ended so.
     #[must_use]
     pub fn scenarios(&self, verdict: Verdict) -> usize {
-        self.features.iter().flat_map(|it| &it.scenarios).filter(|it| it.verdict == verdict).count()
+        self.features
+            .iter()
+            .flat_map(|it| &it.scenarios)
+            .filter(|it| it.verdict == verdict)
+            .count()
     }
 
     /// How many steps ended so.
     #[must_use]
     pub fn steps(&self, verdict: Verdict) -> usize {
         let scenarios = self.features.iter().flat_map(|it| &it.scenarios);
-        scenarios.flat_map(|it| &it.steps).filter(|it| it.verdict == verdict).count()
+        scenarios
+            .flat_map(|it| &it.steps)
+            .filter(|it| it.verdict == verdict)
+            .count()
     }
 }
 

@@ -27,7 +27,9 @@ async fn store(lab: &mut Lab, expression: String, name: String) -> StepResult {
             lab.store(name, value);
             Ok(())
         }
-        None => lab.fail(Mismatch::new(format!("`{expression}` gives nothing to store"))),
+        None => lab.fail(Mismatch::new(format!(
+            "`{expression}` gives nothing to store"
+        ))),
     }
 }
 
@@ -38,7 +40,9 @@ catalogue! {
     stores: &["{name}"],
     waiting: Waiting::Never,
 }
-#[given(regex = r"^I have a random (?P<kind>UUIDv4|IMEI|email|cellId|map public device id) in `(?P<name>[^`]+)`$")]
+#[given(
+    regex = r"^I have a random (?P<kind>UUIDv4|IMEI|email|cellId|map public device id) in `(?P<name>[^`]+)`$"
+)]
 async fn random_id(lab: &mut Lab, kind: String, name: String) -> StepResult {
     let value = match kind.as_str() {
         "UUIDv4" => uuid_v4(lab),
@@ -61,11 +65,15 @@ catalogue! {
     stores: &["{name}"],
     waiting: Waiting::Never,
 }
-#[given(regex = r"^I have a random number between `(?P<low>-?\d+)` and `(?P<high>-?\d+)` in `(?P<name>[^`]+)`$")]
+#[given(
+    regex = r"^I have a random number between `(?P<low>-?\d+)` and `(?P<high>-?\d+)` in `(?P<name>[^`]+)`$"
+)]
 async fn random_number(lab: &mut Lab, low: String, high: String, name: String) -> StepResult {
     let bounds = low.parse::<i64>().ok().zip(high.parse::<i64>().ok());
     let Some((low, high)) = bounds.filter(|(low, high)| low <= high) else {
-        return lab.fail(Mismatch::new(format!("there is no whole number between `{low}` and `{high}`")));
+        return lab.fail(Mismatch::new(format!(
+            "there is no whole number between `{low}` and `{high}`"
+        )));
     };
     let number = lab.random().random_range(low..=high);
     lab.store(name, number);
@@ -99,9 +107,13 @@ async fn variable_is(lab: &mut Lab, expression: String) -> StepResult {
     let expected = lab.json_block()?;
     let variables = Value::Object(lab.variables().clone());
     let actual = lab.evaluate(&expression, &variables)?;
-    let found = super::matching::differences(super::matching::Rule::Equal, &expected, actual.as_ref());
+    let found =
+        super::matching::differences(super::matching::Rule::Equal, &expected, actual.as_ref());
     lab.expect(found.is_empty(), || {
-        Mismatch::new(format!("the variable `{expression}` is not what it should be")).differences(found)
+        Mismatch::new(format!(
+            "the variable `{expression}` is not what it should be"
+        ))
+        .differences(found)
     })
 }
 
@@ -112,16 +124,28 @@ catalogue! {
     expressions: &["expression"],
     waiting: Waiting::Never,
 }
-#[cucumber::then(regex = r"^the variable `(?P<expression>[^`]+)` should match the pattern `(?P<pattern>[^`]+)`$")]
+#[cucumber::then(
+    regex = r"^the variable `(?P<expression>[^`]+)` should match the pattern `(?P<pattern>[^`]+)`$"
+)]
 async fn variable_matches(lab: &mut Lab, expression: String, pattern: String) -> StepResult {
     let variables = Value::Object(lab.variables().clone());
-    let actual = lab.evaluate(&expression, &variables)?.unwrap_or(Value::Null);
-    let text = actual.as_str().map_or_else(|| actual.to_string(), str::to_owned);
+    let actual = lab
+        .evaluate(&expression, &variables)?
+        .unwrap_or(Value::Null);
+    let text = actual
+        .as_str()
+        .map_or_else(|| actual.to_string(), str::to_owned);
     match regex::Regex::new(&pattern) {
         Ok(pattern) => lab.expect(pattern.is_match(&text), || {
-            Mismatch::between(format!("`{expression}` does not match the pattern"), json!(pattern.as_str()), json!(text))
+            Mismatch::between(
+                format!("`{expression}` does not match the pattern"),
+                json!(pattern.as_str()),
+                json!(text),
+            )
         }),
-        Err(error) => lab.fail(Mismatch::new(format!("`{pattern}` is not a regular expression: {error}"))),
+        Err(error) => lab.fail(Mismatch::new(format!(
+            "`{pattern}` is not a regular expression: {error}"
+        ))),
     }
 }
 
@@ -131,7 +155,14 @@ fn uuid_v4(lab: &mut Lab) -> String {
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    )
 }
 
 /// An IMEI as the reference's registry makes them: 350006660000000 and up.

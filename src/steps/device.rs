@@ -23,9 +23,15 @@ catalogue! {
     waiting: Waiting::Never,
     uses: &[Part::Server, Part::Upstream],
 }
-#[given(regex = r"^I have the fingerprint for a `(?P<model>[^`]+)` device(?: in the `(?P<account>[^`]+)` account)? in `(?P<name>[^`]+)`$")]
+#[given(
+    regex = r"^I have the fingerprint for a `(?P<model>[^`]+)` device(?: in the `(?P<account>[^`]+)` account)? in `(?P<name>[^`]+)`$"
+)]
 async fn fingerprint(lab: &mut Lab, model: String, account: String, name: String) -> StepResult {
-    let account = if account.is_empty() { DEFAULT_ACCOUNT.to_owned() } else { account };
+    let account = if account.is_empty() {
+        DEFAULT_ACCOUNT.to_owned()
+    } else {
+        account
+    };
     know_account(lab, &account).await?;
     let imei = imei(lab);
     let id = format!("oob-{imei}");
@@ -72,7 +78,12 @@ async fn know_account(lab: &mut Lab, account: &str) -> StepResult {
     }
 }
 
-async fn know_device(lab: &mut Lab, name: &str, id: String, mut body: serde_json::Value) -> StepResult {
+async fn know_device(
+    lab: &mut Lab,
+    name: &str,
+    id: String,
+    mut body: serde_json::Value,
+) -> StepResult {
     let code: String = (0..6)
         .map(|_| {
             let at = lab.random().random_range(0..FINGERPRINT_ALPHABET.len());

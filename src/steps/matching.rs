@@ -31,7 +31,13 @@ pub fn differences(rule: Rule, expected: &Value, actual: Option<&Value>) -> Vec<
     found
 }
 
-fn compare(rule: Rule, expected: &Value, actual: Option<&Value>, path: &mut String, found: &mut Vec<Difference>) {
+fn compare(
+    rule: Rule,
+    expected: &Value,
+    actual: Option<&Value>,
+    path: &mut String,
+    found: &mut Vec<Difference>,
+) {
     if found.len() >= MAX_DIFFERENCES {
         return;
     }
@@ -39,11 +45,15 @@ fn compare(rule: Rule, expected: &Value, actual: Option<&Value>, path: &mut Stri
         (Value::Null, None) if rule != Rule::Equal => {}
         (Value::Object(wanted), Some(Value::Object(there))) => {
             for (key, value) in wanted {
-                within(path, &Step::Key(key), |path| compare(rule, value, there.get(key), path, found));
+                within(path, &Step::Key(key), |path| {
+                    compare(rule, value, there.get(key), path, found)
+                });
             }
             if rule == Rule::Equal {
                 for (key, value) in there.iter().filter(|(key, _)| !wanted.contains_key(*key)) {
-                    within(path, &Step::Key(key), |path| found.push(difference(path, None, Some(value))));
+                    within(path, &Step::Key(key), |path| {
+                        found.push(difference(path, None, Some(value)))
+                    });
                 }
             }
         }
@@ -52,7 +62,9 @@ fn compare(rule: Rule, expected: &Value, actual: Option<&Value>, path: &mut Stri
                 let mut closest: Option<Vec<Difference>> = None;
                 for (at, candidate) in there.iter().enumerate() {
                     let mut own = Vec::new();
-                    within(path, &Step::Index(at), |path| compare(rule, value, Some(candidate), path, &mut own));
+                    within(path, &Step::Index(at), |path| {
+                        compare(rule, value, Some(candidate), path, &mut own)
+                    });
                     if own.is_empty() {
                         closest = Some(own);
                         break;
@@ -63,15 +75,19 @@ fn compare(rule: Rule, expected: &Value, actual: Option<&Value>, path: &mut Stri
                 }
                 match closest {
                     Some(own) => found.extend(own),
-                    None => within(path, &Step::Index(nth), |path| found.push(difference(path, Some(value), None))),
+                    None => within(path, &Step::Index(nth), |path| {
+                        found.push(difference(path, Some(value), None))
+                    }),
                 }
             }
         }
         (Value::Array(wanted), Some(Value::Array(there))) => {
             for nth in 0..wanted.len().max(there.len()) {
-                within(path, &Step::Index(nth), |path| match (wanted.get(nth), there.get(nth)) {
-                    (Some(wanted), there) => compare(Rule::Equal, wanted, there, path, found),
-                    (None, there) => found.push(difference(path, None, there)),
+                within(path, &Step::Index(nth), |path| {
+                    match (wanted.get(nth), there.get(nth)) {
+                        (Some(wanted), there) => compare(Rule::Equal, wanted, there, path, found),
+                        (None, there) => found.push(difference(path, None, there)),
+                    }
                 });
             }
         }
@@ -87,7 +103,11 @@ fn same_number(a: &serde_json::Number, b: &serde_json::Number) -> bool {
 }
 
 fn difference(path: &str, expected: Option<&Value>, actual: Option<&Value>) -> Difference {
-    Difference { path: path.to_owned(), expected: expected.cloned(), actual: actual.cloned() }
+    Difference {
+        path: path.to_owned(),
+        expected: expected.cloned(),
+        actual: actual.cloned(),
+    }
 }
 
 enum Step<'a> {
@@ -118,7 +138,9 @@ fn within(path: &mut String, step: &Step<'_>, act: impl FnOnce(&mut String)) {
 /// Keys that JSONPath takes without quotes (RFC 9535, 2.5.1.1).
 fn is_plain(key: &str) -> bool {
     let mut chars = key.chars();
-    chars.next().is_some_and(|it| it.is_ascii_alphabetic() || it == '_')
+    chars
+        .next()
+        .is_some_and(|it| it.is_ascii_alphabetic() || it == '_')
         && chars.all(|it| it.is_ascii_alphanumeric() || it == '_')
 }
 
@@ -138,8 +160,18 @@ mod tests {
         let rows = [
             (json!({"a":[1,2]}), json!({"a":[1]}), false, true),
             (json!({"a":[1,2]}), json!({"a":[2,1]}), false, true),
-            (json!({"a":[{"b":1,"c":2}]}), json!({"a":[{"b":1}]}), false, true),
-            (json!({"a":[{"b":1},{"b":2}]}), json!({"a":[{"b":1},{"b":1}]}), false, true),
+            (
+                json!({"a":[{"b":1,"c":2}]}),
+                json!({"a":[{"b":1}]}),
+                false,
+                true,
+            ),
+            (
+                json!({"a":[{"b":1},{"b":2}]}),
+                json!({"a":[{"b":1},{"b":1}]}),
+                false,
+                true,
+            ),
             (json!({"a":{"b":1,"c":2}}), json!({"a":{"b":1}}), true, true),
             (json!({"a":"1"}), json!({"a":1}), false, false),
             (json!({}), json!({"a":null}), true, true),
@@ -148,8 +180,16 @@ mod tests {
             (json!({"a":[1]}), json!({"a":[]}), false, true),
         ];
         for (actual, expected, partial, contains) in rows {
-            assert_eq!(holds(Rule::Partial, actual.clone(), expected.clone()), partial, "{actual} {expected}");
-            assert_eq!(holds(Rule::Contains, actual.clone(), expected.clone()), contains, "{actual} {expected}");
+            assert_eq!(
+                holds(Rule::Partial, actual.clone(), expected.clone()),
+                partial,
+                "{actual} {expected}"
+            );
+            assert_eq!(
+                holds(Rule::Contains, actual.clone(), expected.clone()),
+                contains,
+                "{actual} {expected}"
+            );
         }
     }
 

@@ -11,10 +11,15 @@ use serde_json::{Value, json};
 /// What a body breaks of the schema of its context; nothing where we hold none.
 #[must_use]
 pub(super) fn violations(context: &str, body: &Value) -> Vec<String> {
-    static COMPILED: LazyLock<Mutex<BTreeMap<String, Option<Validator>>>> = LazyLock::new(Mutex::default);
+    static COMPILED: LazyLock<Mutex<BTreeMap<String, Option<Validator>>>> =
+        LazyLock::new(Mutex::default);
     let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
-    let validator = compiled.entry(context.to_owned()).or_insert_with(|| compile(context));
-    let Some(validator) = validator else { return Vec::new() };
+    let validator = compiled
+        .entry(context.to_owned())
+        .or_insert_with(|| compile(context));
+    let Some(validator) = validator else {
+        return Vec::new();
+    };
     validator
         .iter_errors(body)
         .take(10)

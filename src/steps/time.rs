@@ -29,6 +29,8 @@ async fn time_passes(lab: &mut Lab, duration: String) -> StepResult {
             tokio::time::sleep(duration).await;
             Ok(())
         }
-        Err(why) => lab.fail(Mismatch::new(format!("`{duration}` is not a duration: {why}"))),
+        Err(why) => lab.fail(Mismatch::new(format!(
+            "`{duration}` is not a duration: {why}"
+        ))),
     }
 }

@@ -53,8 +53,16 @@ catalogue! {
     waiting: Waiting::Never,
     uses: &[Part::Upstream],
 }
-#[given(regex = r"^this nRF Cloud API request is queued(?P<usage> once| and kept)? for an? `(?P<request>[A-Z]+ /[^`]*)` request(?:, answered after `(?P<after>[^`]+)`)?(?:, cut after `(?P<cut>\d+) bytes?`)?$")]
-async fn queue_answer(lab: &mut Lab, usage: String, request: String, after: String, cut: String) -> StepResult {
+#[given(
+    regex = r"^this nRF Cloud API request is queued(?P<usage> once| and kept)? for an? `(?P<request>[A-Z]+ /[^`]*)` request(?:, answered after `(?P<after>[^`]+)`)?(?:, cut after `(?P<cut>\d+) bytes?`)?$"
+)]
+async fn queue_answer(
+    lab: &mut Lab,
+    usage: String,
+    request: String,
+    after: String,
+    cut: String,
+) -> StepResult {
     let mut answer = parse_answer(lab, &request)?;
     answer.usage = match usage.as_str() {
         " once" => Use::Once,
@@ -65,7 +73,9 @@ async fn queue_answer(lab: &mut Lab, usage: String, request: String, after: Stri
     if !after.is_empty() {
         match parse_duration(&after) {
             Ok(duration) => answer.after = Some(duration),
-            Err(why) => return lab.fail(Mismatch::new(format!("`{after}` is not a duration: {why}"))),
+            Err(why) => {
+                return lab.fail(Mismatch::new(format!("`{after}` is not a duration: {why}")));
+            }
         }
     }
     queue(lab, answer)
@@ -79,9 +89,15 @@ catalogue! {
     waiting: Waiting::Never,
     uses: &[Part::Upstream],
 }
-#[given(regex = r"^this HTTP API Mock response for `(?P<method>[A-Z]+) https?://[^/`]+(?P<target>[^`]*)` is queued(?P<kept> and kept)?$")]
+#[given(
+    regex = r"^this HTTP API Mock response for `(?P<method>[A-Z]+) https?://[^/`]+(?P<target>[^`]*)` is queued(?P<kept> and kept)?$"
+)]
 async fn queue_for_url(lab: &mut Lab, method: String, target: String, kept: String) -> StepResult {
-    let target = if target.starts_with('/') { target } else { format!("/{target}") };
+    let target = if target.starts_with('/') {
+        target
+    } else {
+        format!("/{target}")
+    };
     let mut answer = parse_answer(lab, &format!("{method} {target}"))?;
     if !kept.is_empty() {
         answer.usage = Use::Kept;
@@ -118,11 +134,15 @@ catalogue! {
     wakes: true,
     uses: &[Part::Upstream, Part::Server],
 }
-#[then(regex = r"^the nRF Cloud API should have been called with the key of the `(?P<account>[^`]+)` account and$")]
+#[then(
+    regex = r"^the nRF Cloud API should have been called with the key of the `(?P<account>[^`]+)` account and$"
+)]
 async fn called_with_key(lab: &mut Lab, account: String) -> StepResult {
     let mut expected = expected_call(lab)?;
     let key = account_key(lab, &account)?;
-    expected.headers.push(("Authorization".to_owned(), format!("Bearer {key}")));
+    expected
+        .headers
+        .push(("Authorization".to_owned(), format!("Bearer {key}")));
     match cloud(lab)?.find_call(&expected) {
         Ok(_) => Ok(()),
         Err(closest) => lab.fail(not_called(CALLED, &closest)),
@@ -181,14 +201,24 @@ catalogue! {
     wakes: true,
     uses: &[Part::Upstream, Part::Server],
 }
-#[then(regex = r"^the shadow for `(?P<device>[^`]+)` in the `(?P<account>[^`]+)` account has been requested$")]
+#[then(
+    regex = r"^the shadow for `(?P<device>[^`]+)` in the `(?P<account>[^`]+)` account has been requested$"
+)]
 async fn shadow_requested(lab: &mut Lab, device: String, account: String) -> StepResult {
     let key = account_key(lab, &account)?;
     let since = lab.now() - SHADOW_REQUEST_AGE_MS;
     let journal = cloud(lab)?.journal();
     let for_device = |call: &&std::sync::Arc<cloud::Received>| {
-        let has = |name: &str, wanted: &str| call.query.iter().any(|(it, value)| it == name && value == wanted);
-        let ids = call.query.iter().filter(|(name, _)| name == "deviceIds").flat_map(|(_, ids)| ids.split(','));
+        let has = |name: &str, wanted: &str| {
+            call.query
+                .iter()
+                .any(|(it, value)| it == name && value == wanted)
+        };
+        let ids = call
+            .query
+            .iter()
+            .filter(|(name, _)| name == "deviceIds")
+            .flat_map(|(_, ids)| ids.split(','));
         call.method == "GET"
             && call.path == "/v1/devices"
             && call.at >= since
@@ -198,12 +228,19 @@ async fn shadow_requested(lab: &mut Lab, device: String, account: String) -> Ste
             && ids.map(str::trim).any(|id| id == device)
     };
     let with_key = |call: &std::sync::Arc<cloud::Received>| {
-        call.headers.iter().any(|(name, value)| name.eq_ignore_ascii_case("authorization") && value.ends_with(&key))
+        call.headers.iter().any(|(name, value)| {
+            name.eq_ignore_ascii_case("authorization") && value.ends_with(&key)
+        })
     };
     let requests: Vec<_> = journal.iter().filter(for_device).collect();
     lab.expect(requests.iter().any(|call| with_key(call)), || {
-        let mismatch = Mismatch::new(format!("the shadow was not requested with the key of `{account}`"));
-        mismatch.note(format!("it was requested {} times with other keys", requests.len()))
+        let mismatch = Mismatch::new(format!(
+            "the shadow was not requested with the key of `{account}`"
+        ));
+        mismatch.note(format!(
+            "it was requested {} times with other keys",
+            requests.len()
+        ))
     })
 }
 
@@ -219,9 +256,15 @@ catalogue! {
 async fn nothing_left(lab: &mut Lab) -> StepResult {
     let left = cloud(lab)?.leftovers();
     lab.expect(left.is_empty(), || {
-        let names: Vec<String> =
-            left.iter().map(|it| format!("{} {}", it.answer.method, it.answer.path)).collect();
-        Mismatch::between("queued answers were never asked for", json!([]), json!(names))
+        let names: Vec<String> = left
+            .iter()
+            .map(|it| format!("{} {}", it.answer.method, it.answer.path))
+            .collect();
+        Mismatch::between(
+            "queued answers were never asked for",
+            json!([]),
+            json!(names),
+        )
     })
 }
 
@@ -235,7 +278,9 @@ fn cloud(lab: &mut Lab) -> Result<Cloud, StepError> {
 fn queue(lab: &mut Lab, answer: Answer) -> StepResult {
     match cloud(lab)?.queue(answer) {
         Ok(()) => Ok(()),
-        Err(error) => lab.fail(Mismatch::new(format!("the answer cannot be queued: {error}"))),
+        Err(error) => lab.fail(Mismatch::new(format!(
+            "the answer cannot be queued: {error}"
+        ))),
     }
 }
 
@@ -243,7 +288,9 @@ fn parse_answer(lab: &mut Lab, request: &str) -> Result<Answer, StepError> {
     let block = lab.block()?;
     match Answer::parse(request, &block.code) {
         Ok(answer) => Ok(answer),
-        Err(error) => lab.fail(Mismatch::new(format!("the response in the code block cannot be used: {error}"))),
+        Err(error) => lab.fail(Mismatch::new(format!(
+            "the response in the code block cannot be used: {error}"
+        ))),
     }
 }
 
@@ -251,7 +298,9 @@ fn expected_call(lab: &mut Lab) -> Result<ExpectedCall, StepError> {
     let block = lab.block()?;
     match ExpectedCall::parse(&block.code) {
         Ok(call) => Ok(call),
-        Err(error) => lab.fail(Mismatch::new(format!("the request in the code block cannot be used: {error}"))),
+        Err(error) => lab.fail(Mismatch::new(format!(
+            "the request in the code block cannot be used: {error}"
+        ))),
     }
 }
 
@@ -259,19 +308,25 @@ fn account_key(lab: &mut Lab, account: &str) -> Result<String, StepError> {
     match lab.target().account_key(account) {
         Some(key) => Ok(key),
         None => lab.fail(
-            Mismatch::new(format!("no step has made an account `{account}` known"))
-                .note(format!("say: Given the server knows the `{account}` account")),
+            Mismatch::new(format!("no step has made an account `{account}` known")).note(format!(
+                "say: Given the server knows the `{account}` account"
+            )),
         ),
     }
 }
 
 fn not_called(message: &str, closest: &Closest) -> Mismatch {
-    let mut mismatch = Mismatch::new(message).differences(closest.differences.iter().map(difference).collect());
+    let mut mismatch =
+        Mismatch::new(message).differences(closest.differences.iter().map(difference).collect());
     match &closest.call {
         Some(call) => {
-            mismatch = mismatch.note(format!("the closest of {} calls is {} {}", closest.compared, call.method, call.target));
+            mismatch = mismatch.note(format!(
+                "the closest of {} calls is {} {}",
+                closest.compared, call.method, call.target
+            ));
             if call.answered.unexpected {
-                mismatch = mismatch.note("nothing was queued for that call, so it was answered with 404");
+                mismatch =
+                    mismatch.note("nothing was queued for that call, so it was answered with 404");
             }
         }
         None => mismatch = mismatch.note("the mock was not called at all"),
@@ -282,14 +337,46 @@ fn not_called(message: &str, closest: &Closest) -> Mismatch {
 fn difference(from: &cloud::Difference) -> Difference {
     let text = |it: &Option<String>| it.as_ref().map(|it| json!(it));
     let (path, expected, actual) = match from {
-        cloud::Difference::Method { expected, actual } => ("method".to_owned(), Some(json!(expected)), Some(json!(actual))),
-        cloud::Difference::Path { expected, actual } => ("path".to_owned(), Some(json!(expected)), Some(json!(actual))),
-        cloud::Difference::Query { name, expected, actual } => (format!("query `{name}`"), text(expected), text(actual)),
-        cloud::Difference::Header { name, expected, actual } => {
-            (format!("header `{name}`"), Some(json!(expected)), text(actual))
-        }
-        cloud::Difference::Json { path, expected, actual } => (format!("body {path}"), expected.clone(), actual.clone()),
-        cloud::Difference::Body { expected, actual, .. } => ("body".to_owned(), Some(json!(expected)), Some(json!(actual))),
+        cloud::Difference::Method { expected, actual } => (
+            "method".to_owned(),
+            Some(json!(expected)),
+            Some(json!(actual)),
+        ),
+        cloud::Difference::Path { expected, actual } => (
+            "path".to_owned(),
+            Some(json!(expected)),
+            Some(json!(actual)),
+        ),
+        cloud::Difference::Query {
+            name,
+            expected,
+            actual,
+        } => (format!("query `{name}`"), text(expected), text(actual)),
+        cloud::Difference::Header {
+            name,
+            expected,
+            actual,
+        } => (
+            format!("header `{name}`"),
+            Some(json!(expected)),
+            text(actual),
+        ),
+        cloud::Difference::Json {
+            path,
+            expected,
+            actual,
+        } => (format!("body {path}"), expected.clone(), actual.clone()),
+        cloud::Difference::Body {
+            expected, actual, ..
+        } => (
+            "body".to_owned(),
+            Some(json!(expected)),
+            Some(json!(actual)),
+        ),
     };
-    Difference { path, expected, actual }
+    Difference {
+        path,
+        expected,
+        actual,
+    }
 }

@@ -34,7 +34,9 @@ catalogue! {
     waiting: Waiting::Always(Budget::CONNECT),
     uses: &[Part::Server],
 }
-#[when(regex = r"^I (?P<re>re)?connect to the websocket using fingerprint `(?P<fingerprint>[^`]+)`$")]
+#[when(
+    regex = r"^I (?P<re>re)?connect to the websocket using fingerprint `(?P<fingerprint>[^`]+)`$"
+)]
 async fn connect(lab: &mut Lab, re: String, fingerprint: String) -> StepResult {
     let url = url(lab, &fingerprint)?;
     let clients = &mut lab.state::<Websockets>().clients;
@@ -54,7 +56,9 @@ async fn connect(lab: &mut Lab, re: String, fingerprint: String) -> StepResult {
             lab.state::<Websockets>().clients.push(client);
             Ok(())
         }
-        Err(error) => lab.fail(Mismatch::new(format!("the websocket does not open: {error}"))),
+        Err(error) => lab.fail(Mismatch::new(format!(
+            "the websocket does not open: {error}"
+        ))),
     }
 }
 
@@ -64,7 +68,9 @@ catalogue! {
     example: "Then the websocket should refuse the fingerprint `92b.abcdef` with status `403`",
     uses: &[Part::Server],
 }
-#[then(regex = r"^the websocket should refuse the fingerprint `(?P<fingerprint>[^`]*)` with status `(?P<status>\d+)`$")]
+#[then(
+    regex = r"^the websocket should refuse the fingerprint `(?P<fingerprint>[^`]*)` with status `(?P<status>\d+)`$"
+)]
 async fn refused(lab: &mut Lab, fingerprint: String, status: String) -> StepResult {
     let url = url(lab, &fingerprint)?;
     let expected: u32 = status.parse().unwrap_or_default();
@@ -74,9 +80,15 @@ async fn refused(lab: &mut Lab, fingerprint: String, status: String) -> StepResu
             lab.fail(Mismatch::between("the websocket opened", expected, 101))
         }
         Err(ConnectError::Refused(actual)) => lab.expect(u32::from(actual) == expected, || {
-            Mismatch::between("the handshake was refused with another status", expected, actual)
+            Mismatch::between(
+                "the handshake was refused with another status",
+                expected,
+                actual,
+            )
         }),
-        Err(error) => lab.fail(Mismatch::new(format!("the handshake got no answer: {error}"))),
+        Err(error) => lab.fail(Mismatch::new(format!(
+            "the handshake got no answer: {error}"
+        ))),
     }
 }
 
@@ -89,10 +101,16 @@ catalogue! {
     wakes: true,
     uses: &[Part::Server],
 }
-#[then(regex = r"^I should receive a message on the websocket that (?P<how>is equal to|matches)(?: after (?P<retries>\d+) retr(?:y|ies))?$")]
+#[then(
+    regex = r"^I should receive a message on the websocket that (?P<how>is equal to|matches)(?: after (?P<retries>\d+) retr(?:y|ies))?$"
+)]
 async fn receive(lab: &mut Lab, how: String, _retries: String) -> StepResult {
     let expected = lab.json_block()?;
-    let rule = if how == "matches" { Rule::Contains } else { Rule::Equal };
+    let rule = if how == "matches" {
+        Rule::Contains
+    } else {
+        Rule::Equal
+    };
     let messages = current(lab)?.messages();
     let mut closest: Option<(Vec<Difference>, &Incoming)> = None;
     for message in messages.iter().filter(|it| !it.taken) {
@@ -103,7 +121,10 @@ async fn receive(lab: &mut Lab, how: String, _retries: String) -> StepResult {
             lab.state::<Websockets>().last_matched = Some(json);
             return Ok(());
         }
-        if closest.as_ref().is_none_or(|(best, _)| found.len() <= best.len()) {
+        if closest
+            .as_ref()
+            .is_none_or(|(best, _)| found.len() <= best.len())
+        {
             closest = Some((found, message));
         }
     }
@@ -111,12 +132,20 @@ async fn receive(lab: &mut Lab, how: String, _retries: String) -> StepResult {
     let closed = !current(lab)?.is_open();
     let mut mismatch = Mismatch::new("no message on the websocket is what it should be");
     mismatch = match closest {
-        Some((found, message)) => mismatch
-            .differences(found)
-            .note(format!("compared with the closest of {waiting} messages: {}", short(&message.json))),
+        Some((found, message)) => mismatch.differences(found).note(format!(
+            "compared with the closest of {waiting} messages: {}",
+            short(&message.json)
+        )),
         None => mismatch
-            .differences(vec![Difference { path: "$".to_owned(), expected: Some(expected), actual: None }])
-            .note(format!("{} messages came, all of them taken by earlier steps", messages.len())),
+            .differences(vec![Difference {
+                path: "$".to_owned(),
+                expected: Some(expected),
+                actual: None,
+            }])
+            .note(format!(
+                "{} messages came, all of them taken by earlier steps",
+                messages.len()
+            )),
     };
     if closed {
         mismatch = mismatch.note("the server has closed the connection");
@@ -133,10 +162,16 @@ catalogue! {
     wakes: true,
     uses: &[Part::Server],
 }
-#[then(regex = r"^I should not receive a message on the websocket that (?P<how>is equal to|matches)$")]
+#[then(
+    regex = r"^I should not receive a message on the websocket that (?P<how>is equal to|matches)$"
+)]
 async fn not_receive(lab: &mut Lab, how: String) -> StepResult {
     let unexpected = lab.json_block()?;
-    let rule = if how == "matches" { Rule::Contains } else { Rule::Equal };
+    let rule = if how == "matches" {
+        Rule::Contains
+    } else {
+        Rule::Equal
+    };
     let messages = current(lab)?.messages();
     let there = messages
         .iter()
@@ -144,9 +179,11 @@ async fn not_receive(lab: &mut Lab, how: String) -> StepResult {
         .find(|it| differences(rule, &unexpected, Some(&it.json)).is_empty());
     match there {
         None => Ok(()),
-        Some(message) => lab.fail(
-            Mismatch::between("a message came that should not", Value::Null, message.json.clone()),
-        ),
+        Some(message) => lab.fail(Mismatch::between(
+            "a message came that should not",
+            Value::Null,
+            message.json.clone(),
+        )),
     }
 }
 
@@ -178,7 +215,9 @@ catalogue! {
     wakes: true,
     uses: &[Part::Server],
 }
-#[then(regex = r"^`(?P<expression>[^`]+)` of the last(?P<matched> matched)? websocket message equals$")]
+#[then(
+    regex = r"^`(?P<expression>[^`]+)` of the last(?P<matched> matched)? websocket message equals$"
+)]
 async fn last_message(lab: &mut Lab, expression: String, matched: String) -> StepResult {
     let expected = lab.json_block()?;
     let message = if matched.is_empty() {
@@ -192,16 +231,20 @@ async fn last_message(lab: &mut Lab, expression: String, matched: String) -> Ste
     let actual = lab.evaluate(&expression, &message)?;
     let found = differences(Rule::Equal, &expected, actual.as_ref());
     lab.expect(found.is_empty(), || {
-        Mismatch::new(format!("`{expression}` of the message is not what it should be"))
-            .differences(found)
-            .note(format!("the message is {}", short(&message)))
+        Mismatch::new(format!(
+            "`{expression}` of the message is not what it should be"
+        ))
+        .differences(found)
+        .note(format!("the message is {}", short(&message)))
     })
 }
 
 fn url(lab: &mut Lab, fingerprint: &str) -> Result<String, StepError> {
     match lab.get("WSURL").and_then(Value::as_str) {
         Some(base) => Ok(format!("{base}?fingerprint={fingerprint}")),
-        None => lab.fail(Mismatch::new("the target gives no WSURL, so it has no websocket to connect to")),
+        None => lab.fail(Mismatch::new(
+            "the target gives no WSURL, so it has no websocket to connect to",
+        )),
     }
 }
 
@@ -212,7 +255,11 @@ fn current(lab: &mut Lab) -> Result<&mut Client, StepError> {
                 .note("connect first: Given I connect to the websocket using fingerprint `…`"),
         );
     }
-    Ok(lab.state::<Websockets>().clients.last_mut().expect("it is not empty"))
+    Ok(lab
+        .state::<Websockets>()
+        .clients
+        .last_mut()
+        .expect("it is not empty"))
 }
 
 fn short(json: &Value) -> String {

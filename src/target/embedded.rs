@@ -23,7 +23,10 @@ pub(super) async fn start(
     let mut variables = server.context();
     let profiles = variables.shift_remove("PROFILES").unwrap_or_default();
     let Some(of_profile) = profiles.get(profile).and_then(Value::as_object) else {
-        let known: Vec<&String> = profiles.as_object().map(|it| it.keys().collect()).unwrap_or_default();
+        let known: Vec<&String> = profiles
+            .as_object()
+            .map(|it| it.keys().collect())
+            .unwrap_or_default();
         return Err(TargetError::new(
             format!("find the profile `{profile}`"),
             format!("the server has {known:?}"),

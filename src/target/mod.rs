@@ -85,7 +85,10 @@ pub struct TargetError {
 impl TargetError {
     /// What was being done, and what was said.
     pub fn new(doing: impl Into<String>, why: impl fmt::Display) -> Self {
-        Self { doing: doing.into(), why: why.to_string() }
+        Self {
+            doing: doing.into(),
+            why: why.to_string(),
+        }
     }
 }
 
@@ -111,20 +114,28 @@ impl Target {
         if uses(group, PartKey::Upstream) {
             let listen = match &settings.target {
                 TargetChoice::Embedded => SocketAddr::from(([127, 0, 0, 1], 0)),
-                TargetChoice::Profile(profile) => profile.upstream.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
+                TargetChoice::Profile(profile) => profile
+                    .upstream
+                    .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
             };
             let cloud = Cloud::new(settings.upstream, clock);
             observe(&cloud, trace);
             let front = cloud::start(cloud.clone(), Arc::clone(network), listen)
                 .await
-                .map_err(|error| TargetError::new(format!("start the upstream mock on {listen}"), error))?;
-            target.variables.insert("MOCKURL".to_owned(), json!(front.url()));
+                .map_err(|error| {
+                    TargetError::new(format!("start the upstream mock on {listen}"), error)
+                })?;
+            target
+                .variables
+                .insert("MOCKURL".to_owned(), json!(front.url()));
             target.cloud = Some(Upstream { cloud, front });
         }
         let profile = group.profile.as_deref().or(settings.profile.as_deref());
         match &settings.target {
             TargetChoice::Embedded if uses(group, PartKey::Server) => {
-                target.embed(network, clock, seed, profile.unwrap_or(DEFAULT_PROFILE)).await?;
+                target
+                    .embed(network, clock, seed, profile.unwrap_or(DEFAULT_PROFILE))
+                    .await?;
             }
             TargetChoice::Embedded => {}
             TargetChoice::Profile(file) => {
@@ -187,7 +198,11 @@ impl Target {
     /// The key of an account, if it was made known.
     #[must_use]
     pub fn account_key(&self, account: &str) -> Option<String> {
-        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).get(account).cloned()
+        self.accounts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(account)
+            .cloned()
     }
 
     /// Makes an account known to the server, unless it was: it finds the mock behind it, and gets
@@ -209,7 +224,10 @@ impl Target {
             let body = json!({ "endpoint": upstream.front.url(), "apiKey": key });
             self.provisioner.account(network, account, body).await?;
         }
-        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).insert(account.to_owned(), key.clone());
+        self.accounts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(account.to_owned(), key.clone());
         Ok(key)
     }
 

@@ -30,8 +30,18 @@ pub struct ProfileError {
     why: String,
 }
 
-const KEYS: &[&str] = &["name", "adapter", "context", "upstream", "provision", "capabilities", "deviation"];
-const ADAPTERS: &[&str] = &["fotalab", "coiote", "horde", "iotaap", "hello", "leshan", "exec", "none"];
+const KEYS: &[&str] = &[
+    "name",
+    "adapter",
+    "context",
+    "upstream",
+    "provision",
+    "capabilities",
+    "deviation",
+];
+const ADAPTERS: &[&str] = &[
+    "fotalab", "coiote", "horde", "iotaap", "hello", "leshan", "exec", "none",
+];
 
 impl TargetProfile {
     /// Reads a profile; `environment` looks up `{ env = "NAME" }`.
@@ -39,18 +49,35 @@ impl TargetProfile {
     /// # Errors
     /// The file cannot be read, is not TOML, has a key that is not known or a variable of the
     /// environment that is not set.
-    pub fn read(path: &Path, environment: impl Fn(&str) -> Option<String>) -> Result<Self, ProfileError> {
-        let fail = |why: String| ProfileError { path: path.display().to_string(), why };
-        let text = std::fs::read_to_string(path).map_err(|error| fail(format!("cannot be read: {error}")))?;
-        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| fail(error.to_string()))?;
-        let mut profile = Self { name: path.display().to_string(), ..Self::default() };
+    pub fn read(
+        path: &Path,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ProfileError> {
+        let fail = |why: String| ProfileError {
+            path: path.display().to_string(),
+            why,
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| fail(format!("cannot be read: {error}")))?;
+        let table: toml::Table = text
+            .parse()
+            .map_err(|error: toml::de::Error| fail(error.to_string()))?;
+        let mut profile = Self {
+            name: path.display().to_string(),
+            ..Self::default()
+        };
         for (key, value) in table {
             profile.take(&key, value, &environment).map_err(fail)?;
         }
         Ok(profile)
     }
 
-    fn take(&mut self, key: &str, value: Toml, environment: &impl Fn(&str) -> Option<String>) -> Result<(), String> {
+    fn take(
+        &mut self,
+        key: &str,
+        value: Toml,
+        environment: &impl Fn(&str) -> Option<String>,
+    ) -> Result<(), String> {
         match (key, value) {
             ("name", Toml::String(name)) => self.name = name,
             ("adapter", Toml::String(adapter)) => {
@@ -77,9 +104,13 @@ impl TargetProfile {
                 for (name, value) in table {
                     known("key of [provision]", &name, &["command"])?;
                     let words = value.as_array().and_then(|words| {
-                        words.iter().map(|it| it.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+                        words
+                            .iter()
+                            .map(|it| it.as_str().map(str::to_owned))
+                            .collect::<Option<Vec<_>>>()
                     });
-                    self.provision = words.ok_or("`command` is a list of texts: [\"./provision.sh\"]")?;
+                    self.provision =
+                        words.ok_or("`command` is a list of texts: [\"./provision.sh\"]")?;
                 }
             }
             // Read by the conformance suite.
@@ -99,15 +130,19 @@ impl TargetProfile {
         environment: &impl Fn(&str) -> Option<String>,
     ) -> Result<Value, String> {
         match value {
-            Toml::String(text) if name.ends_with("URL") => Ok(Value::String(text.trim_end_matches('/').to_owned())),
+            Toml::String(text) if name.ends_with("URL") => {
+                Ok(Value::String(text.trim_end_matches('/').to_owned()))
+            }
             Toml::String(text) => Ok(Value::String(text)),
             Toml::Integer(number) => Ok(number.into()),
             Toml::Boolean(flag) => Ok(flag.into()),
             Toml::Table(table) => {
-                let variable = table.get("env").and_then(Toml::as_str).filter(|_| table.len() == 1);
-                let variable = variable.ok_or_else(|| {
-                    format!("`{name}` is a text or {{ env = \"NAME\" }}")
-                })?;
+                let variable = table
+                    .get("env")
+                    .and_then(Toml::as_str)
+                    .filter(|_| table.len() == 1);
+                let variable = variable
+                    .ok_or_else(|| format!("`{name}` is a text or {{ env = \"NAME\" }}"))?;
                 let text = environment(variable)
                     .ok_or_else(|| format!("`{name}` wants ${variable}, which is not set"))?;
                 self.secrets.push(text.clone());
@@ -123,7 +158,10 @@ fn known(what: &str, word: &str, words: &[&str]) -> Result<(), String> {
     if words.contains(&word) {
         return Ok(());
     }
-    let nearest = words.iter().map(|it| (strsim::jaro_winkler(it, word), it)).max_by(|a, b| a.0.total_cmp(&b.0));
+    let nearest = words
+        .iter()
+        .map(|it| (strsim::jaro_winkler(it, word), it))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
     let hint = match nearest {
         Some((likeness, nearest)) if likeness > 0.7 => format!("did you mean `{nearest}`?"),
         _ => format!("known are {}", words.join(", ")),

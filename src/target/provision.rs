@@ -37,7 +37,12 @@ impl Provisioner {
     /// The admin face, where the variables name one.
     #[must_use]
     pub fn of_variables(variables: &Map<String, Value>) -> Self {
-        let text = |name: &str| variables.get(name).and_then(Value::as_str).map(str::to_owned);
+        let text = |name: &str| {
+            variables
+                .get(name)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
         match (text("ADMINURL"), text("ADMINTOKEN")) {
             (Some(url), Some(token)) => Self::Admin { url, token },
             _ => Self::None,
@@ -55,27 +60,32 @@ impl Provisioner {
             .iter()
             .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
             .collect();
-        Self::Command { command: profile.provision.clone(), variables: Arc::new(variables) }
+        Self::Command {
+            command: profile.provision.clone(),
+            variables: Arc::new(variables),
+        }
     }
 
     /// Tells of a device: `{endpoint, fingerprint, model, account, …}`.
-    pub(super) async fn device(
+    pub(crate) async fn device(
         &self,
         network: &dyn Network,
         endpoint: &str,
         body: Value,
     ) -> Result<(), TargetError> {
-        self.put(network, "device", "devices", "endpoint", endpoint, body).await
+        self.put(network, "device", "devices", "endpoint", endpoint, body)
+            .await
     }
 
     /// Tells of an account: `{name, endpoint, apiKey}`.
-    pub(super) async fn account(
+    pub(crate) async fn account(
         &self,
         network: &dyn Network,
         name: &str,
         body: Value,
     ) -> Result<(), TargetError> {
-        self.put(network, "account", "accounts", "name", name, body).await
+        self.put(network, "account", "accounts", "name", name, body)
+            .await
     }
 
     async fn put(
@@ -102,7 +112,10 @@ impl Provisioner {
                     return Ok(());
                 }
                 let said = String::from_utf8_lossy(answer.body()).into_owned();
-                Err(TargetError::new(doing, format!("it answered {}: {said}", answer.status())))
+                Err(TargetError::new(
+                    doing,
+                    format!("it answered {}: {said}", answer.status()),
+                ))
             }
             Self::Command { command, variables } => {
                 let mut message = json!({ "kind": kind, key: name });
@@ -122,7 +135,11 @@ impl Provisioner {
 }
 
 /// Runs the program to its end. It blocks the group's thread, which has nothing else to do.
-fn run(command: &[String], variables: &BTreeMap<String, String>, message: &Value) -> Result<(), String> {
+fn run(
+    command: &[String],
+    variables: &BTreeMap<String, String>,
+    message: &Value,
+) -> Result<(), String> {
     let (program, arguments) = command.split_first().ok_or("the command is empty")?;
     let mut child = std::process::Command::new(program)
         .args(arguments)
@@ -136,7 +153,9 @@ fn run(command: &[String], variables: &BTreeMap<String, String>, message: &Value
         // A program that does not read its input may still succeed.
         drop(writeln!(input, "{message}"));
     }
-    let output = child.wait_with_output().map_err(|error| error.to_string())?;
+    let output = child
+        .wait_with_output()
+        .map_err(|error| error.to_string())?;
     if output.status.success() {
         return Ok(());
     }

@@ -88,7 +88,11 @@ impl Trace {
     /// An empty timeline.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, inner: Arc::default(), arrivals: watch::Sender::new(0) }
+        Self {
+            clock,
+            inner: Arc::default(),
+            arrivals: watch::Sender::new(0),
+        }
     }
 
     /// Says which step is at work from now on.
@@ -167,7 +171,10 @@ pub fn body(bytes: &[u8]) -> Value {
 #[must_use]
 pub fn headers(headers: &http::HeaderMap) -> Value {
     let pairs = headers.iter().map(|(name, value)| {
-        (name.to_string(), Value::String(String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        (
+            name.to_string(),
+            Value::String(String::from_utf8_lossy(value.as_bytes()).into_owned()),
+        )
     });
     Value::Object(pairs.collect())
 }

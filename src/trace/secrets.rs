@@ -24,13 +24,20 @@ impl Secrets {
             return;
         }
         let digest = Sha256::digest(value.as_bytes());
-        let stand_in = format!("[{name} {:02x}{:02x}{:02x}]", digest[0], digest[1], digest[2]);
+        let stand_in = format!(
+            "[{name} {:02x}{:02x}{:02x}]",
+            digest[0], digest[1], digest[2]
+        );
         let json = serde_json::to_string(value).unwrap_or_default();
         let mut forms = vec![
             value.to_owned(),
             json.trim_matches('"').to_owned(),
-            percent_encoded(value, |byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)),
-            percent_encoded(value, |byte| byte.is_ascii_graphic() && !b"\"#<>%".contains(&byte)),
+            percent_encoded(value, |byte| {
+                byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+            }),
+            percent_encoded(value, |byte| {
+                byte.is_ascii_graphic() && !b"\"#<>%".contains(&byte)
+            }),
             base64(value.as_bytes()),
         ];
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
@@ -59,15 +66,24 @@ impl Secrets {
     pub fn redact_json(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.redact(text)),
-            Value::Array(items) => Value::Array(items.iter().map(|it| self.redact_json(it)).collect()),
+            Value::Array(items) => {
+                Value::Array(items.iter().map(|it| self.redact_json(it)).collect())
+            }
             Value::Object(entries) => Value::Object(
-                entries.iter().map(|(key, it)| (self.redact(key), self.redact_json(it))).collect(),
+                entries
+                    .iter()
+                    .map(|(key, it)| (self.redact(key), self.redact_json(it)))
+                    .collect(),
             ),
             // A number can be a secret too: `--set PINTOKEN:=123456`.
             Value::Number(number) => {
                 let text = number.to_string();
                 let redacted = self.redact(&text);
-                if redacted == text { value.clone() } else { Value::String(redacted) }
+                if redacted == text {
+                    value.clone()
+                } else {
+                    Value::String(redacted)
+                }
             }
             other => other.clone(),
         }
@@ -90,9 +106,14 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0_u32, |all, &byte| all << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
+        let group = chunk
+            .iter()
+            .fold(0_u32, |all, &byte| all << 8 | u32::from(byte))
+            << (8 * (3 - chunk.len()));
         for digit in 0..=chunk.len() {
-            text.push(char::from(DIGITS[(group >> (18 - 6 * digit)) as usize & 63]));
+            text.push(char::from(
+                DIGITS[(group >> (18 - 6 * digit)) as usize & 63],
+            ));
         }
     }
     text
@@ -107,8 +128,12 @@ mod tests {
         let secrets = Secrets::default();
         secrets.add("fingerprint", "92b.y7i24q");
         secrets.add("TOKEN", "a/b c\"d");
-        let text = secrets.redact("fp=92b.y7i24q&t=a%2Fb%20c%22d {\"x\":\"a/b c\\\"d\"} YS9iIGMiZA");
-        assert!(!text.contains("y7i24q") && !text.contains("b%20c") && !text.contains("YS9iIGMiZA"), "{text}");
+        let text =
+            secrets.redact("fp=92b.y7i24q&t=a%2Fb%20c%22d {\"x\":\"a/b c\\\"d\"} YS9iIGMiZA");
+        assert!(
+            !text.contains("y7i24q") && !text.contains("b%20c") && !text.contains("YS9iIGMiZA"),
+            "{text}"
+        );
         assert_eq!(secrets.redact("92b.y7i24q"), secrets.redact("92b.y7i24q"));
         assert_ne!(secrets.redact("92b.y7i24q"), "92b.y7i24q");
     }

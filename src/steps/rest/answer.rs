@@ -26,12 +26,19 @@ async fn typed(lab: &mut Lab, context: String) -> StepResult {
     let body = answer.json.clone().unwrap_or(Value::Null);
     let found = differences(Rule::Partial, &json!({ "@context": context }), Some(&body));
     lab.expect(found.is_empty(), || {
-        Mismatch::new(format!("the answer is not a `{context}`")).differences(found).note(said(&answer))
+        Mismatch::new(format!("the answer is not a `{context}`"))
+            .differences(found)
+            .note(said(&answer))
     })?;
     let broken = schemas::violations(&context, &body);
     lab.expect(broken.is_empty(), || {
-        let mismatch = Mismatch::new(format!("the answer does not fulfil the schema of `{context}`"));
-        broken.into_iter().fold(mismatch, Mismatch::note).note(said(&answer))
+        let mismatch = Mismatch::new(format!(
+            "the answer does not fulfil the schema of `{context}`"
+        ));
+        broken
+            .into_iter()
+            .fold(mismatch, Mismatch::note)
+            .note(said(&answer))
     })
 }
 
@@ -45,7 +52,8 @@ async fn status_is(lab: &mut Lab, status: String) -> StepResult {
     let answer = answer(lab).await?;
     let expected: u32 = status.parse().unwrap_or_default();
     lab.expect(u32::from(answer.status) == expected, || {
-        Mismatch::between("the status code is another one", expected, answer.status).note(said(&answer))
+        Mismatch::between("the status code is another one", expected, answer.status)
+            .note(said(&answer))
     })
 }
 
@@ -54,7 +62,9 @@ catalogue! {
     does: "Compares a header's value, or looks for a regular expression in it.",
     example: "When I `GET` `${APIURL}/health`\n\nThen the `Content-Type` header of the last response should match `^application/json`",
 }
-#[then(regex = r"^the `(?P<header>[^`]+)` header of the last response should (?P<how>be|match) `(?P<value>[^`]+)`$")]
+#[then(
+    regex = r"^the `(?P<header>[^`]+)` header of the last response should (?P<how>be|match) `(?P<value>[^`]+)`$"
+)]
 async fn header_is(lab: &mut Lab, header: String, how: String, value: String) -> StepResult {
     let answer = answer(lab).await?;
     let actual: Vec<String> = answer
@@ -69,13 +79,19 @@ async fn header_is(lab: &mut Lab, header: String, how: String, value: String) ->
         match regex::Regex::new(&value) {
             Ok(pattern) => actual.iter().any(|it| pattern.is_match(it)),
             Err(error) => {
-                return lab.fail(Mismatch::new(format!("`{value}` is not a regular expression: {error}")));
+                return lab.fail(Mismatch::new(format!(
+                    "`{value}` is not a regular expression: {error}"
+                )));
             }
         }
     };
     lab.expect(holds, || {
         let message = format!("the header `{header}` is not what it should be");
-        let there = if actual.is_empty() { Value::Null } else { json!(actual.join(", ")) };
+        let there = if actual.is_empty() {
+            Value::Null
+        } else {
+            json!(actual.join(", "))
+        };
         Mismatch::between(message, value, there)
     })
 }
@@ -88,9 +104,16 @@ catalogue! {
 #[then(regex = r"^the last response should have no `(?P<header>[^`]+)` header$")]
 async fn no_header(lab: &mut Lab, header: String) -> StepResult {
     let answer = answer(lab).await?;
-    let there = answer.headers.get(header.as_str()).map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned());
+    let there = answer
+        .headers
+        .get(header.as_str())
+        .map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned());
     lab.expect(there.is_none(), || {
-        Mismatch::between(format!("there is a header `{header}`"), Value::Null, there.unwrap_or_default())
+        Mismatch::between(
+            format!("there is a header `{header}`"),
+            Value::Null,
+            there.unwrap_or_default(),
+        )
     })
 }
 
@@ -102,7 +125,9 @@ catalogue! {
 #[then(regex = r"^the last response should have no body$")]
 async fn no_body(lab: &mut Lab) -> StepResult {
     let answer = answer(lab).await?;
-    lab.expect(answer.body.is_empty(), || Mismatch::new("there is a body").note(said(&answer)))
+    lab.expect(answer.body.is_empty(), || {
+        Mismatch::new("there is a body").note(said(&answer))
+    })
 }
 
 catalogue! {
@@ -144,7 +169,10 @@ async fn store(lab: &mut Lab, expression: String, name: String) -> StepResult {
             lab.store(name, value);
             Ok(())
         }
-        None => lab.fail(Mismatch::new(format!("`{expression}` finds nothing in the answer")).note(said(&answer))),
+        None => lab.fail(
+            Mismatch::new(format!("`{expression}` finds nothing in the answer"))
+                .note(said(&answer)),
+        ),
     }
 }
 
@@ -154,16 +182,28 @@ catalogue! {
     example: "When I `GET` `${APIURL}/health`\n\nThen the JSONPath `$['@context']` of the last response should equal\n\n```json\n\"https://github.com/hello-nrfcloud/proto/api/health\"\n```",
     block: BlockNeed::Json,
 }
-#[then(regex = r"^(?P<all>the|all of the) JSONPath `(?P<path>[^`]+)` of the last response should (?P<how>match|equal)$")]
+#[then(
+    regex = r"^(?P<all>the|all of the) JSONPath `(?P<path>[^`]+)` of the last response should (?P<how>match|equal)$"
+)]
 async fn json_path(lab: &mut Lab, all: String, path: String, how: String) -> StepResult {
     let expected = lab.json_block()?;
     let answer = answer(lab).await?;
     let nodes = nodes(lab, &answer, &path)?;
-    let actual = if all == "the" { one(lab, nodes, &path, &answer)? } else { Value::Array(nodes) };
-    let rule = if how == "match" { Rule::Partial } else { Rule::Equal };
+    let actual = if all == "the" {
+        one(lab, nodes, &path, &answer)?
+    } else {
+        Value::Array(nodes)
+    };
+    let rule = if how == "match" {
+        Rule::Partial
+    } else {
+        Rule::Equal
+    };
     let found = differences(rule, &expected, Some(&actual));
     lab.expect(found.is_empty(), || {
-        Mismatch::new(format!("`{path}` of the answer is not what it should be")).differences(found).note(said(&answer))
+        Mismatch::new(format!("`{path}` of the answer is not what it should be"))
+            .differences(found)
+            .note(said(&answer))
     })
 }
 
@@ -173,7 +213,9 @@ catalogue! {
     example: "When I `GET` `${APIURL}/health`\n\nThen I store the JSONPath `$.version` of the last response into `version`",
     stores: &["{name}"],
 }
-#[then(regex = r"^I store the JSONPath `(?P<path>[^`]+)` of the last response into `(?P<name>[^`]+)`$")]
+#[then(
+    regex = r"^I store the JSONPath `(?P<path>[^`]+)` of the last response into `(?P<name>[^`]+)`$"
+)]
 async fn store_json_path(lab: &mut Lab, path: String, name: String) -> StepResult {
     let answer = answer(lab).await?;
     let nodes = nodes(lab, &answer, &path)?;
@@ -191,7 +233,11 @@ async fn compare(lab: &mut Lab, expression: &str, rule: Rule) -> StepResult {
     } else {
         select(lab, expression).await?
     };
-    let whole = if expression.is_empty() { "the answer".to_owned() } else { format!("`{expression}` of the answer") };
+    let whole = if expression.is_empty() {
+        "the answer".to_owned()
+    } else {
+        format!("`{expression}` of the answer")
+    };
     let found = differences(rule, &expected, actual.as_ref());
     lab.expect(found.is_empty(), || {
         let message = match (&actual, &answer.json) {
@@ -199,7 +245,9 @@ async fn compare(lab: &mut Lab, expression: &str, rule: Rule) -> StepResult {
             (None, _) => format!("{whole} is nothing"),
             _ => format!("{whole} is not what it should be"),
         };
-        Mismatch::new(message).differences(found).note(said(&answer))
+        Mismatch::new(message)
+            .differences(found)
+            .note(said(&answer))
     })
 }
 
@@ -220,13 +268,20 @@ fn nodes(lab: &mut Lab, answer: &Answer, path: &str) -> Result<Vec<Value>, StepE
     }
 }
 
-fn one(lab: &mut Lab, mut nodes: Vec<Value>, path: &str, answer: &Answer) -> Result<Value, StepError> {
+fn one(
+    lab: &mut Lab,
+    mut nodes: Vec<Value>,
+    path: &str,
+    answer: &Answer,
+) -> Result<Value, StepError> {
     match (nodes.len(), nodes.pop()) {
         (1, Some(node)) => Ok(node),
         (count, _) => lab.fail(
-            Mismatch::new(format!("`{path}` selects {count} nodes of the answer, not one"))
-                .note("say `all of the JSONPath …` to compare the list of them")
-                .note(said(answer)),
+            Mismatch::new(format!(
+                "`{path}` selects {count} nodes of the answer, not one"
+            ))
+            .note("say `all of the JSONPath …` to compare the list of them")
+            .note(said(answer)),
         ),
     }
 }

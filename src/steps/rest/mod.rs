@@ -50,7 +50,13 @@ struct Answer {
 }
 
 /// Declares the next request; nothing is sent yet.
-fn declare(lab: &mut Lab, method: &str, url: String, content: Option<(String, Bytes)>, retries: &str) -> Result<(), StepError> {
+fn declare(
+    lab: &mut Lab,
+    method: &str,
+    url: String,
+    content: Option<(String, Bytes)>,
+    retries: &str,
+) -> Result<(), StepError> {
     let Ok(method) = method.parse::<Method>() else {
         return lab.fail(Mismatch::new(format!("`{method}` is not an HTTP method")));
     };
@@ -81,11 +87,16 @@ async fn answer(lab: &mut Lab) -> Result<Answer, StepError> {
     let number = lab.attempt.number;
     let Some(mut declared) = lab.state::<Rest>().declared.clone() else {
         return lab.fail(
-            Mismatch::new("there is no request yet").note("declare one first: When I `GET` `${APIURL}/…`"),
+            Mismatch::new("there is no request yet")
+                .note("declare one first: When I `GET` `${APIURL}/…`"),
         );
     };
     let may_repeat = matches!(declared.method, Method::GET | Method::HEAD) || declared.retrying;
-    if let Some(answer) = declared.answer.as_ref().filter(|_| number == 1 || !may_repeat) {
+    if let Some(answer) = declared
+        .answer
+        .as_ref()
+        .filter(|_| number == 1 || !may_repeat)
+    {
         if number > 1 {
             lab.note(format!(
                 "{} is not sent again by a retry; its own sentence has to say `retrying N times`",
@@ -112,12 +123,18 @@ async fn send(lab: &mut Lab, declared: &Declared) -> Result<Answer, StepError> {
         "method": declared.method.as_str(), "url": declared.url, "headers": trace::headers(request.headers()),
         "body": trace::body(&declared.body),
     });
-    lab.trace().record(Lane::Rest, Kind::Request, &summary, detail);
+    lab.trace()
+        .record(Lane::Rest, Kind::Request, &summary, detail);
     let network = lab.network();
     let answer = match client::send(&*network, request, MAX_ANSWER_BYTES).await {
         Ok(answer) => answer,
         Err(error) => {
-            lab.trace().record(Lane::Rest, Kind::Connection, format!("no answer: {error}"), Value::Null);
+            lab.trace().record(
+                Lane::Rest,
+                Kind::Connection,
+                format!("no answer: {error}"),
+                Value::Null,
+            );
             return lab.fail(Mismatch::new(format!("{summary} got no answer: {error}")));
         }
     };
@@ -130,9 +147,23 @@ async fn send(lab: &mut Lab, declared: &Declared) -> Result<Answer, StepError> {
     let detail = json!({
         "status": parts.status.as_u16(), "headers": trace::headers(&parts.headers), "body": trace::body(&body),
     });
-    lab.trace().record(Lane::Rest, Kind::Answer, format!("{} {summary}", parts.status.as_u16()), detail);
-    let json = if is_json { serde_json::from_slice(&body).ok() } else { None };
-    Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body, json })
+    lab.trace().record(
+        Lane::Rest,
+        Kind::Answer,
+        format!("{} {summary}", parts.status.as_u16()),
+        detail,
+    );
+    let json = if is_json {
+        serde_json::from_slice(&body).ok()
+    } else {
+        None
+    };
+    Ok(Answer {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        body,
+        json,
+    })
 }
 
 fn build(declared: &Declared) -> Result<Request<Bytes>, String> {
@@ -142,8 +173,11 @@ fn build(declared: &Declared) -> Result<Request<Bytes>, String> {
         .body(declared.body.clone())
         .map_err(|error| format!("`{}` is not a URL that can be asked: {error}", declared.url))?;
     for (name, value) in &declared.headers {
-        let parsed = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(value).ok());
-        let (name, value) = parsed.ok_or_else(|| format!("`{name}: {value}` is not an HTTP header"))?;
+        let parsed = HeaderName::from_bytes(name.as_bytes())
+            .ok()
+            .zip(HeaderValue::from_str(value).ok());
+        let (name, value) =
+            parsed.ok_or_else(|| format!("`{name}: {value}` is not an HTTP header"))?;
         request.headers_mut().append(name, value);
     }
     Ok(request)

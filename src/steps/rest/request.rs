@@ -17,8 +17,16 @@ catalogue! {
     block: BlockNeed::JsonAfterWith,
     waiting: Waiting::Never,
 }
-#[when(regex = r"^I `(?P<method>GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS)`(?: to)? `(?P<url>https?://[^`]+)`(?: retrying (?P<retries>\d+) times)?(?P<with> with)?$")]
-async fn request(lab: &mut Lab, method: String, url: String, retries: String, with: String) -> StepResult {
+#[when(
+    regex = r"^I `(?P<method>GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS)`(?: to)? `(?P<url>https?://[^`]+)`(?: retrying (?P<retries>\d+) times)?(?P<with> with)?$"
+)]
+async fn request(
+    lab: &mut Lab,
+    method: String,
+    url: String,
+    retries: String,
+    with: String,
+) -> StepResult {
     let content = if with.is_empty() {
         None
     } else {
@@ -54,8 +62,16 @@ catalogue! {
     block: BlockNeed::Text,
     waiting: Waiting::Never,
 }
-#[when(regex = r"^I `(?P<method>POST|PUT|PATCH|DELETE)`(?: to)? `(?P<url>https?://[^`]+)`(?: retrying (?P<retries>\d+) times)? with this `(?P<type>[^`]+)` body$")]
-async fn raw_body(lab: &mut Lab, method: String, url: String, retries: String, content_type: String) -> StepResult {
+#[when(
+    regex = r"^I `(?P<method>POST|PUT|PATCH|DELETE)`(?: to)? `(?P<url>https?://[^`]+)`(?: retrying (?P<retries>\d+) times)? with this `(?P<type>[^`]+)` body$"
+)]
+async fn raw_body(
+    lab: &mut Lab,
+    method: String,
+    url: String,
+    retries: String,
+    content_type: String,
+) -> StepResult {
     let body = Bytes::from(lab.block()?.code);
     declare(lab, &method, url, Some((content_type, body)), &retries)
 }
@@ -66,7 +82,9 @@ catalogue! {
     example: "When I `POST` `${MOCKURL}/upload` with the file `README.md` as `text/markdown`\n\nThen the status code of the last response should be `404`",
     waiting: Waiting::Never,
 }
-#[when(regex = r"^I `(?P<method>POST|PUT|PATCH)`(?: to)? `(?P<url>https?://[^`]+)`(?: retrying (?P<retries>\d+) times)? with the file `(?P<path>[^`]+)` as `(?P<type>[^`]+)`$")]
+#[when(
+    regex = r"^I `(?P<method>POST|PUT|PATCH)`(?: to)? `(?P<url>https?://[^`]+)`(?: retrying (?P<retries>\d+) times)? with the file `(?P<path>[^`]+)` as `(?P<type>[^`]+)`$"
+)]
 async fn file_body(
     lab: &mut Lab,
     method: String,
@@ -87,7 +105,9 @@ catalogue! {
 }
 #[given(regex = r"^the form field `(?P<name>[^`]+)` of the next request is `(?P<value>[^`]*)`$")]
 async fn form_field(lab: &mut Lab, name: String, value: String) -> StepResult {
-    lab.state::<Rest>().form.push(body::Part::field(name, value));
+    lab.state::<Rest>()
+        .form
+        .push(body::Part::field(name, value));
     Ok(())
 }
 
@@ -97,11 +117,15 @@ catalogue! {
     example: "Given the form file `image` of the next request is the file `README.md`\n\nWhen I `POST` `${MOCKURL}/form` with the form\n\nThen the status code of the last response should be `404`",
     waiting: Waiting::Never,
 }
-#[given(regex = r"^the form file `(?P<name>[^`]+)` of the next request is the file `(?P<path>[^`]+)`$")]
+#[given(
+    regex = r"^the form file `(?P<name>[^`]+)` of the next request is the file `(?P<path>[^`]+)`$"
+)]
 async fn form_file(lab: &mut Lab, name: String, path: String) -> StepResult {
     let content = body::file(lab, &path)?;
     let file_name = path.rsplit('/').next().unwrap_or(&path).to_owned();
-    lab.state::<Rest>().form.push(body::Part::file(name, file_name, content));
+    lab.state::<Rest>()
+        .form
+        .push(body::Part::file(name, file_name, content));
     Ok(())
 }
 
@@ -112,10 +136,14 @@ catalogue! {
     block: BlockNeed::Text,
     waiting: Waiting::Never,
 }
-#[given(regex = r"^the form file `(?P<name>[^`]+)` of the next request is named `(?P<filename>[^`]+)` and contains$")]
+#[given(
+    regex = r"^the form file `(?P<name>[^`]+)` of the next request is named `(?P<filename>[^`]+)` and contains$"
+)]
 async fn form_block(lab: &mut Lab, name: String, filename: String) -> StepResult {
     let content = Bytes::from(lab.block()?.code);
-    lab.state::<Rest>().form.push(body::Part::file(name, filename, content));
+    lab.state::<Rest>()
+        .form
+        .push(body::Part::file(name, filename, content));
     Ok(())
 }
 
@@ -125,12 +153,15 @@ catalogue! {
     example: "Given the form field `a` of the next request is `1`\n\nWhen I `POST` `${MOCKURL}/form` with the form\n\nThen the status code of the last response should be `404`",
     waiting: Waiting::Never,
 }
-#[when(regex = r"^I `(?P<method>POST|PUT|PATCH)`(?: to)? `(?P<url>https?://[^`]+)`(?: retrying (?P<retries>\d+) times)? with the form$")]
+#[when(
+    regex = r"^I `(?P<method>POST|PUT|PATCH)`(?: to)? `(?P<url>https?://[^`]+)`(?: retrying (?P<retries>\d+) times)? with the form$"
+)]
 async fn form(lab: &mut Lab, method: String, url: String, retries: String) -> StepResult {
     let rest = lab.state::<Rest>();
     if rest.form.is_empty() {
         return lab.fail(
-            Mismatch::new("the form is empty").note("add to it: Given the form field `NAME` of the next request is `VALUE`"),
+            Mismatch::new("the form is empty")
+                .note("add to it: Given the form field `NAME` of the next request is `VALUE`"),
         );
     }
     rest.forms_made += 1;

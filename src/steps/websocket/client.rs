@@ -73,15 +73,28 @@ impl Client {
         let opened = open(lab, &url).await;
         let (what, detail) = match &opened {
             Ok(_) => ("opened".to_owned(), json!({ "url": url, "status": 101 })),
-            Err(ConnectError::Refused(status)) => (format!("refused with {status}"), json!({ "url": url, "status": status })),
+            Err(ConnectError::Refused(status)) => (
+                format!("refused with {status}"),
+                json!({ "url": url, "status": status }),
+            ),
             Err(error) => (format!("did not open: {error}"), json!({ "url": url })),
         };
-        trace.record(Lane::Websocket, Kind::Connection, format!("websocket {what}"), detail);
+        trace.record(
+            Lane::Websocket,
+            Kind::Connection,
+            format!("websocket {what}"),
+            detail,
+        );
         let stream = opened?;
         let inbox = Arc::new(Inbox::default());
         let (outbox, unsent) = mpsc::channel(MAX_UNSENT);
         let task = tokio::spawn(pump(stream, Arc::clone(&inbox), unsent, trace));
-        Ok(Self { url, inbox, outbox, task })
+        Ok(Self {
+            url,
+            inbox,
+            outbox,
+            task,
+        })
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -90,12 +103,22 @@ impl Client {
 
     /// All messages that are kept, oldest first.
     pub(super) fn messages(&self) -> Vec<Incoming> {
-        self.inbox.messages.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.inbox
+            .messages
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .cloned()
+            .collect()
     }
 
     /// Marks a message as taken by a step.
     pub(super) fn take(&self, number: u64) {
-        let mut messages = self.inbox.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut messages = self
+            .inbox
+            .messages
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(message) = messages.iter_mut().find(|it| it.number == number) {
             message.taken = true;
         }
@@ -103,8 +126,18 @@ impl Client {
 
     /// Sends a text message; `false` when the connection is closed.
     pub(super) async fn send(&self, trace: &Trace, message: &Value) -> bool {
-        trace.record(Lane::Websocket, Kind::Request, summary(message), message.clone());
-        self.is_open() && self.outbox.send(Message::text(message.to_string())).await.is_ok()
+        trace.record(
+            Lane::Websocket,
+            Kind::Request,
+            summary(message),
+            message.clone(),
+        );
+        self.is_open()
+            && self
+                .outbox
+                .send(Message::text(message.to_string()))
+                .await
+                .is_ok()
     }
 
     /// Says goodbye and ends.
@@ -118,22 +151,34 @@ type Socket = tokio_tungstenite::WebSocketStream<fotalab_wire::net::Stream>;
 
 async fn open(lab: &Lab, url: &str) -> Result<Socket, ConnectError> {
     let other = |error: &dyn std::fmt::Display| ConnectError::Other(error.to_string());
-    let uri: http::Uri = url.parse().map_err(|error: http::uri::InvalidUri| other(&error))?;
+    let uri: http::Uri = url
+        .parse()
+        .map_err(|error: http::uri::InvalidUri| other(&error))?;
     let (host, port) = host_and_port(&uri).map_err(|error| other(&error))?;
     let network = lab.network();
-    let stream = network.connect(&host, port).await.map_err(|error| other(&error))?;
+    let stream = network
+        .connect(&host, port)
+        .await
+        .map_err(|error| other(&error))?;
     let config = WebSocketConfig::default()
         .max_message_size(Some(MAX_MESSAGE_BYTES))
         .max_frame_size(Some(MAX_MESSAGE_BYTES));
     match client_async_with_config(url, stream, Some(config)).await {
         Ok((socket, _)) => Ok(socket),
-        Err(tungstenite::Error::Http(answer)) => Err(ConnectError::Refused(answer.status().as_u16())),
+        Err(tungstenite::Error::Http(answer)) => {
+            Err(ConnectError::Refused(answer.status().as_u16()))
+        }
         Err(error) => Err(other(&error)),
     }
 }
 
 /// Moves messages until either side closes.
-async fn pump(mut socket: Socket, inbox: Arc<Inbox>, mut unsent: mpsc::Receiver<Message>, trace: Trace) {
+async fn pump(
+    mut socket: Socket,
+    inbox: Arc<Inbox>,
+    mut unsent: mpsc::Receiver<Message>,
+    trace: Trace,
+) {
     let mut number = 0;
     let why = loop {
         tokio::select! {
@@ -162,20 +207,35 @@ async fn pump(mut socket: Socket, inbox: Arc<Inbox>, mut unsent: mpsc::Receiver<
         }
     };
     inbox.closed.store(true, Ordering::Release);
-    trace.record(Lane::Websocket, Kind::Connection, format!("websocket {why}"), Value::Null);
+    trace.record(
+        Lane::Websocket,
+        Kind::Connection,
+        format!("websocket {why}"),
+        Value::Null,
+    );
 }
 
 fn take_in(inbox: &Inbox, number: u64, json: Value) {
-    let mut messages = inbox.messages.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut messages = inbox
+        .messages
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
     if messages.len() >= MAX_MESSAGES {
         messages.pop_front();
     }
-    messages.push_back(Incoming { number, json, taken: false });
+    messages.push_back(Incoming {
+        number,
+        json,
+        taken: false,
+    });
 }
 
 /// What a message is about, in a few words.
 fn summary(message: &Value) -> String {
-    let context = message.get("@context").and_then(Value::as_str).unwrap_or("message");
+    let context = message
+        .get("@context")
+        .and_then(Value::as_str)
+        .unwrap_or("message");
     let context = context.rsplit("/proto/").next().unwrap_or(context);
     match message.get("status").and_then(Value::as_str) {
         Some(status) => format!("{context} {status}"),
