@@ -8,6 +8,7 @@
 //! its features from `cargo test` with [`harness`].
 
 pub mod cli;
+mod harness;
 pub mod plan;
 pub mod report;
 pub mod run;
@@ -16,4 +17,5 @@ pub mod steps;
 pub mod target;
 pub mod trace;
 
+pub use harness::harness;
 pub use run::{Lab, Mismatch, StepError, StepResult};

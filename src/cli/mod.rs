@@ -20,6 +20,12 @@ pub use self::{
     paint::Paint,
 };
 
+/// Mistakes in scenario files, in words, with code frames.
+#[must_use]
+pub fn explain(diagnostics: &[crate::plan::FileDiagnostic], paint: Paint) -> String {
+    diagnostics::text(diagnostics, paint)
+}
+
 /// How a command ended. The numbers are API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

@@ -84,6 +84,21 @@ impl Plan {
             .count()
     }
 
+    /// Keeps only the selected scenarios that `wanted` takes, and what they need.
+    pub fn narrow(&mut self, wanted: impl Fn(&PlannedScenario) -> bool) {
+        for group in &mut self.groups {
+            for feature in &mut group.features {
+                for scenario in &mut feature.scenarios {
+                    let keep = scenario.role == Role::Selected && wanted(scenario);
+                    scenario.role = if keep { Role::Selected } else { Role::LeftOut };
+                }
+                bring_earlier(&feature.document, &mut feature.scenarios);
+            }
+            bring_needed(&mut group.features);
+            group.uses = uses_of(&group.features);
+        }
+    }
+
     /// Every scenario of every group.
     pub fn scenarios(&self) -> impl Iterator<Item = &PlannedScenario> {
         self.groups
@@ -284,19 +299,23 @@ fn group_of(features: Vec<PlannedFeature>) -> Group {
     let profile = documents()
         .find_map(|it| it.profile.as_ref())
         .map(|it| it.value.clone());
-    let uses = features
-        .iter()
-        .flat_map(|it| &it.scenarios)
-        .filter(|it| it.role != Role::LeftOut)
-        .flat_map(|it| &it.steps)
-        .flat_map(|it| it.uses.iter().copied().map(PartKey::from))
-        .collect();
+    let uses = uses_of(&features);
     Group {
         features,
         clock,
         profile,
         uses,
     }
+}
+
+fn uses_of(features: &[PlannedFeature]) -> BTreeSet<PartKey> {
+    features
+        .iter()
+        .flat_map(|it| &it.scenarios)
+        .filter(|it| it.role != Role::LeftOut)
+        .flat_map(|it| &it.steps)
+        .flat_map(|it| it.uses.iter().copied().map(PartKey::from))
+        .collect()
 }
 
 /// A selected feature brings along the ones it needs, whole.
@@ -403,6 +422,11 @@ fn finish(
             format!("{id} #{times}")
         };
     }
+    bring_earlier(document, scenarios);
+}
+
+/// Where the file shares its context, a selected scenario brings the earlier ones along.
+fn bring_earlier(document: &Document, scenarios: &mut [PlannedScenario]) {
     if document.dialect.shares_context()
         && let Some(last) = scenarios.iter().rposition(|it| it.role == Role::Selected)
     {

@@ -37,6 +37,14 @@ pub fn console(record: &RunRecord, paint: Paint) -> String {
     text
 }
 
+/// The whole story of one failed scenario.
+#[must_use]
+pub fn failed(feature: &FeatureRecord, scenario: &ScenarioRecord, paint: Paint) -> String {
+    let mut text = String::new();
+    failure(feature, scenario, paint, &mut text);
+    text
+}
+
 fn mark(verdict: Verdict, paint: Paint) -> String {
     match verdict {
         Verdict::Passed => paint.good("✓"),

@@ -6,7 +6,7 @@ mod junit;
 mod progress;
 
 pub use self::{
-    console::console,
+    console::{console, failed},
     json::{json, trace},
     junit::junit,
     progress::Progress,

@@ -1,0 +1,3 @@
+//! What the features cannot say of fotalab itself.
+
+mod vocabulary;
