@@ -1,3 +1,5 @@
 //! What the features cannot say of fotalab itself.
 
+mod seed;
+mod support;
 mod vocabulary;
