@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::LazyLock};
 use serde_json::Value;
 
 use super::{
-    builder::{Builder, Rule},
+    builder::{Builder, Production},
     token::{GherkinLine, Mistake, MistakeKind, Token, TokenType},
 };
 
@@ -36,7 +36,7 @@ pub(super) fn parse(
         mistakes: Vec::new(),
         open_doc_string: None,
     };
-    parser.builder.start(Rule::GherkinDocument);
+    parser.builder.start(Production::GherkinDocument);
     // After too many mistakes what was found is reported.
     let _ = parser.walk();
     if parser.mistakes.is_empty() {
@@ -212,7 +212,7 @@ struct Transition {
 }
 
 enum Action {
-    Start(Rule),
+    Start(Production),
     End,
 }
 
@@ -248,7 +248,9 @@ fn transition(name: &str, words: std::str::Split<'_, char>) -> Option<Transition
     for word in words {
         match word.split_at(1) {
             ("?", number) => transition.lookahead = number.parse().ok(),
-            ("+", rule) => transition.actions.push(Action::Start(Rule::named(rule)?)),
+            ("+", rule) => transition
+                .actions
+                .push(Action::Start(Production::named(rule)?)),
             ("-", "") => transition.actions.push(Action::End),
             ("=", "") => {}
             _ => transition.next = word.parse().ok()?,
