@@ -129,7 +129,7 @@ impl Evidence {
                 continue;
             }
             if comment || text.starts_with("<!--") {
-                comment = !text.contains("-->");
+                comment = !text.contains("-->") && !line.is_blank();
                 after_blank = !comment;
                 continue;
             }

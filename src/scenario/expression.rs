@@ -327,7 +327,7 @@ fn failing_offset(source: &str) -> usize {
         }
     };
     if could_go_on(source) {
-        return source.trim_end().len();
+        return source.len();
     }
     // Long expressions are rare and wrong ones rarer; still, the search is quadratic.
     const LONGEST_SEARCHED: usize = 512;

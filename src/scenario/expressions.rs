@@ -75,8 +75,8 @@ fn check_text(text: &Text, place: Place, diagnostics: &mut Vec<Diagnostic>) {
                 diagnostics.push(unclosed(opening));
                 continue;
             }
-            let at =
-                (placeholder.expression.start + error.offset).min(placeholder.expression.end - 1);
+            // At the end of the expression something is missing: that is the brace.
+            let at = (placeholder.expression.start + error.offset).min(placeholder.expression.end);
             let at = text.value.floor_char_boundary(at);
             let to = text.value.ceil_char_boundary(at + 1);
             let mut diagnostic = Diagnostic::new(
@@ -89,8 +89,10 @@ fn check_text(text: &Text, place: Place, diagnostics: &mut Vec<Diagnostic>) {
                 && source.contains(':')
                 && !source.contains(['?', '{'])
             {
-                diagnostic =
-                    diagnostic.help("`name:id` was the form of old versions: write `name.id`");
+                let new = source.replace(':', ".");
+                diagnostic = diagnostic.help(format!(
+                    "`{source}` was the form of old versions: write `{new}`"
+                ));
             }
             diagnostics.push(diagnostic);
         }

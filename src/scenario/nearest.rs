@@ -6,7 +6,7 @@ pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) 
     known
         .into_iter()
         .map(|it| (strsim::damerau_levenshtein(&lower, &it.to_lowercase()), it))
-        .filter(|(distance, it)| *distance <= 1 + it.chars().count() / 4)
+        .filter(|(distance, it)| *distance <= 1 + it.chars().count().saturating_sub(1) / 4)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, it)| it)
 }

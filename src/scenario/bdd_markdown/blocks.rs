@@ -157,7 +157,7 @@ impl<'a> Reader<'_, 'a> {
                     "syntax::heading-space",
                     Span::new(
                         line.start + level,
-                        line.start + level + usize::from(!title.is_empty()),
+                        line.start + level + title.chars().next().map_or(0, char::len_utf8),
                     ),
                     format!("a heading needs a space after its `#` signs, and there is {got}"),
                 )

@@ -83,7 +83,12 @@ fn cells(line: &Text) -> Option<Vec<Text>> {
     let mut at = 1;
     let mut cells = Vec::new();
     for cell in inner.split('|') {
-        let start = at + cell.len() - cell.trim_start().len();
+        let blank = if cell.trim().is_empty() {
+            0
+        } else {
+            cell.len() - cell.trim_start().len()
+        };
+        let start = at + blank;
         let mut text = Text::at("", line.source(start..start).start);
         text.push_text(line, start..start + cell.trim().len());
         cells.push(text);

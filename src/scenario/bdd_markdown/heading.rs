@@ -107,19 +107,16 @@ fn level_fits(
         Opens::Feature => level == 1,
         Opens::Rule => level == 2,
         Opens::Scenario | Opens::Outline => level == 2 || level == 3 && in_rule,
-        Opens::Examples => level == 3 || level == 4 && in_rule,
+        // Which level is right depends on the outline above.
+        Opens::Examples => true,
     };
     if !fits {
         diagnostics.push(match opens {
             Opens::Scenario | Opens::Outline => wrong_level(level, word, in_rule, span),
             Opens::Feature => heading_level(level, "`Feature` is the title of the file", "#", span),
-            Opens::Rule => heading_level(level, "`Rule` is a part of the feature", "##", span),
-            Opens::Examples => heading_level(
-                level,
-                "`Examples` belong to a scenario outline",
-                "### Examples",
-                span,
-            ),
+            Opens::Rule | Opens::Examples => {
+                heading_level(level, "`Rule` is a part of the feature", "##", span)
+            }
         });
     }
     fits

@@ -97,6 +97,7 @@ impl Parser<'_> {
                     });
                 }
                 Content::Heading(level, line) => {
+                    let comment = self.comments.last().map(|it| it.span);
                     let tags = self.take_tags();
                     let in_rule = self.rule.is_some();
                     lost = true;
@@ -105,11 +106,14 @@ impl Parser<'_> {
                     match heading {
                         Some(it) => {
                             title_reported |= self.feature.is_none() && it.opens != Opens::Feature;
-                            lost = !self.open(it, tags);
+                            lost = !self.open(it, tags, comment);
                         }
                         None => {
-                            title_reported |= level == 1;
                             self.close_scenario();
+                            if level == 1 && self.feature.is_none() {
+                                title_reported = true;
+                                self.feature = Some(untitled(piece.span));
+                            }
                         }
                     }
                 }
@@ -123,9 +127,9 @@ impl Parser<'_> {
     }
 
     /// Opens what a heading says; false where it stands wrong.
-    fn open(&mut self, heading: Heading, tags: Vec<Text>) -> bool {
+    fn open(&mut self, heading: Heading, tags: Vec<Text>, comment: Option<Span>) -> bool {
         if heading.opens == Opens::Examples {
-            return self.open_examples(&heading);
+            return self.open_examples(&heading, comment);
         }
         self.close_scenario();
         if heading.level < 3 {
@@ -207,18 +211,11 @@ impl Parser<'_> {
                 )
                 .help("begin the file with a line such as `# Update a device`"),
             );
-            self.feature = Some(Feature {
-                title: Text::at("", span.start),
-                tags: Vec::new(),
-                description: Vec::new(),
-                background: None,
-                children: Vec::new(),
-            });
+            self.feature = Some(untitled(span));
         }
     }
 
-    fn open_examples(&mut self, heading: &Heading) -> bool {
-        let comment = self.comments.pop().map(|it| it.span);
+    fn open_examples(&mut self, heading: &Heading, comment: Option<Span>) -> bool {
         if let Some(open) = &mut self.scenario {
             let expected = open.level + 1;
             if !open.outline {
@@ -439,6 +436,7 @@ impl Parser<'_> {
             _ => return,
         };
         self.diagnostics.push(misplaced_comment(span, what));
+        self.take_description();
     }
 
     /// Tags of the heading that follows: a line of `@words` alone in a comment before it.
@@ -480,6 +478,17 @@ fn join_quotes(paragraphs: &mut Vec<String>, more: Vec<String>) {
         more.next();
     }
     paragraphs.extend(more);
+}
+
+/// A feature whose title could not be read, so that the rest of the file is.
+fn untitled(span: Span) -> Feature {
+    Feature {
+        title: Text::at("", span.start),
+        tags: Vec::new(),
+        description: Vec::new(),
+        background: None,
+        children: Vec::new(),
+    }
 }
 
 fn misplaced_comment(span: Span, place: &str) -> Diagnostic {

@@ -22,8 +22,11 @@ pub(super) struct Header {
 /// Reads the front matter, if the file begins with one.
 pub(super) fn read(source: &str, lines: &[Line<'_>], diagnostics: &mut Vec<Diagnostic>) -> Header {
     let Some(first) = lines.first().filter(|it| it.text == "---") else {
-        misplaced(lines, diagnostics);
-        return Header::default();
+        let lines = misplaced(lines, diagnostics);
+        return Header {
+            lines,
+            ..Header::default()
+        };
     };
     let closing = lines
         .iter()
@@ -70,28 +73,34 @@ pub(super) fn read(source: &str, lines: &[Line<'_>], diagnostics: &mut Vec<Diagn
     header
 }
 
-/// Front matter that does not begin at the first byte would be read as something else.
-fn misplaced(lines: &[Line<'_>], diagnostics: &mut Vec<Diagnostic>) {
+/// Front matter that does not begin at the first byte would be read as something else. Gives the
+/// number of lines to read on behind.
+fn misplaced(lines: &[Line<'_>], diagnostics: &mut Vec<Diagnostic>) -> usize {
     let Some(at) = lines.iter().position(|it| !it.is_blank()) else {
-        return;
+        return 0;
     };
     let opens = lines[at].text.trim() == "---";
-    let closes = lines[at + 1..].iter().take(200).any(|it| it.text == "---");
+    let closing = lines[at + 1..]
+        .iter()
+        .take(200)
+        .position(|it| it.text.trim() == "---");
     let has_key = lines.get(at + 1).is_some_and(|it| {
         it.text.split_once(':').is_some_and(|(key, _)| {
             !key.is_empty() && key.bytes().all(|it| it.is_ascii_alphanumeric())
         })
     });
-    if opens && closes && has_key {
-        diagnostics.push(
-            Diagnostic::new(
-                "front-matter::misplaced",
-                lines[at].span(),
-                "front matter begins at the first line of the file, with exactly `---`",
-            )
-            .help("take away what stands before it"),
-        );
-    }
+    let Some(closing) = closing.filter(|_| opens && has_key) else {
+        return 0;
+    };
+    diagnostics.push(
+        Diagnostic::new(
+            "front-matter::misplaced",
+            lines[at].visible(),
+            "front matter begins at the first line of the file, with exactly `---`",
+        )
+        .help("take away what stands before it, and spaces beside it"),
+    );
+    at + closing + 2
 }
 
 /// A text that stands in the front matter.

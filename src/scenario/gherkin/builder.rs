@@ -6,7 +6,7 @@ use super::token::{Item, Mistake, MistakeKind, Token, TokenType};
 
 /// A rule of the grammar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rule {
+pub(super) enum Production {
     /// The root of the stack, not a rule of the grammar.
     None,
     GherkinDocument,
@@ -29,7 +29,7 @@ pub(super) enum Rule {
     Group,
 }
 
-impl Rule {
+impl Production {
     /// By its name in the grammar.
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
@@ -69,13 +69,13 @@ enum Built<'a> {
 
 /// A rule with what it holds, in order.
 struct Node<'a> {
-    rule: Rule,
+    rule: Production,
     tokens: Vec<Token<'a>>,
-    rules: Vec<(Rule, Built<'a>)>,
+    rules: Vec<(Production, Built<'a>)>,
 }
 
 impl<'a> Node<'a> {
-    const fn new(rule: Rule) -> Self {
+    const fn new(rule: Production) -> Self {
         Self {
             rule,
             tokens: Vec::new(),
@@ -93,28 +93,28 @@ impl<'a> Node<'a> {
             .filter(move |it| it.matched == Some(kind))
     }
 
-    fn first(&self, rule: Rule) -> Option<&Built<'a>> {
+    fn first(&self, rule: Production) -> Option<&Built<'a>> {
         self.rules
             .iter()
             .find(|(it, _)| *it == rule)
             .map(|(_, built)| built)
     }
 
-    fn node(&self, rule: Rule) -> Option<&Self> {
+    fn node(&self, rule: Production) -> Option<&Self> {
         match self.first(rule) {
             Some(Built::Node(node)) => Some(node),
             _ => None,
         }
     }
 
-    fn message(&self, rule: Rule) -> Option<Value> {
+    fn message(&self, rule: Production) -> Option<Value> {
         match self.first(rule) {
             Some(Built::Message(message)) => Some(message.clone()),
             _ => None,
         }
     }
 
-    fn messages(&self, rule: Rule) -> Vec<Value> {
+    fn messages(&self, rule: Production) -> Vec<Value> {
         let built = self.rules.iter().filter(|(it, _)| *it == rule);
         built
             .filter_map(|(_, it)| match it {
@@ -125,7 +125,7 @@ impl<'a> Node<'a> {
     }
 
     fn description(&self) -> String {
-        match self.first(Rule::Description) {
+        match self.first(Production::Description) {
             Some(Built::Text(text)) => text.clone(),
             _ => String::new(),
         }
@@ -142,13 +142,13 @@ pub(super) struct Builder<'a> {
 impl<'a> Builder<'a> {
     pub(super) fn new() -> Self {
         Self {
-            stack: vec![Node::new(Rule::None)],
+            stack: vec![Node::new(Production::None)],
             comments: Vec::new(),
             next_id: 0,
         }
     }
 
-    pub(super) fn start(&mut self, rule: Rule) {
+    pub(super) fn start(&mut self, rule: Production) {
         self.stack.push(Node::new(rule));
     }
 
@@ -176,7 +176,7 @@ impl<'a> Builder<'a> {
     /// The document, once all rules have ended.
     pub(super) fn result(&self) -> Value {
         let root = self.stack.first();
-        root.and_then(|it| it.message(Rule::GherkinDocument))
+        root.and_then(|it| it.message(Production::GherkinDocument))
             .unwrap_or(Value::Null)
     }
 
@@ -188,24 +188,24 @@ impl<'a> Builder<'a> {
 
     fn transform(&mut self, node: Node<'a>) -> Result<Built<'a>, Mistake> {
         Ok(match node.rule {
-            Rule::Step => Built::Message(self.step(&node)),
-            Rule::DocString => doc_string(&node),
-            Rule::DataTable => {
+            Production::Step => Built::Message(self.step(&node)),
+            Production::DocString => doc_string(&node),
+            Production::DataTable => {
                 let rows = self.rows(&node)?;
                 let place = rows.first().map(|it| it["location"].clone());
                 Built::Message(json!({ "location": place, "rows": rows }))
             }
-            Rule::ExamplesTable => Built::Rows(self.rows(&node)?),
-            Rule::Background => self.background(&node),
-            Rule::ScenarioDefinition => self.scenario(&node),
-            Rule::ExamplesDefinition => self.examples(&node),
-            Rule::Description => Built::Text(description(&node)),
-            Rule::Feature => self.feature(&node),
-            Rule::Rule => self.rule(&node),
-            Rule::GherkinDocument => {
+            Production::ExamplesTable => Built::Rows(self.rows(&node)?),
+            Production::Background => self.background(&node),
+            Production::ScenarioDefinition => self.scenario(&node),
+            Production::ExamplesDefinition => self.examples(&node),
+            Production::Description => Built::Text(description(&node)),
+            Production::Feature => self.feature(&node),
+            Production::Rule => self.rule(&node),
+            Production::GherkinDocument => {
                 let mut document = Map::new();
                 document.extend(
-                    node.message(Rule::Feature)
+                    node.message(Production::Feature)
                         .map(|it| ("feature".to_owned(), it)),
                 );
                 document.insert(
@@ -229,11 +229,11 @@ impl<'a> Builder<'a> {
         step.insert("keywordType".into(), line.keyword_type.into());
         step.insert("text".into(), line.text.clone().into());
         step.extend(
-            node.message(Rule::DataTable)
+            node.message(Production::DataTable)
                 .map(|it| ("dataTable".to_owned(), it)),
         );
         step.extend(
-            node.message(Rule::DocString)
+            node.message(Production::DocString)
                 .map(|it| ("docString".to_owned(), it)),
         );
         Value::Object(step)
@@ -264,7 +264,7 @@ impl<'a> Builder<'a> {
 
     fn tags(&mut self, node: &Node<'a>) -> Vec<Value> {
         let tags = node
-            .node(Rule::Tags)
+            .node(Production::Tags)
             .into_iter()
             .flat_map(|it| it.tokens(TokenType::TagLine));
         tags.flat_map(|line| line.items.iter().map(move |it| (line, it)))
@@ -281,13 +281,13 @@ impl<'a> Builder<'a> {
         let mut message = Map::new();
         message.insert("id".into(), self.id().into());
         message.extend(heading(line, node.description()));
-        message.insert("steps".into(), node.messages(Rule::Step).into());
+        message.insert("steps".into(), node.messages(Production::Step).into());
         Built::Message(Value::Object(message))
     }
 
     fn scenario(&mut self, node: &Node<'a>) -> Built<'a> {
         let tags = self.tags(node);
-        let Some(inner) = node.node(Rule::Scenario) else {
+        let Some(inner) = node.node(Production::Scenario) else {
             return Built::Nothing;
         };
         let Some(line) = inner.token(TokenType::ScenarioLine) else {
@@ -297,23 +297,23 @@ impl<'a> Builder<'a> {
         message.insert("id".into(), self.id().into());
         message.insert("tags".into(), tags.into());
         message.extend(heading(line, inner.description()));
-        message.insert("steps".into(), inner.messages(Rule::Step).into());
+        message.insert("steps".into(), inner.messages(Production::Step).into());
         message.insert(
             "examples".into(),
-            inner.messages(Rule::ExamplesDefinition).into(),
+            inner.messages(Production::ExamplesDefinition).into(),
         );
         Built::Message(Value::Object(message))
     }
 
     fn examples(&mut self, node: &Node<'a>) -> Built<'a> {
         let tags = self.tags(node);
-        let Some(inner) = node.node(Rule::Examples) else {
+        let Some(inner) = node.node(Production::Examples) else {
             return Built::Nothing;
         };
         let Some(line) = inner.token(TokenType::ExamplesLine) else {
             return Built::Nothing;
         };
-        let mut rows = match inner.first(Rule::ExamplesTable) {
+        let mut rows = match inner.first(Production::ExamplesTable) {
             Some(Built::Rows(rows)) => rows.clone().into_iter(),
             _ => Vec::new().into_iter(),
         };
@@ -327,7 +327,7 @@ impl<'a> Builder<'a> {
     }
 
     fn feature(&mut self, node: &Node<'a>) -> Built<'a> {
-        let Some(header) = node.node(Rule::FeatureHeader) else {
+        let Some(header) = node.node(Production::FeatureHeader) else {
             return Built::Nothing;
         };
         let Some(line) = header.token(TokenType::FeatureLine) else {
@@ -340,7 +340,7 @@ impl<'a> Builder<'a> {
         message.extend(heading(line, header.description()).into_iter().skip(1));
         let mut children = children(node);
         children.extend(
-            node.messages(Rule::Rule)
+            node.messages(Production::Rule)
                 .into_iter()
                 .map(|it| json!({ "rule": it })),
         );
@@ -349,7 +349,7 @@ impl<'a> Builder<'a> {
     }
 
     fn rule(&mut self, node: &Node<'a>) -> Built<'a> {
-        let Some(header) = node.node(Rule::RuleHeader) else {
+        let Some(header) = node.node(Production::RuleHeader) else {
             return Built::Nothing;
         };
         let Some(line) = header.token(TokenType::RuleLine) else {
@@ -367,9 +367,9 @@ impl<'a> Builder<'a> {
 
 fn children(node: &Node<'_>) -> Vec<Value> {
     let background = node
-        .message(Rule::Background)
+        .message(Production::Background)
         .map(|it| json!({ "background": it }));
-    let scenarios = node.messages(Rule::ScenarioDefinition).into_iter();
+    let scenarios = node.messages(Production::ScenarioDefinition).into_iter();
     background
         .into_iter()
         .chain(scenarios.map(|it| json!({ "scenario": it })))

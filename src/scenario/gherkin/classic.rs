@@ -175,10 +175,6 @@ impl Matcher for Classic {
             _ => self.title(token, line, kind),
         })
     }
-
-    fn lookahead_is_pure(&self) -> bool {
-        true
-    }
 }
 
 /// `# language: no`.

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::LazyLock};
 use serde_json::Value;
 
 use super::{
-    builder::{Builder, Rule},
+    builder::{Builder, Production},
     token::{GherkinLine, Mistake, MistakeKind, Token, TokenType},
 };
 
@@ -18,9 +18,6 @@ const DONE: usize = 42;
 pub(super) trait Matcher {
     /// Whether a line is of this kind. Leaves its findings in the token, sometimes even if not.
     fn matches(&mut self, kind: TokenType, token: &mut Token<'_>) -> Result<bool, Mistake>;
-
-    /// Whether trying lines ahead leaves no trace, so that it need not be done twice.
-    fn lookahead_is_pure(&self) -> bool;
 }
 
 /// Reads the lines of a document; the first one has the number `first_line`.
@@ -38,9 +35,8 @@ pub(super) fn parse(
         queue: VecDeque::new(),
         mistakes: Vec::new(),
         open_doc_string: None,
-        looked: None,
     };
-    parser.builder.start(Rule::GherkinDocument);
+    parser.builder.start(Production::GherkinDocument);
     // After too many mistakes what was found is reported.
     let _ = parser.walk();
     if parser.mistakes.is_empty() {
@@ -62,8 +58,6 @@ struct Parser<'a, 'm> {
     queue: VecDeque<Token<'a>>,
     mistakes: Vec<Mistake>,
     open_doc_string: Option<usize>,
-    /// The last look ahead: what for, up to which line it holds, and what it found.
-    looked: Option<(usize, usize, bool)>,
 }
 
 impl<'a> Parser<'a, '_> {
@@ -98,7 +92,7 @@ impl<'a> Parser<'a, '_> {
                 continue;
             }
             if let Some(lookahead) = transition.lookahead
-                && !self.look_ahead(lookahead, token.line_number)?
+                && !self.look_ahead(lookahead)?
             {
                 continue;
             }
@@ -132,14 +126,9 @@ impl<'a> Parser<'a, '_> {
         }
     }
 
-    fn look_ahead(&mut self, lookahead: usize, from: usize) -> Result<bool, Enough> {
-        if let Some((kind, until, found)) = self.looked
-            && kind == lookahead
-            && from < until
-            && self.matcher.lookahead_is_pure()
-        {
-            return Ok(found);
-        }
+    /// Whether these tags are a scenario's (or its examples'). Once for each run of tags: the
+    /// states behind do not look again.
+    fn look_ahead(&mut self, lookahead: usize) -> Result<bool, Enough> {
         let wanted = [TokenType::ScenarioLine, TokenType::ExamplesLine][lookahead];
         let mut read = Vec::new();
         let found = loop {
@@ -160,7 +149,6 @@ impl<'a> Parser<'a, '_> {
                 break false;
             }
         };
-        self.looked = read.last().map(|it| (lookahead, it.line_number, found));
         self.queue.extend(read);
         Ok(found)
     }
@@ -224,7 +212,7 @@ struct Transition {
 }
 
 enum Action {
-    Start(Rule),
+    Start(Production),
     End,
 }
 
@@ -260,7 +248,9 @@ fn transition(name: &str, words: std::str::Split<'_, char>) -> Option<Transition
     for word in words {
         match word.split_at(1) {
             ("?", number) => transition.lookahead = number.parse().ok(),
-            ("+", rule) => transition.actions.push(Action::Start(Rule::named(rule)?)),
+            ("+", rule) => transition
+                .actions
+                .push(Action::Start(Production::named(rule)?)),
             ("-", "") => transition.actions.push(Action::End),
             ("=", "") => {}
             _ => transition.next = word.parse().ok()?,

@@ -219,10 +219,6 @@ impl Matcher for Markdown {
             }
         })
     }
-
-    fn lookahead_is_pure(&self) -> bool {
-        false
-    }
 }
 
 /// The line below the header of a table in GitHub's Markdown.

@@ -6,8 +6,24 @@ use super::{
     token::{Mistake, MistakeKind},
 };
 
+/// The official mistakes as ours. A line of tags that could not be read is not reported once more
+/// for standing where it cannot.
+pub(super) fn explain_all(
+    mistakes: &[Mistake],
+    lines: &[Line<'_>],
+    first_line: usize,
+) -> Vec<Diagnostic> {
+    let is_tag = |it: &&Mistake| it.kind == MistakeKind::TagWithSpace;
+    let tags: Vec<_> = mistakes.iter().filter(is_tag).map(|it| it.line).collect();
+    let unexpected = |it: &Mistake| matches!(it.kind, MistakeKind::Unexpected { .. });
+    let told = mistakes
+        .iter()
+        .filter(|it| !(unexpected(it) && tags.contains(&it.line)));
+    told.map(|it| explain(it, lines, first_line)).collect()
+}
+
 /// The official mistake as one of ours.
-pub(super) fn explain(mistake: &Mistake, lines: &[Line<'_>], first_line: usize) -> Diagnostic {
+fn explain(mistake: &Mistake, lines: &[Line<'_>], first_line: usize) -> Diagnostic {
     let line = |number: usize| lines.get(number.wrapping_sub(first_line));
     let place = place(mistake, lines, first_line);
     match &mistake.kind {
@@ -33,6 +49,15 @@ pub(super) fn explain(mistake: &Mistake, lines: &[Line<'_>], first_line: usize) 
             .label("opened here")
             .help("close it with a line of the same three signs")
         }
+        // Tags are read ahead, so the grammar does not say here what could follow them.
+        MistakeKind::UnexpectedEnd { expected, .. } if !expected.contains(&"#FeatureLine") => {
+            Diagnostic::new(
+                "gherkin::end-of-file",
+                place,
+                "the file ends behind tags that belong to nothing",
+            )
+            .help("put a `Scenario:` or a `Rule:` below them, or take them out")
+        }
         MistakeKind::UnexpectedEnd { expected, .. } => {
             Diagnostic::new("gherkin::end-of-file", place, "the file ends too early")
                 .help(format!("expected {}", in_words(expected)))
@@ -42,7 +67,8 @@ pub(super) fn explain(mistake: &Mistake, lines: &[Line<'_>], first_line: usize) 
                 .help("begin each tag with `@`, or begin a comment with `#`")
         }
         MistakeKind::Language(name) => {
-            let help = nearest(name, languages::codes()).map_or_else(
+            let near = nearest(name, languages::codes()).filter(|_| name.len() > 2);
+            let help = near.map_or_else(
                 || "write a code such as `en`, `no` or `de`".to_owned(),
                 |near| format!("did you mean `{near}`?"),
             );
@@ -75,7 +101,7 @@ fn place(mistake: &Mistake, lines: &[Line<'_>], first_line: usize) -> Span {
         .map_or(line.end(), |(at, _)| line.start + at);
     let end = match &mistake.kind {
         MistakeKind::Language(name) => {
-            let at = line.text.find(name.as_str()).unwrap_or(0);
+            let at = line.text.rfind(name.as_str()).unwrap_or(0);
             return Span::new(line.start + at, line.start + at + name.len());
         }
         _ => line.visible().end,

@@ -70,11 +70,7 @@ pub(super) fn parse(
     match document(&texts, first_line, dialect) {
         Ok(document) => tree::feature(&document, lines, first_line),
         Err(mistakes) => {
-            diagnostics.extend(
-                mistakes
-                    .iter()
-                    .map(|it| mistakes::explain(it, lines, first_line)),
-            );
+            diagnostics.extend(mistakes::explain_all(&mistakes, lines, first_line));
             None
         }
     }
