@@ -5,6 +5,7 @@ use std::path::Path;
 use toml::Value;
 
 use super::Failure;
+use crate::target::profile::toml_error;
 
 /// What `fotalab.toml` says; every key may be missing.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +64,7 @@ impl Config {
     fn parse(text: &str) -> Result<Self, String> {
         let table: toml::Table = text
             .parse()
-            .map_err(|error: toml::de::Error| error.to_string())?;
+            .map_err(|error: toml::de::Error| toml_error(text, &error))?;
         let mut config = Self::default();
         for (section, value) in table {
             if section != "run" {

@@ -284,7 +284,11 @@ fn settings(arguments: &Arguments, config: &Config) -> Result<Settings, Failure>
 
 /// `NAME=text` or `NAME:=JSON`.
 pub(super) fn variable(text: &str) -> Result<(String, Value), String> {
-    let wrong = || format!("`{text}` is neither NAME=text nor NAME:=JSON");
+    // The value may be a secret: errors name the variable only.
+    let wrong = || {
+        let name = text.split('=').next().unwrap_or_default();
+        format!("`{name}…` is neither NAME=text nor NAME:=JSON; a name is letters, digits and _")
+    };
     let (name, value) = text.split_once('=').ok_or_else(wrong)?;
     let (name, value) = match name.strip_suffix(':') {
         Some(name) => {

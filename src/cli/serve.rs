@@ -12,7 +12,7 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Map, Value};
 
 use super::{Exit, Failure};
-use crate::target::Provisioner;
+use crate::target::{Provisioner, profile::toml_error};
 
 /// What `serve` takes.
 #[derive(Debug, clap::Args)]
@@ -141,7 +141,7 @@ fn read(path: &Path) -> Result<Known, Failure> {
 fn parse(text: &str) -> Result<Known, String> {
     let table: toml::Table = text
         .parse()
-        .map_err(|error: toml::de::Error| error.message().to_owned())?;
+        .map_err(|error: toml::de::Error| toml_error(text, &error))?;
     let mut known = Known::default();
     for (key, value) in table {
         match (key.as_str(), value) {

@@ -186,80 +186,64 @@ fn said(attempt: &AttemptRecord) -> String {
     }
 }
 
+/// What crossed while the step was at work; the same message again and again is one line.
 fn messages(feature: &FeatureRecord, step: &StepRecord, paint: Paint, text: &mut String) {
     let (from, to) = step.messages;
-    let of_step: Vec<&Message> = feature
-        .messages
-        .iter()
-        .filter(|it| (from..to).contains(&it.seq))
-        .collect();
-    if of_step.is_empty() {
+    let of_step = || {
+        feature
+            .messages
+            .iter()
+            .filter(|it| (from..to).contains(&it.seq))
+    };
+    let Some(first) = of_step().next() else {
         let _ = writeln!(text, "\n    no message crossed while this step was at work");
         return;
+    };
+    let mut rows: Vec<(&Message, usize)> = Vec::new();
+    for message in of_step() {
+        let same = |it: &&mut (&Message, usize)| {
+            it.0.lane == message.lane
+                && it.0.kind == message.kind
+                && it.0.summary == message.summary
+        };
+        match rows.iter_mut().find(same) {
+            Some((_, count)) => *count += 1,
+            None => rows.push((message, 1)),
+        }
     }
     let _ = writeln!(
         text,
         "\n    {} while this step was at work:",
-        count(of_step.len(), "message")
+        count(of_step().count(), "message")
     );
-    let began = of_step.first().map_or(0, |it| it.at);
-    let mut left = MAX_MESSAGES_SHOWN;
-    let mut at = 0;
-    while at < of_step.len() && left > 0 {
-        let message = of_step[at];
-        // The same exchange again and again is one line.
-        let same = of_step[at..]
-            .chunks(2)
-            .take_while(|it| alike(it, &of_step[at..]))
-            .count()
-            .max(1);
-        let repeated = if same > 1 {
-            format!("  (and {} more times)", same - 1)
+    for (message, times) in rows.iter().take(MAX_MESSAGES_SHOWN) {
+        let after = u64::try_from(message.at - first.at).unwrap_or_default();
+        let times = if *times > 1 {
+            format!("  {times} times")
         } else {
             String::new()
         };
-        let rows = if same > 1 {
-            2.min(of_step.len() - at)
-        } else {
-            1
-        };
-        for (nth, row) in of_step[at..at + rows].iter().enumerate() {
-            let after = u64::try_from(row.at - began).unwrap_or_default();
-            let _ = writeln!(
-                text,
-                "      {:>7}  {:<9} {} {}{}",
-                seconds(after),
-                lane(row.lane),
-                arrow(row.kind),
-                row.summary,
-                if nth == 0 {
-                    paint.quiet(&repeated)
-                } else {
-                    String::new()
-                },
-            );
-            left = left.saturating_sub(1);
-        }
-        let _ = message;
-        at += if same > 1 { same * 2 } else { 1 };
+        let _ = writeln!(
+            text,
+            "      {:>7}  {:<9} {} {}{}",
+            seconds(after),
+            lane(message.lane),
+            arrow(message.kind),
+            message.summary,
+            paint.quiet(&times),
+        );
     }
-    if at < of_step.len() {
+    if let Some(left) = rows
+        .len()
+        .checked_sub(MAX_MESSAGES_SHOWN)
+        .filter(|it| *it > 0)
+    {
         let _ = writeln!(
             text,
             "      {}",
-            paint.quiet(&format!("… and {} more", of_step.len() - at))
+            paint.quiet(&format!("… and {left} more; trace.ndjson has all"))
         );
     }
-}
-
-/// Whether a pair of messages is the same exchange as the first pair.
-fn alike(pair: &[&Message], all: &[&Message]) -> bool {
-    pair.len() == 2
-        && all.len() >= 2
-        && pair
-            .iter()
-            .zip(all)
-            .all(|(a, b)| a.lane == b.lane && a.kind == b.kind && a.summary == b.summary)
 }
 
 fn reason(step: &StepRecord, paint: Paint, text: &mut String) {

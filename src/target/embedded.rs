@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use fotalab_server::{Config, Running};
+use fotalab_server::Config;
+pub(super) use fotalab_server::Running;
 use fotalab_wire::net::{Clock, Network};
 use serde_json::{Map, Value};
 

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "embedded")]
 mod embedded;
-mod profile;
+pub(crate) mod profile;
 mod provision;
 
 use std::{
@@ -65,8 +65,9 @@ pub struct Target {
     provisioner: Provisioner,
     /// Accounts made known so far, and their keys.
     accounts: Mutex<BTreeMap<String, String>>,
+    /// Keeps the server running as long as the target is in use.
     #[cfg(feature = "embedded")]
-    _server: Option<fotalab_server::Running>,
+    _server: Option<embedded::Running>,
 }
 
 struct Upstream {
@@ -119,7 +120,7 @@ impl Target {
                     .unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))),
             };
             let cloud = Cloud::new(settings.upstream, clock);
-            observe(&cloud, trace);
+            observe(&cloud, trace, secrets);
             let front = cloud::start(cloud.clone(), Arc::clone(network), listen)
                 .await
                 .map_err(|error| {
@@ -252,9 +253,13 @@ impl fmt::Debug for Target {
 }
 
 /// Every call to the mock becomes a request and an answer on the timeline.
-fn observe(cloud: &Cloud, trace: &Trace) {
-    let trace = trace.clone();
+fn observe(cloud: &Cloud, trace: &Trace, secrets: &Secrets) {
+    let (trace, secrets) = (trace.clone(), secrets.clone());
     cloud.on_received(Box::new(move |call| {
+        secrets.learn_url(&call.target);
+        for (name, value) in &call.headers {
+            secrets.learn_header(name, value);
+        }
         let headers: Map<String, Value> =
             call.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         let request = json!({

@@ -61,7 +61,7 @@ impl TargetProfile {
             .map_err(|error| fail(format!("cannot be read: {error}")))?;
         let table: toml::Table = text
             .parse()
-            .map_err(|error: toml::de::Error| fail(error.to_string()))?;
+            .map_err(|error: toml::de::Error| fail(toml_error(&text, &error)))?;
         let mut profile = Self {
             name: path.display().to_string(),
             ..Self::default()
@@ -151,6 +151,17 @@ impl TargetProfile {
             other => Err(format!("`{name}` cannot be a {}", other.type_str())),
         }
     }
+}
+
+/// What is wrong with a TOML file, and where; without the line itself, which may hold a secret.
+pub(crate) fn toml_error(text: &str, error: &toml::de::Error) -> String {
+    let at = error.span().map_or(0, |it| it.start.min(text.len()));
+    let line = text.as_bytes()[..at]
+        .iter()
+        .filter(|&&it| it == b'\n')
+        .count()
+        + 1;
+    format!("line {line}: {}", error.message())
 }
 
 /// Fails with the nearest known word.

@@ -48,6 +48,44 @@ impl Secrets {
         known.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then(a.cmp(b)));
     }
 
+    /// Takes the secrets out of JSON that crosses: what stands under keys that name some.
+    pub fn learn(&self, json: &Value) {
+        match json {
+            Value::Object(entries) => {
+                for (key, value) in entries {
+                    match (secret_name(key), value.as_str()) {
+                        (Some(name), Some(text)) => self.add(name, text),
+                        _ => self.learn(value),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|it| self.learn(it)),
+            _ => {}
+        }
+    }
+
+    /// Takes the secrets out of a URL's query.
+    pub fn learn_url(&self, url: &str) {
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        for (key, value) in query.split('&').filter_map(|it| it.split_once('=')) {
+            if let Some(name) = secret_name(key) {
+                self.add(name, value);
+                self.add(name, &percent_decoded(value));
+            }
+        }
+    }
+
+    /// Takes the secret out of a header, if it carries one: `Authorization` without its scheme.
+    pub fn learn_header(&self, name: &str, value: &str) {
+        let name = name.to_ascii_lowercase();
+        if name == "authorization" || name == "proxy-authorization" {
+            let token = value.split_once(' ').map_or(value, |(_, token)| token);
+            self.add("authorization", token.trim());
+        } else if let Some(kind) = secret_name(&name) {
+            self.add(kind, value);
+        }
+    }
+
     /// The text with every secret replaced.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
@@ -88,6 +126,56 @@ impl Secrets {
             other => other.clone(),
         }
     }
+}
+
+/// What a key names, if it names something secret: `apiKey`, `x-api-key`, `fingerprint`, `PSK`.
+fn secret_name(key: &str) -> Option<&'static str> {
+    const KINDS: &[(&str, &str)] = &[
+        ("fingerprint", "fingerprint"),
+        ("apikey", "account key"),
+        ("psk", "psk"),
+        ("password", "password"),
+        ("secret", "secret"),
+        ("token", "token"),
+    ];
+    let plain: String = key
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|it| it.to_ascii_lowercase())
+        .collect();
+    // `pageNextToken` leads to the next page and `tokenUri` to a token: neither is one.
+    let names_token =
+        |plain: &str| plain == "token" || (plain.ends_with("token") && plain != "pagenexttoken");
+    KINDS.iter().find_map(|&(word, kind)| {
+        let named = if word == "token" {
+            names_token(&plain)
+        } else {
+            plain.ends_with(word)
+        };
+        named.then_some(kind)
+    })
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let hex = tail.get(..2).and_then(|it| std::str::from_utf8(it).ok());
+        match hex
+            .and_then(|it| u8::from_str_radix(it, 16).ok())
+            .filter(|_| byte == b'%')
+        {
+            Some(decoded) => {
+                bytes.push(decoded);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn percent_encoded(text: &str, plain: impl Fn(u8) -> bool) -> String {

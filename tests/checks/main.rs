@@ -1,5 +1,8 @@
 //! What the features cannot say of fotalab itself.
 
+mod groups;
+mod rooms;
+mod secrets;
 mod seed;
 mod support;
 mod vocabulary;

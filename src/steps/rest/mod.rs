@@ -63,16 +63,23 @@ fn declare(
     let mut headers = vec![("Accept".to_owned(), "application/json".to_owned())];
     let (content_type, body) = content.unzip();
     headers.extend(content_type.map(|it| ("Content-Type".to_owned(), it)));
-    let rest = lab.state::<Rest>();
-    for (name, value) in std::mem::take(&mut rest.next_headers) {
+    let next_headers = std::mem::take(&mut lab.state::<Rest>().next_headers);
+    for (name, value) in next_headers {
         headers.retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
         headers.push((name, value));
     }
-    rest.declared = Some(Declared {
+    let body = body.unwrap_or_default();
+    let secrets = &lab.equipment.secrets;
+    secrets.learn_url(&url);
+    secrets.learn(&trace::body(&body));
+    for (name, value) in &headers {
+        secrets.learn_header(name, value);
+    }
+    lab.state::<Rest>().declared = Some(Declared {
         method,
         url,
         headers,
-        body: body.unwrap_or_default(),
+        body,
         retrying: !retries.is_empty(),
         sent: 0,
         answer: None,
@@ -119,6 +126,7 @@ async fn send(lab: &mut Lab, declared: &Declared) -> Result<Answer, StepError> {
         Err(why) => return lab.fail(Mismatch::new(why)),
     };
     let summary = format!("{} {}", declared.method, declared.url);
+    let secrets = lab.equipment.secrets.clone();
     let detail = json!({
         "method": declared.method.as_str(), "url": declared.url, "headers": trace::headers(request.headers()),
         "body": trace::body(&declared.body),
@@ -153,6 +161,7 @@ async fn send(lab: &mut Lab, declared: &Declared) -> Result<Answer, StepError> {
         format!("{} {summary}", parts.status.as_u16()),
         detail,
     );
+    secrets.learn(&trace::body(&body));
     let json = if is_json {
         serde_json::from_slice(&body).ok()
     } else {

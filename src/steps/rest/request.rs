@@ -45,10 +45,7 @@ catalogue! {
 }
 #[given(regex = r"^the `(?P<header>[^`]+)` header of the next request is `(?P<value>[^`]+)`$")]
 async fn next_header(lab: &mut Lab, header: String, value: String) -> StepResult {
-    if header.eq_ignore_ascii_case("authorization") {
-        let secret = value.rsplit(' ').next().unwrap_or(&value).to_owned();
-        lab.equipment.secrets.add("authorization", &secret);
-    }
+    lab.equipment.secrets.learn_header(&header, &value);
     let headers = &mut lab.state::<Rest>().next_headers;
     headers.retain(|(name, _)| !name.eq_ignore_ascii_case(&header));
     headers.push((header, value));

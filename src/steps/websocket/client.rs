@@ -70,6 +70,7 @@ impl Client {
     /// Connects in the lab's world.
     pub(super) async fn connect(lab: &Lab, url: String) -> Result<Self, ConnectError> {
         let trace = lab.trace().clone();
+        lab.equipment.secrets.learn_url(&url);
         let opened = open(lab, &url).await;
         let (what, detail) = match &opened {
             Ok(_) => ("opened".to_owned(), json!({ "url": url, "status": 101 })),
