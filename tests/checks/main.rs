@@ -1,5 +1,6 @@
 //! What the features cannot say of fotalab itself.
 
+mod broken;
 mod groups;
 mod rooms;
 mod secrets;
