@@ -500,7 +500,8 @@ impl Binder<'_> {
             ),
             None => (line, Vec::new()),
         };
-        let own_lines = scenario.span.position(source).line..end.position(source).line + 1;
+        let own_lines = scenario.span.position(source).line
+            ..Span::new(end.end, end.end).position(source).line + 1;
         let tags: Vec<String> = tags
             .iter()
             .map(|it| it.value.clone())

@@ -1,8 +1,10 @@
 //! What the features cannot say of fotalab itself.
 
 mod broken;
+mod command;
 mod groups;
 mod rooms;
+mod running;
 mod secrets;
 mod seed;
 mod support;
