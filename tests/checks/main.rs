@@ -2,6 +2,7 @@
 
 mod broken;
 mod command;
+mod defects;
 mod groups;
 mod rooms;
 mod running;
