@@ -190,12 +190,26 @@ fn due_devices(
     now: UnixMillis,
     interval: UnixMillis,
 ) -> (BTreeMap<String, Vec<String>>, Option<UnixMillis>) {
-    let mut watched = server.live.devices(now);
+    let mut watched: BTreeMap<String, UnixMillis> = BTreeMap::new();
     let mut state = server.state();
-    watched.extend(state.updates.awaited_devices().map(str::to_owned));
+    for (device, young) in state.updates.awaited_devices(now) {
+        let settled = if young {
+            interval
+        } else {
+            millis(limits::SETTLED_INTERVAL)
+        };
+        watched.insert(device.to_owned(), settled.max(interval));
+    }
+    watched.extend(
+        server
+            .live
+            .devices(now)
+            .into_iter()
+            .map(|device| (device, interval)),
+    );
     let mut due: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut next: Option<UnixMillis> = None;
-    for id in watched {
+    for (id, interval) in watched {
         let Some(device) = state.registry.device_mut(&id) else {
             continue;
         };

@@ -293,12 +293,13 @@ impl Updates {
         ids.filter_map(|id| self.updates.get(id))
     }
 
-    /// Devices whose next version an update waits for.
-    pub(crate) fn awaited_devices(&self) -> impl Iterator<Item = &str> {
-        self.by_device
-            .keys()
-            .map(String::as_str)
-            .filter(|device| self.of_device(device).any(Update::awaits_version))
+    /// Devices whose next version an update waits for, and whether it has not waited for long.
+    pub(crate) fn awaited_devices(&self, now: UnixMillis) -> impl Iterator<Item = (&str, bool)> {
+        self.by_device.keys().filter_map(move |device| {
+            let waiting = self.of_device(device).filter(|it| it.awaits_version());
+            let young = waiting.map(|it| it.is_young(now)).reduce(|a, b| a || b)?;
+            Some((device.as_str(), young))
+        })
     }
 
     /// What a device said it runs: raw and understood.

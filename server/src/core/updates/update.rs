@@ -175,6 +175,11 @@ impl Update {
         }
     }
 
+    /// It was asked for recently.
+    pub(super) fn is_young(&self, now: UnixMillis) -> bool {
+        now < after(self.created, limits::YOUNG_JOB)
+    }
+
     /// Whether the device, running `raw`, ends the wait for a version.
     pub(super) fn is_ready_for(&self, raw: &str) -> bool {
         self.phase == Phase::AwaitingVersion
