@@ -185,8 +185,8 @@ impl<'a> Reader<'_, 'a> {
                 break;
             };
             span.end = line.visible().end;
-            let text = text.strip_prefix(' ').unwrap_or(text);
-            if text.trim().is_empty() {
+            let text = text.trim_start();
+            if text.is_empty() {
                 paragraphs.push(String::new());
             } else if let Some(last) = paragraphs.last_mut() {
                 if !last.is_empty() {
