@@ -22,7 +22,7 @@ use crate::{
         cucumber::{PlanParser, PlanRunner},
     },
     scenario::ast::ClockChoice,
-    target::{TargetChoice, TargetProfile},
+    target::{PROFILES, TargetChoice, TargetProfile},
 };
 
 /// What `run` takes.
@@ -260,6 +260,16 @@ fn settings(arguments: &Arguments, config: &Config) -> Result<Settings, Failure>
         }
     };
     settings.profile = arguments.profile.clone().or_else(|| config.profile.clone());
+    if let Some(profile) = settings
+        .profile
+        .as_deref()
+        .filter(|it| !PROFILES.contains(it))
+    {
+        let known = PROFILES.join(" and ");
+        return Err(Failure::usage(format!(
+            "there is no profile `{profile}`; known are {known}"
+        )));
+    }
     settings.seed = arguments.seed.or(config.seed).unwrap_or_default();
     if let Some(number) = arguments
         .concurrency

@@ -27,10 +27,13 @@ pub use self::{
 pub use inventory;
 
 use self::variables::Known;
-use crate::scenario::{
-    Diagnostic, Instance, Span, Text,
-    ast::{Background, Child, ClockChoice, Document, Scenario, Step},
-    instances,
+use crate::{
+    scenario::{
+        Diagnostic, Instance, Span, Text,
+        ast::{Background, Child, ClockChoice, Document, Scenario, Step},
+        instances,
+    },
+    target::PROFILES,
 };
 
 /// A mistake and the file it is in.
@@ -115,8 +118,6 @@ pub struct Group {
     pub features: Vec<PlannedFeature>,
     /// The clock that a file of it insists on.
     pub clock: Option<ClockChoice>,
-    /// The profile that its files name.
-    pub profile: Option<String>,
     /// What has to be running.
     pub uses: BTreeSet<PartKey>,
 }
@@ -150,6 +151,8 @@ pub struct PlannedFeature {
     pub variant: Option<(usize, Map<String, Value>)>,
     /// Limit of one attempt at a step.
     pub timeout: Option<Duration>,
+    /// The profile that the file names.
+    pub profile: Option<String>,
     /// Scenarios in the order they run.
     pub scenarios: Vec<PlannedScenario>,
     /// Why it does not run at all.
@@ -240,6 +243,7 @@ fn plan_group(
     problems: &mut Vec<FileDiagnostic>,
 ) -> Vec<Group> {
     let joined = members.len() > 1;
+    check_clocks(members, documents, problems);
     let mut groups = Vec::new();
     let mut known = Known::at_start(set);
     let mut features: Vec<PlannedFeature> = Vec::new();
@@ -296,14 +300,10 @@ fn variants(document: &Document) -> Vec<Option<(usize, Map<String, Value>)>> {
 fn group_of(features: Vec<PlannedFeature>) -> Group {
     let documents = || features.iter().map(|it| &it.document.front_matter);
     let clock = documents().find_map(|it| it.clock);
-    let profile = documents()
-        .find_map(|it| it.profile.as_ref())
-        .map(|it| it.value.clone());
     let uses = uses_of(&features);
     Group {
         features,
         clock,
-        profile,
         uses,
     }
 }
@@ -349,6 +349,7 @@ fn plan_feature(
     known.bind_variant(variant.as_ref().map(|(_, values)| values));
     let mut scenarios = Vec::new();
     let mut found = Vec::new();
+    found.extend(front.profile.as_ref().and_then(unknown_profile));
     if let Some(feature) = &document.feature {
         let file_tags: Vec<&Text> = front.tags.iter().chain(&feature.tags).collect();
         let mut binder = Binder {
@@ -388,9 +389,41 @@ fn plan_feature(
         title,
         variant,
         timeout: front.timeout,
+        profile: front.profile.as_ref().map(|it| it.value.clone()),
         scenarios,
         skip: None,
         needs: Vec::new(),
+    }
+}
+
+fn unknown_profile(profile: &Text) -> Option<Diagnostic> {
+    if PROFILES.contains(&profile.value.as_str()) {
+        return None;
+    }
+    let message = format!("there is no profile `{}`", profile.value);
+    let help = format!("known are {}", PROFILES.join(" and "));
+    Some(Diagnostic::new("plan::unknown-profile", profile.span(), message).help(help))
+}
+
+/// Files of one group share a clock, so they cannot insist on different ones.
+fn check_clocks(
+    members: &[usize],
+    documents: &[Arc<Document>],
+    problems: &mut Vec<FileDiagnostic>,
+) {
+    let insisting = members.iter().map(|&it| &documents[it]);
+    let mut insisting = insisting.filter(|it| it.front_matter.clock.is_some());
+    let Some(first) = insisting.next() else {
+        return;
+    };
+    for other in insisting.filter(|it| it.front_matter.clock != first.front_matter.clock) {
+        let message = format!(
+            "it is joined by `needs` with {}, which insists on the other clock",
+            first.path.display()
+        );
+        let problem = Diagnostic::new("plan::clock-conflict", other.front_matter.span, message)
+            .help("let both say the same `clock`, or none");
+        problems.push(FileDiagnostic::new(other, problem));
     }
 }
 

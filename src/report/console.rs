@@ -167,13 +167,22 @@ fn attempts(step: &StepRecord, paint: Paint, text: &mut String) {
         }
         let _ = writeln!(
             text,
-            "      {numbers:>5}  at {:>7}  {}",
-            seconds(first.at_ms),
+            "      {numbers:>6}  {:<16}  {}",
+            when(first, &step.attempts[at + same - 1]),
             said(first)
         );
         shown += 1;
         at += same;
     }
+}
+
+/// When these attempts began: one time, or the first and the last.
+fn when(first: &AttemptRecord, last: &AttemptRecord) -> String {
+    if first.number == last.number {
+        return seconds(first.at_ms);
+    }
+    let first = seconds(first.at_ms);
+    format!("{}–{}", first.trim_end_matches(" s"), seconds(last.at_ms))
 }
 
 fn said(attempt: &AttemptRecord) -> String {

@@ -237,6 +237,11 @@ impl Lab {
         &mut self.random
     }
 
+    /// Gives a variable before the first step.
+    pub(crate) fn give(&mut self, name: &str, value: Value) {
+        self.variables.insert(name.to_owned(), value);
+    }
+
     /// Puts the variant's values in, as `variant`.
     pub(crate) fn set_variant(&mut self, variant: Option<&Map<String, Value>>) {
         match variant {

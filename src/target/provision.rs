@@ -51,7 +51,7 @@ impl Provisioner {
 
     /// What the profile says: its command, else the admin face it names.
     #[must_use]
-    pub fn of_profile(profile: &TargetProfile, _: Option<&str>) -> Self {
+    pub fn of_profile(profile: &TargetProfile) -> Self {
         if profile.provision.is_empty() {
             return Self::of_variables(&profile.context);
         }
