@@ -120,7 +120,7 @@ async fn devices_of_an_account_are_asked_for_together() {
     let _other = world.websocket(G1, "29a.abcdef").await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     let line = format!(
-        "GET /v1/devices?deviceIds=oob-a%20b%2C{DEVICE}&includeState=true&includeStateMeta=true&pageLimit=100"
+        "GET /v1/devices?deviceIds={DEVICE}%2Coob-a%20b&includeState=true&includeStateMeta=true&pageLimit=100"
     );
     assert!(world.upstream.seen(&line).len() >= 3);
 }
