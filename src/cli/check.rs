@@ -38,7 +38,7 @@ pub(super) fn check(arguments: &Arguments, when: When) -> Result<Exit, Failure> 
     }
     let mut set = Map::new();
     for text in &arguments.set {
-        let (name, value) = super::run::variable(text).map_err(Failure::usage)?;
+        let (name, value) = super::settings::variable(text).map_err(Failure::usage)?;
         set.insert(name, value);
     }
     let files::Collected {
