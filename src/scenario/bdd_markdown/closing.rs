@@ -14,6 +14,7 @@ impl Parser<'_> {
             scenario,
             outline,
             has_wrong_step,
+            recovered,
             ..
         } = open;
         if scenario.steps.is_empty() && !has_wrong_step {
@@ -25,7 +26,7 @@ impl Parser<'_> {
                 )
                 .help("write a paragraph below it that begins with Given, When, Then or Soon"),
             );
-        } else if outline && scenario.examples.is_empty() {
+        } else if outline && !recovered && scenario.examples.is_empty() {
             self.diagnostics.push(
                 Diagnostic::new(
                     "syntax::no-examples",

@@ -30,7 +30,7 @@ impl Parser<'_> {
                         open.scenario.title.value
                     )),
                 );
-            } else if heading.level != expected {
+            } else if heading.level != expected && !open.recovered {
                 self.diagnostics.push(
                     Diagnostic::new(
                         "syntax::heading-level",

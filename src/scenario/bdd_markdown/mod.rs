@@ -63,6 +63,8 @@ struct Open {
     scenario: Scenario,
     outline: bool,
     level: usize,
+    /// Its heading was not understood: it may be anything, and nothing is missing in it.
+    recovered: bool,
     /// A paragraph below it was not understood as a step, and has been reported.
     has_wrong_step: bool,
     /// Whether the last thing read was a step, or its block or description.
@@ -115,6 +117,9 @@ impl Parser<'_> {
                             if level == 1 && self.feature.is_none() {
                                 title_reported = true;
                                 self.feature = Some(untitled(piece.span));
+                            } else if self.feature.is_some() && level > 1 {
+                                lost = false;
+                                self.open_anyway(level, line, piece.span);
                             }
                         }
                     }
@@ -189,6 +194,7 @@ impl Parser<'_> {
                     },
                     outline: heading.opens == Opens::Outline,
                     level: heading.level,
+                    recovered: false,
                     has_wrong_step: false,
                     last: if described {
                         Last::HeadingDescription
@@ -200,6 +206,28 @@ impl Parser<'_> {
             }
             Opens::Examples => false,
         }
+    }
+
+    /// Reads what stands below a heading that was not understood, and has been reported, as a
+    /// scenario, so that its other mistakes are found too.
+    fn open_anyway(&mut self, level: usize, title: Text, span: Span) {
+        let description = self.take_description();
+        self.scenario = Some(Open {
+            scenario: Scenario {
+                keyword: "Scenario".to_owned(),
+                title,
+                tags: Vec::new(),
+                description,
+                steps: Vec::new(),
+                examples: Vec::new(),
+                span,
+            },
+            outline: true,
+            level,
+            recovered: true,
+            has_wrong_step: true,
+            last: Last::HeadingDescription,
+        });
     }
 
     /// Makes a feature without a title, so that the rest of the file is read, and says so.
