@@ -99,10 +99,15 @@ pub fn replace(
     context: &Map<String, Value>,
     now: UnixMillis,
 ) -> Result<Replaced, PlaceholderError> {
-    let input = Value::Object(context.clone());
     let mut replaced = Replaced::default();
+    let placeholders = find(text, json);
+    if placeholders.is_empty() {
+        text.clone_into(&mut replaced.text);
+        return Ok(replaced);
+    }
+    let input = Value::Object(context.clone());
     let mut done = 0;
-    for placeholder in find(text, json) {
+    for placeholder in placeholders {
         let written = &text[placeholder.expression.clone()];
         let error = |message: String| PlaceholderError {
             expression: written.to_owned(),
