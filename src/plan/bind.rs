@@ -11,7 +11,7 @@ use super::{
     vocabulary::Captures,
 };
 use crate::scenario::{
-    Diagnostic, Expression, Text,
+    Diagnostic, Expression, Span, Text,
     ast::{Block, Step, StepKind},
     parse_duration, placeholder, printed,
 };
@@ -102,7 +102,7 @@ pub(super) fn bind(
         }
     };
     let definition = Arc::clone(definition);
-    check_block(&step, &definition, &title, known, problems);
+    check_block(&step, &definition, &title, problems);
     check_waiting(&step, &definition, limit.map(|(kind, ..)| kind), problems);
     check_expressions(&step, &definition, &captures, problems);
     let uses = uses(&step, &definition);
@@ -127,45 +127,59 @@ pub fn is_json(block: &Block) -> bool {
 }
 
 fn check_names(text: &Text, json: bool, known: &Known, problems: &mut Vec<Diagnostic>) {
+    let binding = Value::Object(known.binding().clone());
     for found in placeholder::find(&text.value, json) {
+        let written = &text.value[found.expression.clone()];
+        let source = placeholder::with_variants(written, &binding, BINDING_TIME);
+        let source = source.unwrap_or_else(|_| written.to_owned());
         // What does not compile was reported when the file was read.
-        let Ok(expression) = Expression::compile(&text.value[found.expression.clone()]) else {
+        let Ok(expression) = Expression::compile(&source) else {
             continue;
         };
         for name in expression.free_names() {
             if known.has(&name.name) || known.open {
                 continue;
             }
+            // With a variant put in, places in the expression are not those of the file.
             let start = found.expression.start + name.offset;
-            let span = text.source(start..start + name.name.len());
-            let problem = Diagnostic::new(
-                "plan::unknown-variable",
-                span,
-                format!("no step before this one stores `{}`", name.name),
-            );
-            problems.push(match known.nearest(&name.name) {
-                Some(nearest) => problem.help(format!("did you mean `{nearest}`?")),
-                None => problem.help(
-                    "store it first, for example: Given I store `$millis()` into `…`; values of \
-                     `exampleContext` only stand in while steps are bound",
-                ),
-            });
+            let place = if source == written {
+                start..start + name.name.len()
+            } else {
+                found.range.clone()
+            };
+            problems.push(unknown_variable(&name.name, text.source(place), known));
         }
+    }
+}
+
+fn unknown_variable(name: &str, span: Span, known: &Known) -> Diagnostic {
+    let message = format!("no step before this one stores `{name}`");
+    let problem = Diagnostic::new("plan::unknown-variable", span, message);
+    match known.nearest(name) {
+        Some(nearest) => problem.help(format!("did you mean `{nearest}`?")),
+        None => problem.help(
+            "store it first, for example: Given I store `$millis()` into `…`; values of \
+             `exampleContext` only stand in while steps are bound",
+        ),
     }
 }
 
 /// The title with every placeholder replaced, and whether all of it is a value that could be real.
 fn with_stand_ins(title: &str, known: &Known) -> (String, bool) {
+    let binding = Value::Object(known.binding().clone());
     let mut text = String::with_capacity(title.len());
     let mut from = 0;
     let mut whole = true;
     for found in placeholder::find(title, false) {
         text.push_str(&title[from..found.range.start]);
-        let value = Expression::compile(&title[found.expression.clone()])
-            .and_then(|it| it.evaluate(&Value::Object(known.binding().clone()), BINDING_TIME));
+        let written = &title[found.expression.clone()];
+        let value = placeholder::with_variants(written, &binding, BINDING_TIME)
+            .ok()
+            .and_then(|source| Expression::compile(&source).ok())
+            .and_then(|it| it.evaluate(&binding, BINDING_TIME).ok().flatten());
         match value {
-            Ok(Some(value)) => text.push_str(&printed(&value)),
-            _ => {
+            Some(value) => text.push_str(&printed(&value)),
+            None => {
                 whole = false;
                 text.push('0');
             }
@@ -226,13 +240,7 @@ fn ambiguous(sentence: &str, title: &Text, found: &[(&Arc<Definition>, Captures)
     .help(format!("make one of them narrower: {}", places.join("; ")))
 }
 
-fn check_block(
-    step: &Step,
-    definition: &Definition,
-    title: &str,
-    known: &Known,
-    problems: &mut Vec<Diagnostic>,
-) {
+fn check_block(step: &Step, definition: &Definition, title: &str, problems: &mut Vec<Diagnostic>) {
     let need = definition
         .entry
         .map_or(BlockNeed::Free, |entry| entry.block);
@@ -266,7 +274,7 @@ fn check_block(
             )
             .help("remove it, or check the sentence: some say `with` at the end"),
         ),
-        (Some(block), BlockNeed::Json) => check_json(block, known, problems),
+        (Some(block), BlockNeed::Json) => check_json(block, problems),
         _ => {}
     }
     if let Some(table) = &step.table
@@ -281,7 +289,7 @@ fn check_block(
 }
 
 /// JSON has to be JSON once its placeholders have values.
-fn check_json(block: &Block, known: &Known, problems: &mut Vec<Diagnostic>) {
+fn check_json(block: &Block, problems: &mut Vec<Diagnostic>) {
     let code = &block.code.value;
     let found = placeholder::find(code, is_json(block));
     // Stand-ins as long as what they replace keep the places right.
@@ -292,7 +300,6 @@ fn check_json(block: &Block, known: &Known, problems: &mut Vec<Diagnostic>) {
         let number = format!("1{}", &stand_in[1..]);
         text.replace_range(place.range.clone(), &number);
     }
-    let _ = known;
     if let Err(error) = serde_json::from_str::<Value>(&text) {
         let line_start: usize = code
             .split_inclusive('\n')

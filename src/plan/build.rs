@@ -300,21 +300,16 @@ impl Binder<'_> {
         let end = row.steps.last().map_or(row.span, |step| {
             step.block.as_ref().map_or(step.span, |it| it.span)
         });
+        let values: Map<String, Value> = row.row.iter().flat_map(|(_, it)| it.clone()).collect();
+        let before = known.clone();
+        known.bind_row(&values);
         let mut steps = Vec::new();
         for step in background.into_iter().chain(row.steps) {
             steps.extend(bind::bind(step, known, self.problems));
         }
-        let line = row.span.position(source).line;
-        let (row_line, values) = match &row.row {
-            Some((span, values)) => (
-                span.position(source).line,
-                values
-                    .iter()
-                    .map(|(name, value)| (name.clone(), crate::scenario::printed(value)))
-                    .collect(),
-            ),
-            None => (line, Vec::new()),
-        };
+        known.unbind_row(&values, &before);
+        let row_span = row.row.as_ref().map_or(row.span, |(span, _)| *span);
+        let row_line = row_span.position(source).line;
         let own_lines = scenario.span.position(source).line
             ..Span::new(end.end, end.end).position(source).line + 1;
         let tags: Vec<String> = tags

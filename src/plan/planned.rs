@@ -109,8 +109,8 @@ pub struct PlannedScenario {
     pub title: String,
     /// The rule it belongs to.
     pub rule: Option<String>,
-    /// The example row: header and value.
-    pub row: Vec<(String, String)>,
+    /// The example row: values by header.
+    pub row: Map<String, Value>,
     /// All its tags: the feature's, the rule's, its own, its examples'.
     pub tags: Vec<String>,
     /// Its heading (or its row).

@@ -75,6 +75,27 @@ impl Known {
         }
     }
 
+    /// Takes the values of an example row; they are known in its scenario only.
+    pub(super) fn bind_row(&mut self, row: &Map<String, Value>) {
+        for (name, value) in row {
+            self.binding.insert(name.clone(), value.clone());
+            self.names.insert(name.clone());
+        }
+    }
+
+    /// Forgets the values of an example row again; what they hid is as it was `before`.
+    pub(super) fn unbind_row(&mut self, row: &Map<String, Value>, before: &Self) {
+        for name in row.keys() {
+            match before.binding.get(name) {
+                Some(value) => drop(self.binding.insert(name.clone(), value.clone())),
+                None => drop(self.binding.shift_remove(name)),
+            }
+            if !before.names.contains(name) {
+                self.names.remove(name);
+            }
+        }
+    }
+
     /// Whether a step may use this name here.
     #[must_use]
     pub(super) fn has(&self, name: &str) -> bool {

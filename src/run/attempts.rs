@@ -105,8 +105,9 @@ fn prepare(
     conditions: &Conditions<'_>,
 ) -> Result<Prepared, Mismatch> {
     let now = lab.now();
+    let context = lab.placeholder_context();
     let replace = |text: &str, json: bool| {
-        placeholder::replace(text, json, lab.variables(), now)
+        placeholder::replace(text, json, &context, now)
             .map(|it| it.text)
             .map_err(|error| Mismatch::new(error.to_string()))
     };

@@ -230,6 +230,7 @@ impl GroupRun<'_> {
             feature,
             scenario: number,
         });
+        lab.set_row(&scenario.row);
         let id: Arc<str> = Arc::from(scenario.id.as_str());
         let mut steps: Vec<StepRecord> = Vec::with_capacity(scenario.steps.len());
         for (nth, bound) in scenario.steps.iter().enumerate() {

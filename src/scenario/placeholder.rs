@@ -158,7 +158,14 @@ fn evaluate(source: &str, input: &Value, now: UnixMillis) -> Result<Value, Strin
 
 /// Puts `<variant.x>` into an expression: they go first, so that
 /// `${tracker.<variant.network>.id}` works.
-fn with_variants(source: &str, input: &Value, now: UnixMillis) -> Result<String, PlaceholderError> {
+///
+/// # Errors
+/// A variant that has no such value.
+pub fn with_variants(
+    source: &str,
+    input: &Value,
+    now: UnixMillis,
+) -> Result<String, PlaceholderError> {
     if source.starts_with("variant.") || !source.contains("<variant.") {
         return Ok(source.to_owned());
     }
