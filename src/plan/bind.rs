@@ -93,11 +93,16 @@ pub(super) fn bind(
     let (definition, captures) = match found.len() {
         1 => found.remove(0),
         0 => {
-            problems.push(unmatched(sentence, &step.title, known));
+            // With a variable unknown the title is no real one: that has been said already.
+            if problems.len() == before {
+                problems.push(unmatched(sentence, &step.title, known));
+            }
+            known.assume(sentence);
             return None;
         }
         _ => {
             problems.push(ambiguous(sentence, &step.title, &found));
+            known.assume(sentence);
             return None;
         }
     };

@@ -113,6 +113,22 @@ impl Known {
         self.open |= definition.entry.is_none();
     }
 
+    /// Takes whatever a sentence that is not understood could have stored: its mistake is reported,
+    /// what follows from it is not another one.
+    pub(super) fn assume(&mut self, sentence: &str) {
+        let is_name = |it: &&str| {
+            let mut chars = it.chars();
+            chars
+                .next()
+                .is_some_and(|it| it.is_ascii_alphabetic() || it == '_')
+                && chars.all(|it| it.is_ascii_alphanumeric() || it == '_')
+        };
+        for name in sentence.split('`').skip(1).step_by(2).filter(is_name) {
+            self.names.insert(name.to_owned());
+            self.names.insert(format!("{name}_deviceId"));
+        }
+    }
+
     /// Values for binding, with stand-ins for names that have none.
     #[must_use]
     pub(super) fn binding(&self) -> &Map<String, Value> {
