@@ -1,1 +1,4 @@
 //! What stands around a FOTA server.
+
+pub mod cloud;
+pub mod limits;

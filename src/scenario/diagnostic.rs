@@ -23,7 +23,14 @@ impl Diagnostic {
     /// A mistake at `span`.
     #[must_use]
     pub fn new(code: &'static str, span: Span, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), span, label: None, help: None, related: Vec::new() }
+        Self {
+            code,
+            message: message.into(),
+            span,
+            label: None,
+            help: None,
+            related: Vec::new(),
+        }
     }
 
     /// Says how to mend it.

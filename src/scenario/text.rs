@@ -22,11 +22,21 @@ impl Span {
     #[must_use]
     pub fn position(self, source: &str) -> Position {
         let before = &source.as_bytes()[..self.start.min(source.len())];
-        let line_start = before.iter().rposition(|&it| it == b'\n').map_or(0, |at| at + 1);
+        let line_start = before
+            .iter()
+            .rposition(|&it| it == b'\n')
+            .map_or(0, |at| at + 1);
         let line = before.iter().filter(|&&it| it == b'\n').count() + 1;
         let in_line = String::from_utf8_lossy(&before[line_start..]);
-        let in_line = if line == 1 { in_line.trim_start_matches('\u{feff}') } else { &in_line };
-        Position { line, column: in_line.chars().count() + 1 }
+        let in_line = if line == 1 {
+            in_line.trim_start_matches('\u{feff}')
+        } else {
+            &in_line
+        };
+        Position {
+            line,
+            column: in_line.chars().count() + 1,
+        }
     }
 }
 
@@ -45,9 +55,19 @@ pub struct Position {
 pub struct Text {
     /// The text.
     pub value: String,
-    /// `(byte in value, byte in source)` where each piece begins, ascending. Within a piece the
-    /// bytes are the same ones.
-    pieces: Vec<(usize, usize)>,
+    /// Where each piece begins, ascending.
+    pieces: Vec<Piece>,
+}
+
+/// A run of a text's bytes that came from one place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Piece {
+    /// First byte in the text.
+    value: usize,
+    /// First byte in the source.
+    source: usize,
+    /// One past the last byte in the source, for bytes that do not stand there as they are.
+    replaces: Option<usize>,
 }
 
 impl Text {
@@ -60,20 +80,74 @@ impl Text {
     /// A text that stands in the source as it is.
     #[must_use]
     pub fn at(value: impl Into<String>, start: usize) -> Self {
-        Self { value: value.into(), pieces: vec![(0, start)] }
+        Self {
+            value: value.into(),
+            pieces: vec![Piece {
+                value: 0,
+                source: start,
+                replaces: None,
+            }],
+        }
     }
 
     /// Adds a piece that stands at byte `start` of the source.
     pub fn push(&mut self, piece: &str, start: usize) {
-        self.pieces.push((self.value.len(), start));
+        self.pieces.push(Piece {
+            value: self.value.len(),
+            source: start,
+            replaces: None,
+        });
         self.value.push_str(piece);
+    }
+
+    /// Adds a piece that stands for `source` without being it: an escape, the value of a
+    /// placeholder. Each of its bytes comes from the whole of `source`.
+    pub fn push_replaced(&mut self, piece: &str, source: Span) {
+        if piece.is_empty() {
+            return;
+        }
+        self.pieces.push(Piece {
+            value: self.value.len(),
+            source: source.start,
+            replaces: Some(source.end),
+        });
+        self.value.push_str(piece);
+    }
+
+    /// Adds a part of another text of the same source.
+    pub fn push_text(&mut self, other: &Self, range: Range<usize>) {
+        let mut at = range.start;
+        while at < range.end {
+            let next = other.pieces.partition_point(|piece| piece.value <= at);
+            let end = other
+                .pieces
+                .get(next)
+                .map_or(range.end, |it| it.value.min(range.end));
+            let piece = &other.value[at..end];
+            match next.checked_sub(1).map(|index| other.pieces[index]) {
+                Some(Piece {
+                    source,
+                    replaces: Some(to),
+                    ..
+                }) => {
+                    self.push_replaced(piece, Span::new(source, to));
+                }
+                Some(it) => self.push(piece, it.source + (at - it.value)),
+                None => self.push(piece, at),
+            }
+            at = end;
+        }
     }
 
     /// Where a range of the text's bytes stands in the source.
     #[must_use]
     pub fn source(&self, range: Range<usize>) -> Span {
-        let start = self.source_of(range.start);
-        let end = if range.end > range.start { self.source_of(range.end - 1) + 1 } else { start };
+        let start = self.source_of(range.start).start;
+        let end = if range.end > range.start {
+            self.source_of(range.end - 1).end
+        } else {
+            start
+        };
         Span::new(start, end.max(start))
     }
 
@@ -83,10 +157,20 @@ impl Text {
         self.source(0..self.value.len())
     }
 
-    fn source_of(&self, at: usize) -> usize {
-        let next = self.pieces.partition_point(|&(value, _)| value <= at);
-        let (value, source) = next.checked_sub(1).map_or((0, 0), |piece| self.pieces[piece]);
-        source + (at - value)
+    fn source_of(&self, at: usize) -> Span {
+        let next = self.pieces.partition_point(|piece| piece.value <= at);
+        let Some(piece) = next.checked_sub(1).map(|index| self.pieces[index]) else {
+            return Span::new(at, at + 1);
+        };
+        match piece.replaces {
+            // Just past a replaced end there is no byte of the piece left: point behind it.
+            Some(end) if at == self.value.len() => Span::new(end, end),
+            Some(end) => Span::new(piece.source, end),
+            None => {
+                let start = piece.source + (at - piece.value);
+                Span::new(start, start + 1)
+            }
+        }
     }
 }
 
@@ -102,13 +186,19 @@ mod tests {
         text.push("`x`", 9);
         let at = text.value.find("`x`").expect("it is there");
         assert_eq!(text.source(at..at + 3), Span::new(9, 12));
-        assert_eq!(text.source(at..at + 3).position(source), Position { line: 2, column: 1 });
+        assert_eq!(
+            text.source(at..at + 3).position(source),
+            Position { line: 2, column: 1 }
+        );
     }
 
     #[test]
     fn columns_count_code_points_and_a_bom_is_not_one() {
         let source = "\u{feff}# é😀x";
         let at = source.find('x').expect("it is there");
-        assert_eq!(Span::new(at, at + 1).position(source), Position { line: 1, column: 5 });
+        assert_eq!(
+            Span::new(at, at + 1).position(source),
+            Position { line: 1, column: 5 }
+        );
     }
 }

@@ -20,15 +20,23 @@ impl Clock {
     /// The machine's time, from now on steady (a change of the system time is not seen).
     #[must_use]
     pub fn of_machine() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "the one place where real time comes in")]
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place where real time comes in"
+        )]
+        let since_epoch = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Self::starting_at(millis(since_epoch))
     }
 
     /// A clock that says `epoch` now and runs with tokio's.
     #[must_use]
     pub fn starting_at(epoch: UnixMillis) -> Self {
-        Self { epoch, started: Instant::now() }
+        Self {
+            epoch,
+            started: Instant::now(),
+        }
     }
 
     /// The time now.

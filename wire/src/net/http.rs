@@ -83,8 +83,14 @@ pub async fn send(
     let stream = network
         .connect(&host, port)
         .await
-        .map_err(|source| Error::Connect { authority: authority.clone(), source })?;
-    let broken = |source| Error::Broken { authority: authority.clone(), source };
+        .map_err(|source| Error::Connect {
+            authority: authority.clone(),
+            source,
+        })?;
+    let broken = |source| Error::Broken {
+        authority: authority.clone(),
+        source,
+    };
     let (mut sender, connection) = client::Builder::new()
         .title_case_headers(true)
         .handshake(TokioIo::new(stream))
@@ -94,27 +100,43 @@ pub async fn send(
     let mut driver = tokio::task::JoinSet::new();
     driver.spawn(connection);
 
-    let host_header = parts.uri.authority().map(|it| it.as_str().to_owned()).unwrap_or_default();
+    let host_header = parts
+        .uri
+        .authority()
+        .map(|it| it.as_str().to_owned())
+        .unwrap_or_default();
     if let Ok(value) = HeaderValue::from_str(&host_header) {
         parts.headers.insert(header::HOST, value);
     }
-    parts.headers.entry(header::CONNECTION).or_insert(HeaderValue::from_static("close"));
-    parts.uri = parts.uri.path_and_query().map_or_else(
-        || Uri::from_static("/"),
-        |path| Uri::from(path.clone()),
-    );
+    parts
+        .headers
+        .entry(header::CONNECTION)
+        .or_insert(HeaderValue::from_static("close"));
+    parts.uri = parts
+        .uri
+        .path_and_query()
+        .map_or_else(|| Uri::from_static("/"), |path| Uri::from(path.clone()));
     let answer = sender
         .send_request(Request::from_parts(parts, Full::new(body)))
         .await
         .map_err(broken)?;
     let (parts, body) = answer.into_parts();
-    let collected = Limited::new(body, max_answer_bytes).collect().await.map_err(|why| {
-        if why.is::<LengthLimitError>() {
-            Error::TooLarge { authority: authority.clone(), limit: max_answer_bytes }
-        } else {
-            Error::BrokeOff { authority: authority.clone(), why: why.to_string() }
-        }
-    });
+    let collected = Limited::new(body, max_answer_bytes)
+        .collect()
+        .await
+        .map_err(|why| {
+            if why.is::<LengthLimitError>() {
+                Error::TooLarge {
+                    authority: authority.clone(),
+                    limit: max_answer_bytes,
+                }
+            } else {
+                Error::BrokeOff {
+                    authority: authority.clone(),
+                    why: why.to_string(),
+                }
+            }
+        });
     Ok(Response::from_parts(parts, collected?.to_bytes()))
 }
 
@@ -123,14 +145,20 @@ pub async fn send(
 /// # Errors
 /// [`Error::Url`] for a relative URL and for other schemes.
 pub fn host_and_port(uri: &Uri) -> Result<(String, u16), Error> {
-    let fail = |why| Error::Url { url: uri.to_string(), why };
+    let fail = |why| Error::Url {
+        url: uri.to_string(),
+        why,
+    };
     let host = uri.host().ok_or_else(|| fail("it has no host"))?;
     let default_port = match uri.scheme_str() {
         Some("http" | "ws") => 80,
         Some("https" | "wss") => return Err(fail("TLS is not supported; use http or ws")),
         _ => return Err(fail("its scheme is neither http nor ws")),
     };
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let host = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned();
     Ok((host, uri.port_u16().unwrap_or(default_port)))
 }
 
@@ -147,7 +175,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 8_192, head: Duration::from_secs(30), head_bytes: 64 * 1024 }
+        Self {
+            connections: 8_192,
+            head: Duration::from_secs(30),
+            head_bytes: 64 * 1024,
+        }
     }
 }
 
@@ -174,7 +206,9 @@ where
         .half_close(true);
     let mut connections = tokio::task::JoinSet::new();
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+            return;
+        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             Some(_) = connections.join_next() => continue,
@@ -184,8 +218,9 @@ where
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let connection =
-            builder.serve_connection(TokioIo::new(stream), service.clone()).with_upgrades();
+        let connection = builder
+            .serve_connection(TokioIo::new(stream), service.clone())
+            .with_upgrades();
         connections.spawn(async move {
             // A peer that breaks its own connection is not our error.
             drop(connection.await);
@@ -207,8 +242,9 @@ mod tests {
     use crate::net::{InMemory, Network, Sockets};
 
     async fn echoes(network: Arc<dyn Network>) {
-        let listener =
-            network.listen(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+        let listener = network
+            .listen(SocketAddr::from(([127, 0, 0, 1], 0)))
+            .expect("a free port");
         let address = listener.local_addr();
         let echo = service_fn(|request: Request<Incoming>| async move {
             let body = request.into_body().collect().await.map(|it| it.to_bytes());
@@ -218,12 +254,17 @@ mod tests {
         let request = Request::post(format!("http://{address}/x?y=1"))
             .body(Bytes::from_static(b"hello"))
             .expect("a request");
-        let answer = send(&*network, request, MAX_ANSWER_BYTES).await.expect("an answer");
+        let answer = send(&*network, request, MAX_ANSWER_BYTES)
+            .await
+            .expect("an answer");
         assert_eq!(answer.body(), "hello");
         let request =
             Request::post(format!("http://{address}/")).body(Bytes::from_static(b"hello"));
         let refused = send(&*network, request.expect("a request"), 4).await;
-        assert!(matches!(refused, Err(Error::TooLarge { limit: 4, .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(Error::TooLarge { limit: 4, .. })),
+            "{refused:?}"
+        );
     }
 
     #[tokio::test]

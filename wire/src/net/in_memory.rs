@@ -64,7 +64,9 @@ impl Connect for InMemory {
     fn connect<'a>(&'a self, host: &'a str, port: u16) -> BoxFuture<'a, io::Result<Stream>> {
         Box::pin(async move {
             let loopback = host == "localhost"
-                || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+                || host
+                    .parse::<IpAddr>()
+                    .is_ok_and(|address| address.is_loopback());
             if !loopback {
                 return Err(io::Error::new(
                     io::ErrorKind::NotFound,
@@ -89,13 +91,24 @@ impl Connect for InMemory {
 impl Network for InMemory {
     fn listen(&self, addr: SocketAddr) -> io::Result<Box<dyn Accept>> {
         let mut ports = self.ports();
-        let port = if addr.port() == 0 { ports.next_ephemeral() } else { addr.port() };
-        if ports.listening.get(&port).is_some_and(|listener| !listener.is_closed()) {
+        let port = if addr.port() == 0 {
+            ports.next_ephemeral()
+        } else {
+            addr.port()
+        };
+        if ports
+            .listening
+            .get(&port)
+            .is_some_and(|listener| !listener.is_closed())
+        {
             return Err(io::ErrorKind::AddrInUse.into());
         }
         let (arrivals, queue) = mpsc::channel(BACKLOG);
         ports.listening.insert(port, arrivals);
-        Ok(Box::new(Listener { queue, local: SocketAddr::new(addr.ip(), port) }))
+        Ok(Box::new(Listener {
+            queue,
+            local: SocketAddr::new(addr.ip(), port),
+        }))
     }
 
     fn is_virtual(&self) -> bool {

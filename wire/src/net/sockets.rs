@@ -25,7 +25,10 @@ impl Network for Sockets {
         let listener = std::net::TcpListener::bind(addr)?;
         listener.set_nonblocking(true)?;
         let local = listener.local_addr()?;
-        Ok(Box::new(Listener { socket: TcpListener::from_std(listener)?, local }))
+        Ok(Box::new(Listener {
+            socket: TcpListener::from_std(listener)?,
+            local,
+        }))
     }
 
     fn is_virtual(&self) -> bool {

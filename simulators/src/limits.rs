@@ -1,0 +1,43 @@
+//! Every limit of this package, so that no peer and no scenario can exhaust the process.
+
+use std::time::Duration;
+
+/// Answers that one cloud holds at once.
+pub const QUEUED_ANSWERS: usize = 10_000;
+/// Bytes of headers and bodies over all queued answers of one cloud.
+pub const QUEUED_BYTES: usize = 64 * 1024 * 1024;
+/// Used-up answers that are remembered, to say why a call found nothing.
+pub const SPENT_ANSWERS: usize = 256;
+
+/// Calls that one cloud's journal keeps; the oldest go first.
+pub const JOURNAL_CALLS: usize = 10_000;
+/// Bytes that one cloud's journal keeps, requests and answers together; the oldest go first.
+pub const JOURNAL_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of one request's body that the journal keeps; the rest is cut off and said so.
+pub const JOURNAL_BODY_BYTES: usize = 1024 * 1024;
+
+/// Differences that one comparison lists.
+pub const DIFFERENCES: usize = 32;
+/// Compiled size of one `/regex/` in a query.
+pub const REGEX_BYTES: usize = 256 * 1024;
+
+/// Connections that one cloud's front serves at once; more wait in the backlog.
+pub const FRONT_CONNECTIONS: usize = 1_024;
+/// Largest head of a request to a front.
+pub const REQUEST_HEAD_BYTES: usize = 64 * 1024;
+/// Headers of one request to a front.
+pub const REQUEST_HEADERS: usize = 128;
+/// Largest body of a request to a front; a larger one gets 413.
+pub const REQUEST_BODY_BYTES: usize = 16 * 1024 * 1024;
+/// Time for a client of a front to send its whole request.
+pub const REQUEST_TIME: Duration = Duration::from_secs(30);
+
+/// Requests after which a wiremock server is replaced, since it keeps all it has matched.
+pub const WIREMOCK_REQUESTS: usize = 1_000;
+/// Bytes of requests after which a wiremock server is replaced.
+pub const WIREMOCK_BYTES: usize = 16 * 1024 * 1024;
+/// Time for a client of a front to take the next piece of a response.
+pub const RESPONSE_PIECE_TIME: Duration = Duration::from_secs(30);
+/// Time that a closed connection still takes what its client sends, so that no reset destroys
+/// the response on its way.
+pub const LINGER_TIME: Duration = Duration::from_secs(1);

@@ -1,0 +1,143 @@
+//! The command line: one file per verb. The report goes to stdout, talk to stderr.
+
+mod check;
+mod config;
+mod diagnostics;
+mod files;
+mod init;
+mod paint;
+mod run;
+#[cfg(feature = "embedded")]
+mod serve;
+mod steps;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use self::{
+    files::{Collected, collect},
+    paint::Paint,
+};
+
+/// Mistakes in scenario files, in words, with code frames.
+#[must_use]
+pub fn explain(diagnostics: &[crate::plan::FileDiagnostic], paint: Paint) -> String {
+    diagnostics::text(diagnostics, paint)
+}
+
+/// How a command ended. The numbers are API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Everything that was asked for held.
+    Held = 0,
+    /// The command line, the environment's variables or `fotalab.toml` are wrong.
+    Usage = 2,
+    /// A scenario does not parse or bind. Nothing was started.
+    Scenario = 3,
+    /// Nothing was selected.
+    Nothing = 4,
+    /// The target cannot be reached, a port is taken, a report cannot be written.
+    Environment = 5,
+    /// Scenarios failed.
+    Failed = 100,
+    /// Interrupted; the report of what ran is written.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// A conformance lab for firmware over the air.
+///
+/// Exit codes: 0 held; 2 usage or configuration; 3 a scenario does not parse or bind; 4 nothing
+/// was selected; 5 the environment failed; 100 scenarios failed; 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "fotalab", version, arg_required_else_help = true)]
+struct Arguments {
+    /// When to use colour.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        env = "FOTALAB_COLOR"
+    )]
+    color: paint::When,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Runs scenarios.
+    Run(Box<run::Arguments>),
+    /// Checks scenarios: everything that `run` checks before running, and nothing else.
+    Check(check::Arguments),
+    /// Prints the vocabulary: every sentence, what it does, an example.
+    Steps(steps::Arguments),
+    /// Writes a `fotalab.toml`, a first scenario that passes and a CI file.
+    Init(init::Arguments),
+    /// Starts the FOTA server alone.
+    #[cfg(feature = "embedded")]
+    Serve(serve::Arguments),
+}
+
+/// Runs the command of this process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Held
+            };
+            // Nobody is left to tell when even this cannot be printed.
+            drop(error.print());
+            return code.into();
+        }
+    };
+    let paint = arguments.color;
+    let exit = match arguments.verb {
+        Verb::Run(arguments) => run::run(*arguments, paint),
+        Verb::Check(arguments) => check::check(&arguments, paint),
+        Verb::Steps(arguments) => steps::steps(&arguments),
+        Verb::Init(arguments) => init::init(&arguments),
+        #[cfg(feature = "embedded")]
+        Verb::Serve(arguments) => serve::serve(&arguments),
+    };
+    exit.unwrap_or_else(|Failure { exit, message }| {
+        eprintln!("error: {message}");
+        exit
+    })
+    .into()
+}
+
+/// A command that could not do its work.
+#[derive(Debug)]
+struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    fn usage(message: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Usage,
+            message: message.into(),
+        }
+    }
+
+    fn environment(message: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Environment,
+            message: message.into(),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! `fotalab serve`: the FOTA server alone.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use fotalab_server::Config;
+use fotalab_wire::net::{Clock, Network, Sockets};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use serde_json::{Map, Value};
+
+use super::{Exit, Failure};
+use crate::target::{Provisioner, profile::toml_error};
+
+/// What `serve` takes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Where to listen for HTTP and websockets; port 0 picks one.
+    #[arg(long, default_value = "127.0.0.1:0", env = "FOTALAB_HTTP")]
+    http: SocketAddr,
+    /// Admin token, upstream accounts and devices: see the README.
+    #[arg(long, value_name = "FILE", env = "FOTALAB_CONFIG")]
+    config: Option<PathBuf>,
+    /// The profile whose APIURL and WSURL stand in front; PROFILES has all.
+    #[arg(long, default_value = crate::target::DEFAULT_PROFILE, env = "FOTALAB_PROFILE")]
+    profile: String,
+    /// Ask upstream every second, as `run` does, instead of at the cloud's own pace.
+    #[arg(long)]
+    eager: bool,
+}
+
+/// What `--config` says.
+#[derive(Debug, Default)]
+struct Known {
+    admin_token: Option<String>,
+    accounts: Vec<(String, Value)>,
+    devices: Vec<(String, Value)>,
+}
+
+/// Serves until SIGTERM or Ctrl-C.
+pub(super) fn serve(arguments: &Arguments) -> Result<Exit, Failure> {
+    let known = arguments
+        .config
+        .as_deref()
+        .map(read)
+        .transpose()?
+        .unwrap_or_default();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::environment(format!("cannot start a runtime: {error}")))?;
+    runtime.block_on(async {
+        let mut random = StdRng::try_from_rng(&mut rand::rngs::SysRng).map_err(|error| {
+            Failure::environment(format!("the machine gives no random numbers: {error}"))
+        })?;
+        let token = known
+            .admin_token
+            .clone()
+            .unwrap_or_else(|| format!("{:032x}", random.random::<u128>()));
+        let seed = random.random();
+        let mut config = Config::for_service(arguments.http, token, seed);
+        if arguments.eager {
+            config.timing = Config::for_scenarios(String::new(), seed).timing;
+        }
+        let network: Arc<dyn Network> = Arc::new(Sockets);
+        let server = fotalab_server::start(config, Arc::clone(&network), Clock::of_machine())
+            .await
+            .map_err(|error| Failure::environment(error.to_string()))?;
+        let context = said(server.context(), &arguments.profile)?;
+        tell(&known, &context, &*network).await?;
+        eprintln!("everything is kept in memory and gone when this ends");
+        println!("{}", Value::Object(context));
+        ended().await;
+        server.stop().await;
+        Ok(Exit::Held)
+    })
+}
+
+/// The context variables, those of the chosen profile in front.
+fn said(mut context: Map<String, Value>, profile: &str) -> Result<Map<String, Value>, Failure> {
+    let profiles = context.get("PROFILES").cloned().unwrap_or_default();
+    let Some(chosen) = profiles.get(profile).and_then(Value::as_object) else {
+        let names: Vec<&String> = profiles
+            .as_object()
+            .map(|it| it.keys().collect())
+            .unwrap_or_default();
+        return Err(Failure::usage(format!(
+            "there is no profile `{profile}`; known are {names:?}"
+        )));
+    };
+    context.extend(chosen.clone());
+    Ok(context)
+}
+
+async fn tell(
+    known: &Known,
+    context: &Map<String, Value>,
+    network: &dyn Network,
+) -> Result<(), Failure> {
+    let admin = Provisioner::of_variables(context);
+    for (name, body) in &known.accounts {
+        admin
+            .account(network, name, body.clone())
+            .await
+            .map_err(|error| Failure::usage(error.to_string()))?;
+    }
+    for (name, body) in &known.devices {
+        admin
+            .device(network, name, body.clone())
+            .await
+            .map_err(|error| Failure::usage(error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// SIGTERM or Ctrl-C.
+async fn ended() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    drop(tokio::signal::ctrl_c().await);
+}
+
+fn read(path: &Path) -> Result<Known, Failure> {
+    let fail = |why: String| Failure::usage(format!("{}: {why}", path.display()));
+    let text =
+        std::fs::read_to_string(path).map_err(|error| fail(format!("cannot be read: {error}")))?;
+    parse(&text).map_err(fail)
+}
+
+fn parse(text: &str) -> Result<Known, String> {
+    let table: toml::Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| toml_error(text, &error))?;
+    let mut known = Known::default();
+    for (key, value) in table {
+        match (key.as_str(), value) {
+            ("admin_token", toml::Value::String(token)) => known.admin_token = Some(token),
+            ("accounts", toml::Value::Table(accounts)) => known.accounts = entries(accounts)?,
+            ("devices", toml::Value::Table(devices)) => known.devices = entries(devices)?,
+            (key, _) => {
+                return Err(format!(
+                    "`{key}` is not understood; known are admin_token = \"…\", [accounts.NAME] and [devices.ENDPOINT]"
+                ));
+            }
+        }
+    }
+    Ok(known)
+}
+
+/// Each entry as the body that the admin face takes.
+fn entries(table: toml::Table) -> Result<Vec<(String, Value)>, String> {
+    table
+        .into_iter()
+        .map(|(name, value)| {
+            let body = serde_json::to_value(value).map_err(|error| error.to_string())?;
+            if body.is_object() {
+                Ok((name, body))
+            } else {
+                Err(format!("`{name}` is a section, not {body}"))
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn accounts_and_devices_are_what_the_admin_face_takes() {
+        let known = parse(
+            "admin_token = \"t\"\n[accounts.nordic]\nendpoint = \"http://x\"\napiKey = \"k\"",
+        )
+        .expect("good");
+        assert_eq!(
+            known.accounts,
+            [(
+                "nordic".to_owned(),
+                json!({ "endpoint": "http://x", "apiKey": "k" })
+            )]
+        );
+        assert!(parse("tokens = 1").is_err());
+    }
+}

@@ -1,0 +1,110 @@
+//! JUnit XML: a suite for each feature, a case for each scenario.
+
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::{cause, in_one_line};
+use crate::{
+    run::{FeatureRecord, RunRecord, ScenarioRecord, Verdict},
+    trace::Secrets,
+};
+
+/// `junit.xml`.
+#[must_use]
+pub fn junit(record: &RunRecord, secrets: &Secrets) -> String {
+    let mut report = Report::new("fotalab");
+    report.set_time(Duration::from_millis(record.took_ms));
+    for feature in &record.features {
+        report.add_test_suite(suite(feature, secrets));
+    }
+    if !record.environment.is_empty() {
+        let mut suite = TestSuite::new("environment");
+        for error in &record.environment {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+            status.set_message(secrets.redact(error));
+            suite.add_test_case(TestCase::new("the laboratory starts", status));
+        }
+        report.add_test_suite(suite);
+    }
+    report
+        .to_string()
+        .unwrap_or_else(|error| format!("<!-- the report could not be written: {error} -->\n"))
+}
+
+fn suite(feature: &FeatureRecord, secrets: &Secrets) -> TestSuite {
+    let mut suite = TestSuite::new(secrets.redact(&feature.path));
+    suite.set_time(Duration::from_millis(feature.took_ms));
+    suite.add_property(Property::new("title", secrets.redact(&feature.title)));
+    suite.add_property(Property::new("clock", feature.clock));
+    if let Some(variant) = &feature.variant {
+        let values = serde_json::Value::Object(variant.clone());
+        suite.add_property(Property::new(
+            "variant",
+            secrets.redact_json(&values).to_string(),
+        ));
+    }
+    for scenario in &feature.scenarios {
+        suite.add_test_case(case(feature, scenario, secrets));
+    }
+    suite
+}
+
+fn case(feature: &FeatureRecord, scenario: &ScenarioRecord, secrets: &Secrets) -> TestCase {
+    let status = match scenario.verdict {
+        Verdict::Passed => TestCaseStatus::success(),
+        Verdict::Skipped => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(secrets.redact(scenario.reason.as_deref().unwrap_or("skipped")));
+            status
+        }
+        Verdict::Interrupted => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+            status.set_message("interrupted");
+            status
+        }
+        Verdict::Failed => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            if let Some(step) = scenario
+                .steps
+                .iter()
+                .find(|it| it.verdict == Verdict::Failed)
+            {
+                status.set_message(secrets.redact(&cause(step)));
+                status.set_type(if step.defect.is_some() {
+                    "defect"
+                } else {
+                    "mismatch"
+                });
+                let mut text = format!(
+                    "{}:{}:{}\n{} {}\n",
+                    feature.path, step.line, step.column, step.keyword, step.title
+                );
+                if let Some(mismatch) = step.attempts.last().and_then(|it| it.mismatch.as_ref()) {
+                    for difference in &mismatch.differences {
+                        text.push_str(&in_one_line(difference));
+                        text.push('\n');
+                    }
+                    for note in &mismatch.notes {
+                        text.push_str(note);
+                        text.push('\n');
+                    }
+                }
+                status.set_description(secrets.redact(&text));
+            }
+            status
+        }
+    };
+    let name = scenario
+        .id
+        .strip_prefix(&format!("{}::", feature.path.replace('\\', "/")))
+        .unwrap_or(&scenario.id);
+    let mut case = TestCase::new(secrets.redact(name), status);
+    case.set_classname(secrets.redact(&feature.path));
+    case.set_time(Duration::from_millis(scenario.took_ms));
+    case.extra
+        .insert("file".into(), secrets.redact(&feature.path).into());
+    case.extra
+        .insert("line".into(), scenario.line.to_string().into());
+    case
+}

@@ -1,0 +1,55 @@
+//! From what a run left behind to what people and machines read.
+
+mod console;
+mod json;
+mod junit;
+mod progress;
+
+pub use self::{
+    console::{console, failed},
+    json::{json, trace},
+    junit::junit,
+    progress::Progress,
+};
+
+use crate::run::{Difference, StepRecord};
+
+/// What a value is, short enough for a line.
+fn short(value: Option<&serde_json::Value>) -> String {
+    const LONGEST: usize = 300;
+    let text = value.map_or_else(|| "(nothing)".to_owned(), ToString::to_string);
+    if text.chars().count() <= LONGEST {
+        return text;
+    }
+    let mut cut: String = text.chars().take(LONGEST).collect();
+    cut.push_str(" …");
+    cut
+}
+
+/// `$.a: expected 1, was 2`.
+fn in_one_line(difference: &Difference) -> String {
+    let Difference {
+        path,
+        expected,
+        actual,
+    } = difference;
+    format!(
+        "{path}: expected {}, was {}",
+        short(expected.as_ref()),
+        short(actual.as_ref())
+    )
+}
+
+/// Why a step failed, in one line.
+fn cause(step: &StepRecord) -> String {
+    if let Some(defect) = &step.defect {
+        return format!("defect: {defect}");
+    }
+    let Some(mismatch) = step.attempts.last().and_then(|it| it.mismatch.as_ref()) else {
+        return "it did not hold".to_owned();
+    };
+    match mismatch.differences.first() {
+        Some(first) => format!("{} ({})", mismatch.message, in_one_line(first)),
+        None => mismatch.message.clone(),
+    }
+}

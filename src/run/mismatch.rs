@@ -1,0 +1,86 @@
+//! What a step says when something is not as it should be.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// What was expected, what was there, and where.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Mismatch {
+    /// One sentence, lower-case, without a full stop.
+    pub message: String,
+    /// Where expected and actual differ, by JSONPath. Empty where there is nothing to compare.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
+    /// More that helps: the answer's status and body, the closest message.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// One place where two values differ.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    /// JSONPath, `$` for the whole.
+    pub path: String,
+    /// What should be there; `None`: nothing should.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Value>,
+    /// What is there; `None`: nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actual: Option<Value>,
+}
+
+impl Mismatch {
+    /// A mismatch that one sentence says.
+    #[must_use]
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Two values that should be equal.
+    #[must_use]
+    pub fn between(
+        message: impl Into<String>,
+        expected: impl Into<Value>,
+        actual: impl Into<Value>,
+    ) -> Self {
+        let difference = Difference {
+            path: "$".to_owned(),
+            expected: Some(expected.into()),
+            actual: Some(actual.into()),
+        };
+        Self::new(message).differences(vec![difference])
+    }
+
+    /// Adds the places that differ.
+    #[must_use]
+    pub fn differences(mut self, differences: Vec<Difference>) -> Self {
+        self.differences.extend(differences);
+        self
+    }
+
+    /// Adds something that helps.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.message)
+    }
+}
+
+/// What a step returns when it did not hold; [`Lab::fail`](super::Lab::fail) makes it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StepError(pub(super) String);
+
+/// The result of a step.
+pub type StepResult = Result<(), StepError>;

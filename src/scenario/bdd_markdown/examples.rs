@@ -1,0 +1,157 @@
+//! The table of examples (`contracts/scenario-dialect.md`, section 1.8).
+
+use super::{
+    super::{
+        Diagnostic, Span, Text,
+        ast::{Row, Table},
+    },
+    blocks::{Content, Piece},
+};
+
+/// Reads a table; one with a mistake is reported and left out.
+pub(super) fn table(
+    source: &str,
+    piece: Piece,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Table> {
+    let Content::Table(lines) = piece.content else {
+        return None;
+    };
+    let before = diagnostics.len();
+    let mut rows: Vec<Row> = Vec::new();
+    for (index, (line, span)) in lines.iter().enumerate() {
+        let Some(cells) = cells(line) else {
+            diagnostics.push(
+                Diagnostic::new("syntax::table-row", *span, "this row does not end with `|`")
+                    .help("close its last cell with `|`"),
+            );
+            continue;
+        };
+        if index == 1 {
+            check_separator(&cells, rows.first(), *span, diagnostics);
+            continue;
+        }
+        match rows.first() {
+            None => check_header(&cells, diagnostics),
+            Some(header) if header.cells.len() != cells.len() => diagnostics.push(
+                Diagnostic::new(
+                    "syntax::table-width",
+                    *span,
+                    format!(
+                        "this row has {}, and the header has {}",
+                        count(cells.len()),
+                        header.cells.len()
+                    ),
+                )
+                .related(header.span, "the header")
+                .help("give each row one cell for each column"),
+            ),
+            Some(_) => {}
+        }
+        rows.push(Row { cells, span: *span });
+    }
+    if diagnostics.len() > before {
+        return None;
+    }
+    if rows.len() < 2 {
+        diagnostics.push(
+            Diagnostic::new(
+                "syntax::table-empty",
+                piece.span,
+                "this table has no row below its header",
+            )
+            .help("write a header, a line of dashes and at least one row"),
+        );
+        return None;
+    }
+    if piece.span.end == source.trim_end_matches([' ', '\t']).len() {
+        let end = Span::new(piece.span.end, piece.span.end);
+        diagnostics.push(
+            Diagnostic::new(
+                "syntax::table-at-end",
+                end,
+                "the file ends within its last table",
+            )
+            .help("end the last line with a line break"),
+        );
+    }
+    Some(Table { rows })
+}
+
+fn cells(line: &Text) -> Option<Vec<Text>> {
+    let inner = line.value.strip_prefix('|')?.strip_suffix('|')?;
+    let mut at = 1;
+    let mut cells = Vec::new();
+    for cell in inner.split('|') {
+        let blank = if cell.trim().is_empty() {
+            0
+        } else {
+            cell.len() - cell.trim_start().len()
+        };
+        let start = at + blank;
+        let mut text = Text::at("", line.source(start..start).start);
+        text.push_text(line, start..start + cell.trim().len());
+        cells.push(text);
+        at += cell.len() + 1;
+    }
+    Some(cells)
+}
+
+fn check_header(cells: &[Text], diagnostics: &mut Vec<Diagnostic>) {
+    for cell in cells.iter().filter(|it| it.value.is_empty()) {
+        diagnostics.push(
+            Diagnostic::new(
+                "syntax::table-header",
+                cell.span(),
+                "this column has no name",
+            )
+            .help("give each column of the header a name"),
+        );
+    }
+}
+
+fn check_separator(
+    cells: &[Text],
+    header: Option<&Row>,
+    span: Span,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let dashes = |it: &Text| !it.value.is_empty() && it.value.bytes().all(|it| it == b'-');
+    let Some(wrong) = cells.iter().find(|it| !dashes(it)) else {
+        if header.is_some_and(|it| it.cells.len() != cells.len()) {
+            diagnostics.push(
+                Diagnostic::new(
+                    "syntax::table-width",
+                    span,
+                    "this line has not as many cells as the header",
+                )
+                .help("give it one cell of dashes for each column"),
+            );
+        }
+        return;
+    };
+    let aligned =
+        wrong.value.contains(':') && wrong.value.bytes().all(|it| matches!(it, b'-' | b':'));
+    let (place, message, help) = if aligned {
+        (
+            wrong.span(),
+            "a column cannot be aligned with a colon",
+            "write dashes alone",
+        )
+    } else {
+        (
+            span,
+            "the second line of a table is made of dashes",
+            "put a line such as `| --- |` below the header",
+        )
+    };
+    diagnostics.push(Diagnostic::new("syntax::table-separator", place, message).help(help));
+}
+
+fn count(cells: usize) -> String {
+    if cells == 1 {
+        "1 cell".into()
+    } else {
+        format!("{cells} cells")
+    }
+}

@@ -1,0 +1,184 @@
+//! Every message that crossed, on one timeline, with the step that was at work when it did.
+
+mod secrets;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use fotalab_wire::net::{Clock, UnixMillis};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::watch;
+
+pub use secrets::Secrets;
+
+/// Messages kept of one group; later ones are counted, not kept.
+pub const MAX_MESSAGES: usize = 100_000;
+/// Bytes of a body that a trace keeps.
+pub const MAX_BODY_BYTES: usize = 256 * 1024;
+
+/// The timeline of one group. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    clock: Clock,
+    inner: Arc<Mutex<Inner>>,
+    arrivals: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    messages: Vec<Message>,
+    step: Option<StepPlace>,
+    dropped: u64,
+}
+
+/// One message.
+#[derive(Clone, Debug, Serialize)]
+pub struct Message {
+    /// Number in its group, from 0.
+    pub seq: u64,
+    /// When, on the group's clock.
+    pub at: UnixMillis,
+    /// Between whom.
+    pub lane: Lane,
+    /// Which way, seen from the server under test.
+    pub kind: Kind,
+    /// The step at work.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepPlace>,
+    /// One line for people.
+    pub summary: String,
+    /// What was in it.
+    pub detail: Value,
+}
+
+/// Who talks with the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lane {
+    /// The operator's REST requests.
+    Rest,
+    /// A browser's websocket.
+    Websocket,
+    /// The cloud that the server asks.
+    Upstream,
+}
+
+/// What a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A request, or a message to the server.
+    Request,
+    /// An answer, or a message from the server.
+    Answer,
+    /// A connection opened, refused or closed.
+    Connection,
+}
+
+/// Where a step stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StepPlace {
+    /// The scenario's id.
+    pub scenario: Arc<str>,
+    /// The step's line in its file.
+    pub line: usize,
+}
+
+impl Trace {
+    /// An empty timeline.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            inner: Arc::default(),
+            arrivals: watch::Sender::new(0),
+        }
+    }
+
+    /// Says which step is at work from now on.
+    pub fn at_step(&self, step: Option<StepPlace>) {
+        self.inner().step = step;
+    }
+
+    /// Adds a message and wakes who waits for one.
+    pub fn record(&self, lane: Lane, kind: Kind, summary: impl Into<String>, detail: Value) {
+        {
+            let mut inner = self.inner();
+            if inner.messages.len() >= MAX_MESSAGES {
+                inner.dropped += 1;
+            } else {
+                let message = Message {
+                    seq: inner.messages.len() as u64,
+                    at: self.clock.now(),
+                    lane,
+                    kind,
+                    step: inner.step.clone(),
+                    summary: summary.into(),
+                    detail,
+                };
+                inner.messages.push(message);
+            }
+        }
+        self.arrivals.send_modify(|it| *it += 1);
+    }
+
+    /// How many there are; the number the next one gets.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.inner().messages.len() as u64
+    }
+
+    /// Whether nothing crossed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Wakes on each message after this call.
+    #[must_use]
+    pub fn arrivals(&self) -> watch::Receiver<u64> {
+        self.arrivals.subscribe()
+    }
+
+    /// All messages, and how many were not kept.
+    #[must_use]
+    pub fn take(&self) -> (Vec<Message>, u64) {
+        let mut inner = self.inner();
+        (std::mem::take(&mut inner.messages), inner.dropped)
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A body as the trace shows it: JSON as JSON, text as text, the rest as its length.
+#[must_use]
+pub fn body(bytes: &[u8]) -> Value {
+    if bytes.is_empty() {
+        return Value::Null;
+    }
+    if bytes.len() > MAX_BODY_BYTES {
+        return Value::String(format!("({} bytes, not kept)", bytes.len()));
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
+        Err(_) => Value::String(format!("({} bytes, binary)", bytes.len())),
+    }
+}
+
+/// Headers as the trace shows them.
+#[must_use]
+pub fn headers(headers: &http::HeaderMap) -> Value {
+    // The server's clock is not the group's: `Date` would make every trace another one.
+    let kept = headers
+        .iter()
+        .filter(|(name, _)| *name != http::header::DATE);
+    let pairs = kept.map(|(name, value)| {
+        (
+            name.to_string(),
+            Value::String(String::from_utf8_lossy(value.as_bytes()).into_owned()),
+        )
+    });
+    Value::Object(pairs.collect())
+}

@@ -1,0 +1,163 @@
+//! The command line: exit codes are API.
+
+use std::fs;
+
+use crate::support::{directory, fotalab};
+
+const HOLDS: &str = "# Holds\n\n## One\n\nGiven I store `1` into `x`\n\n## Two\n\nGiven I store `x + 1` into `y`\n\nThen the \
+                     variable `y` should be\n\n```json\n2\n```\n\n<!--\n@late\n-->\n\n## Three\n\nGiven I store `3` into `z`\n";
+
+#[test]
+fn exit_codes_say_what_happened() {
+    let directory = directory("exit-codes");
+    let write =
+        |name: &str, text: &str| fs::write(directory.join(name), text).expect("it can be written");
+    write("holds.feature.md", HOLDS);
+    write(
+        "fails.feature.md",
+        "# Fails\n\n## One\n\nThen the variable `1` should be\n\n```json\n2\n```\n",
+    );
+    write("broken.feature.md", "# Broken\n\n## One\n\nGiven nothing\n");
+    write("gone.toml", "[context]\nAPIURL = \"http://127.0.0.1:1\"\n");
+    write("typo.toml", "[contxt]\nAPIURL = \"http://127.0.0.1:1\"\n");
+    fs::create_dir(directory.join("empty")).expect("it can be made");
+    let rows: &[(&[&str], i32, &str)] = &[
+        (&["run", "holds.feature.md"], 0, "3 passed"),
+        (&["run", "fails.feature.md"], 100, "fails.feature.md:5"),
+        (&["run", "broken.feature.md"], 3, "nothing was started"),
+        (&["check", "holds.feature.md"], 0, "no mistake"),
+        (&["check", "broken.feature.md"], 3, "plan::unmatched-step"),
+        (&["run", "empty"], 4, "nothing was selected"),
+        (&["check", "empty"], 4, "no scenario file"),
+        (
+            &["run", "holds.feature.md", "--name", "Nobody"],
+            4,
+            "nothing was selected",
+        ),
+        (&["run", "missing.feature.md"], 2, "does not exist"),
+        (&["run", "--clok", "real"], 2, "--clock"),
+        (
+            &["run", "holds.feature.md", "--tags", "@a and"],
+            2,
+            "tag expression",
+        ),
+        (
+            &["run", "holds.feature.md", "--target", "typo.toml"],
+            2,
+            "did you mean `context`",
+        ),
+        (
+            &["run", "holds.feature.md", "--target", "gone.toml"],
+            5,
+            "does not answer",
+        ),
+        (
+            &["run", "holds.feature.md", "--report", "holds.feature.md/x"],
+            5,
+            "cannot be written",
+        ),
+        (
+            &["steps", "websocket"],
+            0,
+            "I send this message via the websocket",
+        ),
+        (&["steps", "zebra"], 4, "zebra"),
+        (&["--version"], 0, "fotalab"),
+        (&["run", "--help"], 0, "PATH[:LINE]"),
+    ];
+    for (arguments, code, words) in rows {
+        let ran = fotalab(&directory, arguments);
+        assert_eq!(ran.code, Some(*code), "{arguments:?}: {ran:?}");
+        let told = format!("{}{}", ran.out, ran.err);
+        assert!(
+            told.contains(words),
+            "{arguments:?} does not say `{words}`: {told}"
+        );
+    }
+}
+
+#[test]
+fn a_selected_scenario_brings_the_earlier_ones_of_its_file() {
+    let directory = directory("selection");
+    fs::write(directory.join("a.feature.md"), HOLDS).expect("it can be written");
+    for arguments in [
+        &["run", "a.feature.md:9", "--list"][..],
+        &["run", "a.feature.md:14", "--list"],
+        &["run", "a.feature.md", "--name", "^Two$", "--list"],
+    ] {
+        let ran = fotalab(&directory, arguments);
+        assert_eq!(
+            ran.out, "a.feature.md::One  (prerequisite)\na.feature.md::Two\n",
+            "{arguments:?}"
+        );
+    }
+    let ran = fotalab(
+        &directory,
+        &["run", "a.feature.md", "--tags", "not @late", "--list"],
+    );
+    assert_eq!(ran.out, "a.feature.md::One\na.feature.md::Two\n");
+    let ran = fotalab(&directory, &["run", "a.feature.md:9"]);
+    assert!(ran.out.contains("2 scenarios: 2 passed"), "{}", ran.out);
+}
+
+#[test]
+fn init_makes_a_project_that_passes() {
+    let directory = directory("init");
+    let ran = fotalab(&directory, &["init"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let ran = fotalab(&directory, &["run"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    fs::write(directory.join("fotalab.toml"), "[run]\nseeds = 1\n").expect("it can be written");
+    let again = fotalab(&directory, &["init"]);
+    assert!(again.err.contains("stays as it is"), "{again:?}");
+    let ran = fotalab(&directory, &["run"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.err.contains("did you mean `seed`"), "{ran:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_reports_what_ran() {
+    use std::{
+        io::{BufRead as _, BufReader},
+        process::{Command, Stdio},
+    };
+    let directory = directory("interrupted");
+    let text = "# Long\n\n## Short\n\nGiven I store `1` into `x`\n\n## Breaks\n\nThen the variable `1` should be\n\n```json\n2\n```\n";
+    fs::write(directory.join("a.feature.md"), text).expect("it can be written");
+    let waits = "# Waits\n\n## For long\n\nThen within `1 hour` the nRF Cloud API should have been called with\n\n```\nGET /x HTTP/1.1\n```\n";
+    fs::write(directory.join("b.feature.md"), waits).expect("it can be written");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_fotalab"))
+        .current_dir(&directory)
+        .args([
+            "run",
+            ".",
+            "--clock",
+            "real",
+            "--report",
+            "report",
+            "--concurrency",
+            "1",
+        ])
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the command is built");
+    // The first file's failure is said at once; from then on the second one waits.
+    let mut said = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+    stderr.read_line(&mut said).expect("a line");
+    assert!(said.contains("a.feature.md:9"), "{said}");
+    let killed = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .expect("kill is everywhere");
+    assert!(killed.success());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    let report = fs::read_to_string(directory.join("report/report.json")).expect("a report");
+    assert!(
+        report.contains("\"interrupted\": true") && report.contains("\"Long\""),
+        "{report}"
+    );
+}

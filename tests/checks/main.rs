@@ -1,0 +1,12 @@
+//! What the features cannot say of fotalab itself.
+
+mod broken;
+mod command;
+mod defects;
+mod groups;
+mod rooms;
+mod running;
+mod secrets;
+mod seed;
+mod support;
+mod vocabulary;

@@ -1,0 +1,178 @@
+//! A canary in each kind of secret is absent from every byte that leaves the process.
+
+use std::{fs, path::Path};
+
+use crate::support::{directory, fotalab};
+
+/// Everything a run wrote: both streams, and every file of its report.
+fn everything(directory: &Path, arguments: &[&str]) -> (Option<i32>, Vec<(String, String)>) {
+    let ran = fotalab(directory, arguments);
+    let mut all = vec![
+        ("stdout".to_owned(), ran.out),
+        ("stderr".to_owned(), ran.err),
+    ];
+    for entry in fs::read_dir(directory.join("report"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let bytes = fs::read(entry.path()).expect("a report can be read");
+        all.push((
+            entry.path().display().to_string(),
+            String::from_utf8_lossy(&bytes).into_owned(),
+        ));
+    }
+    (ran.code, all)
+}
+
+/// A feature that sends, receives, stores, mismatches and fails with every canary in sight.
+const LEAKY: &str = r#"---
+exampleContext:
+  MYTOKEN: x
+  fp: 92b.aaaaaa
+---
+
+# Secrets cross
+
+## And are shown by a failure
+
+Given the `Authorization` header of the next request is `Bearer canary-authorization-1`
+
+When I `PUT` `${ADMINURL}/accounts/elite` with
+
+```json
+{ "endpoint": "${MOCKURL}", "apiKey": "canary-account-key-2" }
+```
+
+Then the status code of the last response should be `401`
+
+Given the `Authorization` header of the next request is `Bearer ${ADMINTOKEN}`
+
+When I `PUT` `${ADMINURL}/accounts/elite` with
+
+```json
+{ "endpoint": "${MOCKURL}", "apiKey": "canary-account-key-2" }
+```
+
+Then the status code of the last response should match the pattern
+"#;
+
+#[test]
+fn no_canary_in_any_output() {
+    let directory = directory("secrets");
+    let leaky = LEAKY.replace(
+        "Then the status code of the last response should match the pattern\n",
+        r#"Given the `Authorization` header of the next request is `Bearer ${ADMINTOKEN}`
+
+When I `PUT` `${ADMINURL}/devices/oob-350006660000001` with
+
+```json
+{ "fingerprint": "92b.canary", "model": "PCA20065", "account": "elite", "psk": "canary-psk-0011223344" }
+```
+
+Then the last response should match
+
+```json
+{ "nothing": "like ${MYTOKEN} or canary-account-key-2 or ${$join(['9','2','b.canary'])}" }
+```
+"#,
+    );
+    fs::write(directory.join("leaky.feature.md"), leaky).expect("it can be written");
+    let arguments = [
+        "run",
+        "leaky.feature.md",
+        "--report",
+        "report",
+        "--junit",
+        "report/second.xml",
+        "--set",
+        "MYTOKEN=canary-token-3/+ä",
+    ];
+    let (code, all) = everything(&directory, &arguments);
+    let told: String = all.iter().map(|(_, text)| text.as_str()).collect();
+    // The first scenario's 401 assertion may hold or not; the run has to fail at the end of it.
+    assert_eq!(code, Some(100), "{told}");
+    assert!(
+        told.contains("\"nothing\"") || told.contains("nothing"),
+        "the failing step is shown: {told}"
+    );
+    let canaries = [
+        "canary-authorization-1",
+        "canary-account-key-2",
+        "canary-token-3",
+        "92b.canary",
+        "canary-psk-0011223344",
+        "admin-",
+        "canary",
+    ];
+    for (name, text) in &all {
+        for canary in canaries {
+            let at = text.find(canary);
+            assert!(
+                at.is_none(),
+                "{canary} is in {name}: …{}…",
+                around(text, at.unwrap_or_default())
+            );
+        }
+    }
+    assert!(all.len() >= 6, "both streams and four files: {}", all.len());
+}
+
+#[test]
+fn made_up_fingerprints_and_keys_are_secret_too() {
+    let directory = directory("made-up-secrets");
+    let feature = "# Made up\n\n## A device\n\nGiven I have the fingerprint for a `PCA20065` device in the `elite` \
+                   account in `fp`\n\nAnd I connect to the websocket using fingerprint `${fp}`\n\nThen the shadow for \
+                   `${fp_deviceId}` in the `elite` account has been requested\n\nAnd the variable `fp` should be\n\n\
+                   ```json\n\"other ${fp}\"\n```\n";
+    fs::write(directory.join("a.feature.md"), feature).expect("it can be written");
+    let (code, all) = everything(&directory, &["run", "a.feature.md", "--report", "report"]);
+    assert_eq!(code, Some(100), "{all:?}");
+    let fingerprint = regex::Regex::new(r"92b\.[a-z2-9]{6}").expect("a pattern");
+    let key = regex::Regex::new("[0-9a-f]{40}").expect("a pattern");
+    for (name, text) in &all {
+        assert!(
+            !fingerprint.is_match(text),
+            "a fingerprint is in {name}: {text}"
+        );
+        assert!(!key.is_match(text), "an account key is in {name}: {text}");
+    }
+    let told: String = all.iter().map(|(_, text)| text.as_str()).collect();
+    assert!(
+        told.contains("[fingerprint "),
+        "its stand-in is there: {told}"
+    );
+}
+
+#[test]
+fn a_wrong_command_line_or_profile_does_not_repeat_its_secrets() {
+    let directory = directory("wrong-secrets");
+    fs::write(
+        directory.join("server.toml"),
+        "[context]\nMYTOKEN = \"canary-profile\" oops\n",
+    )
+    .expect("written");
+    fs::write(
+        directory.join("a.feature.md"),
+        "# A\n\n## B\n\nGiven I store `1` into `x`\n",
+    )
+    .expect("written");
+    for arguments in [
+        &["run", "a.feature.md", "--target", "server.toml"][..],
+        &["run", "a.feature.md", "--set", "MY-TOKEN=canary-name"],
+        &["run", "a.feature.md", "--set", "MYTOKEN:=canary-json"],
+    ] {
+        let ran = fotalab(&directory, arguments);
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(
+            !ran.out.contains("canary") && !ran.err.contains("canary"),
+            "{ran:?}"
+        );
+        assert!(!ran.err.trim().is_empty(), "{ran:?}");
+    }
+}
+
+fn around(text: &str, at: usize) -> String {
+    let from = at.saturating_sub(60);
+    text.bytes().skip(from).take(140).map(char::from).collect()
+}

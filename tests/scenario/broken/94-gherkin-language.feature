@@ -1,0 +1,2 @@
+# language: ge
+Feature: f

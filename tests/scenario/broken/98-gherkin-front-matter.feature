@@ -1,0 +1,6 @@
+---
+clock: fast
+---
+Feature: f
+  Scenario: s
+    Given `${1 +}`

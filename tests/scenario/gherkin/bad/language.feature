@@ -1,0 +1,2 @@
+# language: klingonish
+Feature: f

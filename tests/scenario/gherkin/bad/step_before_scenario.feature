@@ -1,0 +1,8 @@
+Feature: f
+
+  Scenario: s
+    Given a
+
+  nonsense here
+
+    Then b

@@ -1,0 +1,2 @@
+Given a
+Feature: f

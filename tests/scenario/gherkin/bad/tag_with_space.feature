@@ -1,0 +1,5 @@
+@a b @c
+Feature: f
+  @d e
+  Scenario: s
+    Given a

@@ -1,0 +1,4 @@
+Feature: f
+  @tag
+  Background:
+    Given a

@@ -1,0 +1,23 @@
+Feature: f
+  Scenario: s
+    Given a
+    nonsense 0
+    nonsense 1
+    nonsense 2
+    nonsense 3
+    nonsense 4
+    nonsense 5
+    nonsense 6
+    nonsense 7
+    nonsense 8
+    nonsense 9
+    nonsense 10
+    nonsense 11
+    nonsense 12
+    nonsense 13
+    nonsense 14
+    nonsense 15
+    nonsense 16
+    nonsense 17
+    nonsense 18
+    nonsense 19

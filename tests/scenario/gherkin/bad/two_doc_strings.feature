@@ -1,0 +1,9 @@
+Feature: f
+  Scenario: s
+    Given a
+      """
+      x
+      """
+      """
+      y
+      """

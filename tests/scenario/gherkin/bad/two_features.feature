@@ -1,0 +1,6 @@
+Feature: f
+  Scenario: s
+    Given a
+Feature: g
+  Scenario: t
+    Given b

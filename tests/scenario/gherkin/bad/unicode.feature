@@ -1,0 +1,4 @@
+Feature: 😀
+  Scenario: s
+    Given 😀
+    😀 nonsense 漢字

@@ -1,0 +1,3 @@
+﻿Feature: a mark first
+  Scenario: s
+    Given a

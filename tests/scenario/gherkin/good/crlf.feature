@@ -1,0 +1,14 @@
+@tag
+Feature: windows
+  words
+  more
+
+  Scenario: s
+    Given text
+      """
+      a
+      b
+      """
+    And table
+      | a |
+      | b |

@@ -1,0 +1,12 @@
+Feature: escapes
+  Scenario: s
+    Given quotes
+      """
+      a \"\"\" b \"\"\" c
+      \`\`\`
+      """
+    And backticks
+      ```
+      a \`\`\` b
+      \"\"\"
+      ```

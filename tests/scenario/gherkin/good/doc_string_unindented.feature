@@ -1,0 +1,8 @@
+Feature: f
+  Scenario: s
+    Given text
+"""
+flush
+  in
+"""
+    Then x

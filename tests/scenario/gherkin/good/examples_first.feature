@@ -1,0 +1,6 @@
+Feature: f
+  Examples:
+    | a |
+    | 1 |
+  Scenario: s
+    Given a

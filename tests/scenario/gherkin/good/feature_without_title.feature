@@ -1,0 +1,4 @@
+Feature:
+  Scenario:
+    Given a device
+  Scenario:   

@@ -1,0 +1,9 @@
+# language: em
+📚: 😀
+  💤:
+    😐a server
+  📕: x
+    🎬y
+    🙏z
+    😂w
+    😔v

@@ -1,0 +1,10 @@
+# language: no
+Egenskap: norsk
+  Bakgrunn:
+    Gitt en server
+  Regel: r
+    Scenario: s
+      Når x
+      Så y
+      Og z
+      Men w

@@ -1,0 +1,4 @@
+Feature: a device is known
+
+  Scenario: it registers
+    Given a device

@@ -1,0 +1,7 @@
+Feature: mixed
+  Scenario: s
+    Given a
+    And b
+    And cd
+
+    Then e

@@ -1,0 +1,4 @@
+# firmware
+   # over the air
+
+#no space

@@ -1,0 +1,4 @@
+Feature: f
+  Rule: r
+    Scenario: s
+      * a step

@@ -1,0 +1,13 @@
+Feature: both
+  Scenario: table first
+    Given a step
+      | a |
+      """
+      text
+      """
+  Scenario: doc string first
+    Given a step
+      """
+      text
+      """
+      | a |

@@ -1,0 +1,9 @@
+Feature: f   
+  words   
+  Scenario: s	 
+    Given a   
+      | a |   
+      """json  
+      x  
+      """  
+   

@@ -1,0 +1,3 @@
+  Feature: odd spaces
+　Scenario: s 
+    Given a 
