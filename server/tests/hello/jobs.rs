@@ -270,3 +270,16 @@ async fn a_record_is_dropped_after_thirty_days() {
     tokio::time::sleep(Duration::from_secs(30 * 24 * 3_600 + 60)).await;
     assert_eq!(world.jobs_when(G2, |_| true).await["jobs"], json!([]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_and_clock_give_the_same_answers() {
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let world = World::virtually().await;
+        world.upstream.keep_shadow(DEVICE, seed_state("2.0.0", 1));
+        let answer = post(&world, json!({"1.0.0": "APP*1e29dfa3*v2.0.1"})).await;
+        assert_eq!(answer.status, 201);
+        told.push(answer.text);
+    }
+    assert_eq!(told[0], told[1]);
+}

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::core::upgrade_path::UpgradePath;
 
 const DAY: UnixMillis = 24 * 3_600 * 1_000;
 const START: UnixMillis = 1_700_000_000_000;
