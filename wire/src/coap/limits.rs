@@ -26,9 +26,9 @@ pub const SAFE_REPLAYS_MAX: usize = 16_384;
 /// Requests to one peer that are not answered yet, observations included; then refused.
 pub const REQUESTS_PER_PEER: usize = 128;
 
-/// Messages that wait for NSTART at one peer; then requests are refused and notifications end
-/// their observation.
-pub const QUEUE_PER_PEER: usize = 128;
+/// Messages that wait for NSTART at one peer: room for each request, separate response and
+/// notification; then pings are refused and what else comes counts as not delivered.
+pub const QUEUE_PER_PEER: usize = 256;
 
 /// Requests of one peer that the application has not answered yet; then 5.03.
 pub const EXCHANGES_PER_PEER: usize = 32;

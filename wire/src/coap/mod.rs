@@ -9,11 +9,11 @@
 //! apart (RFC 9175), Q-Block (RFC 9177), OSCORE (an unknown critical option: 4.02), multicast,
 //! CoAP over TCP.
 
-//mod endpoint;
+mod endpoint;
 pub mod limits;
 pub mod message;
 mod parameters;
 
-//pub use self::endpoint::*;
+pub use self::endpoint::*;
 pub use self::message::{Block, BlockSize, Code, Kind, Message, MessageView, Options, Token};
 pub use self::parameters::TransmissionParameters;
