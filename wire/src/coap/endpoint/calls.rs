@@ -54,7 +54,7 @@ impl Call {
         self.stage == Stage::Unconfirmed
     }
 
-    fn is_deregistering(&self) -> bool {
+    pub(super) fn is_deregistering(&self) -> bool {
         self.observe == Some(1)
     }
 }
@@ -231,35 +231,14 @@ impl<P: PeerKey> Peer<P> {
         let Some(call) = self.call_mut(serial) else {
             return;
         };
-        call.deadline = None;
-        if let Some(watch) = &mut call.watch
-            && watch.token == view.token
+        if call
+            .watch
+            .as_ref()
+            .is_some_and(|watch| watch.token == view.token)
         {
-            let observe = view
-                .uint(number::OBSERVE)
-                .filter(|_| view.code.is_success());
-            if call.observe == Some(1) {
-                if observe.is_none() {
-                    self.finish(shared, serial, view.to_message());
-                }
-                return;
-            }
-            let Some(sequence) = observe else {
-                self.withdraw(Role::Request(serial));
-                self.finish(shared, serial, view.to_message());
-                return;
-            };
-            let asked = call.observe.take().is_some() && view.kind == Kind::Acknowledgement;
-            if !watch.take(now, sequence) && !asked {
-                shared.statistics.ignored += 1;
-                self.rest(shared, now, serial);
-                return;
-            }
-            call.fetch = Fetch::new(&call.request);
-            self.withdraw(Role::Request(serial));
-            self.on_body(shared, now, serial, view);
-            return;
+            return self.on_notification(shared, now, serial, view);
         }
+        call.deadline = None;
         if call.observe.take() == Some(0)
             && view.code.is_success()
             && let Some(sequence) = view.uint(number::OBSERVE)
@@ -280,6 +259,49 @@ impl<P: PeerKey> Peer<P> {
                     }
                     None => self.on_body(shared, now, serial, view),
                 }
+            }
+        }
+    }
+
+    /// A message with the token of an observation (RFC 7641 3.2, 3.4 and 3.6).
+    fn on_notification(
+        &mut self,
+        shared: &mut Shared<P>,
+        now: Duration,
+        serial: u64,
+        view: &MessageView<'_>,
+    ) {
+        let sequence = view
+            .uint(number::OBSERVE)
+            .filter(|_| view.code.is_success());
+        let Some(call) = self.call_mut(serial) else {
+            return;
+        };
+        let Some(sequence) = sequence else {
+            // The answer to Observe 1, or the end that the peer sets.
+            self.withdraw(Role::Request(serial));
+            return self.finish(shared, serial, view.to_message());
+        };
+        if call.is_deregistering() {
+            // It was under way when the observation was given up.
+            shared.statistics.ignored += 1;
+            return;
+        }
+        let registering = call.observe.take().is_some();
+        let asked = registering && view.kind == Kind::Acknowledgement;
+        let fresh = call
+            .watch
+            .as_mut()
+            .is_some_and(|watch| watch.take(now, sequence));
+        if fresh || asked {
+            call.fetch = Fetch::new(&call.request);
+            call.deadline = None;
+            self.withdraw(Role::Request(serial));
+            self.on_body(shared, now, serial, view);
+        } else {
+            shared.statistics.ignored += 1;
+            if registering {
+                self.rest(shared, now, serial);
             }
         }
     }

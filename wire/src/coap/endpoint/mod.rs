@@ -314,6 +314,17 @@ impl<P: PeerKey> Endpoint<P> {
         });
     }
 
+    /// Lets a test write Block2 by itself.
+    #[cfg(test)]
+    fn ignore_block2(&mut self, exchange: ExchangeId) {
+        let ExchangeId { peer, serial } = exchange;
+        self.with(peer, |peer, _| {
+            for exchange in peer.exchanges.iter_mut().filter(|e| e.serial == serial) {
+                exchange.block2 = None;
+            }
+        });
+    }
+
     // Peers.
 
     /// Gives a peer parameters of its own. It is not evicted until it is forgotten.
@@ -361,13 +372,6 @@ impl<P: PeerKey> Endpoint<P> {
         let answered = self.with(peer, |peer, shared| {
             peer.respond(shared, now, serial, response, observing)
         });
-        while self.shared.replays.len() > limits::SAFE_REPLAYS_MAX {
-            if let Some((place, id)) = self.shared.replays.pop_front()
-                && let Some(peer) = self.peers.get_mut(place)
-            {
-                peer.seen.forget_safe(id);
-            }
-        }
         answered.ok_or(Refused::Over)?
     }
 
@@ -389,6 +393,13 @@ impl<P: PeerKey> Endpoint<P> {
     ) -> Option<T> {
         let done = act(self.peers.get_mut(place)?, &mut self.shared);
         self.peers.arm(place);
+        while self.shared.replays.len() > limits::SAFE_REPLAYS_MAX {
+            if let Some((place, id)) = self.shared.replays.pop_front()
+                && let Some(peer) = self.peers.get_mut(place)
+            {
+                peer.seen.forget_safe(id);
+            }
+        }
         Some(done)
     }
 
