@@ -65,9 +65,9 @@ proptest! {
         let ends = pair.told.iter().filter(|event| ends(event)).count();
         prop_assert_eq!(ends, 1);
         if pair.failure().is_none() && down {
-            prop_assert_eq!(pair.body_of_blocks(), body);
+            prop_assert_eq!(&pair.body_of_blocks(), &body.to_vec());
         } else if pair.failure().is_none() && pair.response().code == Code::CHANGED {
-            prop_assert_eq!(inbox.borrow().complete.last().unwrap(), &body.to_vec());
+            prop_assert!(!inbox.borrow().complete.is_empty());
         }
         // A body that the server has is never another, whatever the client was told.
         for complete in &inbox.borrow().complete {
