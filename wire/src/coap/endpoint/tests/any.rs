@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use rand::RngExt as _;
 
 use super::rig::*;
 use crate::coap::TransmissionParameters;
