@@ -20,6 +20,7 @@
 pub mod codec;
 pub mod definition;
 pub mod limits;
+pub mod registration;
 
 mod code;
 mod error;
