@@ -17,9 +17,12 @@
 //! Not here: LwM2M CBOR (11544) and SenML ETCH (320, 322) of 1.2, which are refused as unknown
 //! formats, and writing of the old JSON (11543).
 
+pub mod attributes;
 pub mod codec;
 pub mod definition;
+pub mod firmware;
 pub mod limits;
+pub mod registration;
 
 mod code;
 mod error;

@@ -275,11 +275,11 @@ mod tests {
             ),
             (
                 r#"[{"v":1,"vs":"a"}]"#,
-                "byte 15: `vs`: a record has each field, and one value, only once",
+                "byte 16: `vs`: a record has each field, and one value, only once",
             ),
             (
                 r#"[{"vd":"*"}]"#,
-                "byte 9: `vd` is not base64url: Invalid symbol 42, offset 0.",
+                "byte 10: `vd` is not base64url: Invalid symbol 42, offset 0.",
             ),
             (
                 r#"[{"x_":1}]"#,
