@@ -163,6 +163,11 @@ async fn called_times(lab: &mut Lab, times: String) -> StepResult {
     let expected = expected_call(lab)?;
     let actual = cloud(lab)?.count_calls(&expected);
     let times: usize = times.parse().unwrap_or(usize::MAX);
+    if let (0, Err(closest)) = (actual, cloud(lab)?.find_call(&expected))
+        && times > 0
+    {
+        return lab.fail(not_called(CALLED, &closest));
+    }
     lab.expect(actual == times, || {
         Mismatch::between("the number of such calls is another one", times, actual)
     })
@@ -170,7 +175,7 @@ async fn called_times(lab: &mut Lab, times: String) -> StepResult {
 
 catalogue! {
     sentence: "the nRF Cloud API should not have been called with",
-    does: "Holds when no such call is there and none comes for 2 s, or for as long as ``For `…` `` in front of it says.",
+    does: "Holds when no such call is there and none comes for 2 s, or for as long as ``For `…` `` in front of it says. A query or a body that the code block does not name is any.",
     example: "Then for `10 seconds` the nRF Cloud API should not have been called with\n\n```\nPOST /v1/fota-jobs HTTP/1.1\n```",
     block: BlockNeed::Http,
     waiting: Waiting::Window(DEFAULT_WINDOW),
@@ -179,13 +184,10 @@ catalogue! {
 }
 #[then(regex = r"^the nRF Cloud API should not have been called with$")]
 async fn not_called_with(lab: &mut Lab) -> StepResult {
-    let mut unexpected = expected_call(lab)?;
-    if unexpected.body.as_deref() == Some("") {
-        unexpected.body = None;
-    }
-    match cloud(lab)?.find_call(&unexpected) {
-        Err(_) => Ok(()),
-        Ok(call) => lab.fail(Mismatch::between(
+    let unexpected = expected_call(lab)?;
+    match cloud(lab)?.find_any_call(&unexpected) {
+        None => Ok(()),
+        Some(call) => lab.fail(Mismatch::between(
             "a call was made that should not have been",
             Value::Null,
             json!(format!("{} {}", call.method, call.target)),
