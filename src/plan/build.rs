@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::{Map, Value};
 
 use super::{
-    FileDiagnostic, Group, Plan, PlannedFeature, PlannedScenario, Role, Selection, bind, groups,
-    in_reading_order,
+    FileDiagnostic, Group, Offered, Plan, PlannedFeature, PlannedScenario, Role, Selection, bind,
+    groups, in_reading_order,
     planned::{bring_earlier, bring_needed, uses_of},
     variables::Known,
 };
@@ -36,6 +36,7 @@ pub fn plan(
         .collect();
     let documents: Vec<Arc<Document>> = documents.into_iter().map(Arc::new).collect();
     let mut planned = Vec::new();
+    let mut offered = Vec::new();
     for group in members {
         planned.push(plan_group(
             &group,
@@ -45,11 +46,12 @@ pub fn plan(
             selection,
             set,
             &mut problems,
+            &mut offered,
         ));
     }
     if problems.is_empty() {
         let groups = planned.into_iter().flatten().collect();
-        Ok(Plan { groups })
+        Ok(Plan { groups, offered })
     } else {
         in_reading_order(&mut problems);
         Err(problems)
@@ -65,6 +67,7 @@ fn plan_group(
     selection: &Selection,
     set: &Map<String, Value>,
     problems: &mut Vec<FileDiagnostic>,
+    offered: &mut Vec<Offered>,
 ) -> Vec<Group> {
     let joined = members.len() > 1;
     check_clocks(members, documents, problems);
@@ -98,6 +101,14 @@ fn plan_group(
     if joined {
         bring_needed(&mut features);
         groups.push(group_of(features));
+    }
+    for feature in groups.iter().flat_map(|it| &it.features) {
+        offered.extend(feature.scenarios.iter().map(|it| Offered {
+            path: feature.document.path.clone(),
+            line: it.line,
+            title: it.title.clone(),
+            tags: it.tags.clone(),
+        }));
     }
     groups.retain(|group| {
         group.features.iter().any(|feature| {
@@ -310,18 +321,26 @@ impl Binder<'_> {
         known.unbind_row(&values, &before);
         let row_span = row.row.as_ref().map_or(row.span, |(span, _)| *span);
         let row_line = row_span.position(source).line;
-        let own_lines = scenario.span.position(source).line
-            ..Span::new(end.end, end.end).position(source).line + 1;
+        // The body of an outline and the head of its table mean all rows, a row means itself.
+        let rows: Vec<usize> = scenario
+            .examples
+            .iter()
+            .filter_map(|it| it.table.as_ref())
+            .flat_map(|it| it.rows.iter().skip(1))
+            .map(|it| it.span.position(source).line)
+            .collect();
+        let first = scenario.span.position(source).line;
+        let last = Span::new(end.end, end.end).position(source).line;
+        let last = rows.iter().copied().fold(last, usize::max);
+        let has =
+            |line| line == row_line || ((first..=last).contains(&line) && !rows.contains(&line));
         let tags: Vec<String> = tags
             .iter()
             .map(|it| it.value.clone())
             .chain(row.tags.iter().cloned())
             .collect();
-        let asked = |lines| {
-            self.selection
-                .takes(&self.document.path, lines, &row.title, &tags)
-        };
-        let selected = asked(own_lines) || (row.row.is_some() && asked(row_line..row_line + 1));
+        let path = &self.document.path;
+        let selected = self.selection.takes(path, has, &row.title, &tags);
         self.scenarios.push(PlannedScenario {
             id: String::new(),
             title: row.title.clone(),
