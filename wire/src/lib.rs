@@ -5,5 +5,6 @@
 //!   streams on tokio's paused clock. Everything that speaks HTTP or websocket in this workspace
 //!   gets its connections here, so that a whole run can move from one world to the other.
 
+#[cfg(feature = "dtls")]
 pub mod dtls;
 pub mod net;
