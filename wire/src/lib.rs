@@ -9,6 +9,7 @@
 //! - [`image`] the firmware format that simulated devices understand.
 
 pub mod coap;
+#[cfg(feature = "dtls")]
 pub mod dtls;
 pub mod image;
 pub mod lwm2m;

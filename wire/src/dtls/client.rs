@@ -5,23 +5,10 @@ use std::{collections::VecDeque, fmt, net::SocketAddr, time::Duration};
 use bytes::Bytes;
 
 use super::{
-    End, Failure, Output, PskOptions, PskSession, Randomness, SecureSession,
-    psk::mixed,
+    ClientEvent, End, Failure, Output, PskOptions, PskSession, Randomness, SecureSession,
+    config::mixed,
     record::{self, Record},
 };
-
-/// What a [`Client`] tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClientEvent {
-    /// The handshake is complete.
-    Established,
-    /// The server sent this.
-    Data(Bytes),
-    /// The session is over.
-    Closed(End),
-    /// The handshake failed.
-    Failed(Failure),
-}
 
 /// One end of one association, with the server at one address. No socket, no clock.
 pub struct Client {

@@ -26,6 +26,8 @@
 //!   makes the peer start again. Established sessions ignore such records.
 
 mod client;
+mod config;
+mod event;
 mod key_log;
 pub mod limits;
 mod psk;
@@ -35,8 +37,10 @@ mod session;
 mod table;
 mod time;
 
-pub use client::{Client, ClientEvent};
+pub use client::Client;
+pub use config::{PskLookup, PskOptions, Randomness};
+pub use event::{ClientEvent, End, ServerEvent};
 pub use key_log::KeyLog;
-pub use psk::{PskLookup, PskOptions, PskSession, Randomness};
-pub use server::{End, Server, ServerEvent, ServerOptions, ServerStatistics};
+pub use psk::PskSession;
+pub use server::{Server, ServerOptions, ServerStatistics};
 pub use session::{Failure, Output, SecureSession};

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, fmt, net::SocketAddr, time::Duration};
 use bytes::Bytes;
 
 use super::{
-    Failure, Output, PskLookup, PskOptions, SecureSession,
+    End, Failure, Output, PskLookup, PskOptions, SecureSession, ServerEvent,
     limits::{HALF_OPEN_SESSIONS, SESSION_IDLE, SESSIONS, TIMEOUTS_PER_CALL},
     psk::PskAcceptor,
     record::{self, Record},
@@ -34,57 +34,6 @@ impl Default for ServerOptions {
             session_idle: SESSION_IDLE,
         }
     }
-}
-
-/// What a [`Server`] tells.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ServerEvent {
-    /// A handshake is complete.
-    Established {
-        /// The address that stands for the session.
-        peer: SocketAddr,
-        /// The PSK identity that the peer proved to have.
-        identity: Bytes,
-        /// There was an older session, which is gone: the peer lost it (contract 2.9).
-        replaced: bool,
-    },
-    /// A peer sent this.
-    Data {
-        /// Whose session it came over.
-        peer: SocketAddr,
-        /// The plaintext.
-        bytes: Bytes,
-    },
-    /// A session is over.
-    Closed {
-        /// Whose it was.
-        peer: SocketAddr,
-        /// Why.
-        end: End,
-    },
-    /// A handshake failed whose peer is really there. Handshakes of addresses that may be forged
-    /// end without a word.
-    Failed {
-        /// Whose it was.
-        peer: SocketAddr,
-        /// Why; the peer was told less.
-        reason: Failure,
-    },
-}
-
-/// Why a session is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum End {
-    /// The peer sent `close_notify`.
-    Peer,
-    /// This end closed it.
-    Local,
-    /// Nothing was heard of the peer for too long.
-    Idle,
-    /// There were too many sessions, and this one was idle longest.
-    Evicted,
-    /// It broke.
-    Failed(Failure),
 }
 
 /// What a [`Server`] has counted.
@@ -192,7 +141,7 @@ impl Server {
         }
         for _ in 0..TIMEOUTS_PER_CALL {
             match self.table.longest_idle() {
-                Some((since, peer)) if since + self.options.session_idle <= now => {
+                Some((since, peer)) if since.saturating_add(self.options.session_idle) <= now => {
                     self.end_session(now, peer, End::Idle);
                 }
                 _ => break,
