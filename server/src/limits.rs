@@ -129,8 +129,10 @@ pub(crate) const AFTER_REGISTER: Duration = Duration::from_millis(50);
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 /// Observations held with one device.
 pub(crate) const MAX_OBSERVATIONS: usize = 32;
-/// How long `POST .../operations` waits for the device.
-pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long `POST .../operations` waits for the device, unless it says so itself.
+pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_secs(25);
+/// The longest it may ask for.
+pub(crate) const MAX_OPERATION_TIMEOUT: Duration = Duration::from_secs(600);
 /// Open `GET /events` at once.
 pub(crate) const MAX_EVENT_LISTENERS: usize = 64;
 /// Events that may wait for one listener; one more and it is dropped.

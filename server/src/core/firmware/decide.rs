@@ -256,6 +256,10 @@ impl Update {
                 self.installs(now, "the device installs by itself");
                 true
             }
+            0 | 1 if self.too_large() => {
+                self.fail(now, "the image is too large for the device: 4.13");
+                false
+            }
             1 if push => {
                 // No one sends any more, so it will never be whole.
                 self.again(now, "the package was not taken whole")
@@ -275,10 +279,6 @@ impl Update {
                     self.fail(now, &format!("the package URI was refused with {said}"));
                     false
                 }
-                Some((Ask::Package, Code::REQUEST_ENTITY_TOO_LARGE)) => {
-                    self.fail(now, "the image is too large for the device: 4.13");
-                    false
-                }
                 _ if push => self.again(now, "the package was not taken"),
                 _ if self.tally.under_way => self.again(now, "the device forgot the download"),
                 _ => {
@@ -288,6 +288,11 @@ impl Update {
                 }
             },
         }
+    }
+
+    fn too_large(&self) -> bool {
+        let refusal = self.knows.refusal;
+        refusal == Some((Ask::Package, Code::REQUEST_ENTITY_TOO_LARGE))
     }
 
     fn downloaded(&mut self, now: UnixMillis) -> bool {
