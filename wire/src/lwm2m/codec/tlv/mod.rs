@@ -4,16 +4,18 @@
 //! bytes, three bits a length below 8), the id, the length, the value. Integers are 1, 2, 4 or 8
 //! bytes, floats 4 or 8, all big endian.
 
-use bytes::Bytes;
+mod value;
 
-use super::{At, DecodeError, EncodeError, Errors, utf8};
+use value::{bytes_of, value_of};
+
+use super::{At, DecodeError, EncodeError, Errors};
 use crate::lwm2m::definition::Definitions;
 use crate::lwm2m::error::Problem;
 use crate::lwm2m::format::ContentFormat;
 use crate::lwm2m::limits;
 use crate::lwm2m::node::{Instance, Resource, Tree};
 use crate::lwm2m::path::Path;
-use crate::lwm2m::value::{Kind, ObjectLink, Value};
+use crate::lwm2m::value::Kind;
 
 const ERRORS: Errors = Errors(ContentFormat::Tlv);
 
@@ -129,8 +131,8 @@ impl Decoder<'_> {
                 What::Resource | What::ResourceInstance => {
                     self.once(path, start)?;
                     let kind = self.definitions.kind(path).unwrap_or(Kind::Opaque);
-                    let value =
-                        value_of(inside, kind).map_err(|why| ERRORS.value(At::Node(path), why))?;
+                    let value = value_of(inside.bytes, kind)
+                        .map_err(|why| ERRORS.value(At::Node(path), why))?;
                     self.tree.set(path, value);
                 }
             }
@@ -160,7 +162,7 @@ impl Decoder<'_> {
             return Err(ERRORS.syntax(At::Byte(start), format!("{what} cannot be in {parent}")));
         }
         let path = parent.child(id).ok_or_else(|| {
-            ERRORS.new(
+            ERRORS.problem(
                 At::Byte(start),
                 Problem::Path("65535 is reserved and names nothing".into()),
             )
@@ -168,7 +170,7 @@ impl Decoder<'_> {
         if path.starts_with(&self.base) || self.base.starts_with(&path) {
             return Ok(path);
         }
-        Err(ERRORS.new(
+        Err(ERRORS.problem(
             At::Byte(start),
             Problem::Outside {
                 found: path,
@@ -181,7 +183,7 @@ impl Decoder<'_> {
         let there =
             self.tree.contains(path) && path != self.base || self.tree.value(path).is_some();
         if there {
-            return Err(ERRORS.new(At::Byte(start), Problem::Twice(path)));
+            return Err(ERRORS.problem(At::Byte(start), Problem::Twice(path)));
         }
         Ok(())
     }
@@ -225,7 +227,7 @@ impl<'a> Cursor<'a> {
                 needed: length,
                 left: self.bytes.len(),
             };
-            return Err(ERRORS.new(At::Byte(self.at), problem));
+            return Err(ERRORS.problem(At::Byte(self.at), problem));
         };
         let inside = Cursor {
             bytes: taken,
@@ -234,90 +236,6 @@ impl<'a> Cursor<'a> {
         self.bytes = rest;
         self.at += length;
         Ok(inside)
-    }
-}
-
-fn value_of(inside: Cursor<'_>, kind: Kind) -> Result<Value, String> {
-    let bytes = inside.bytes;
-    let wrong = |sizes: &str| format!("{} bytes are no {kind} ({sizes})", bytes.len());
-    let signed = || match *bytes {
-        [a] => Ok(i64::from(a as i8)),
-        [a, b] => Ok(i64::from(i16::from_be_bytes([a, b]))),
-        [a, b, c, d] => Ok(i64::from(i32::from_be_bytes([a, b, c, d]))),
-        [a, b, c, d, e, f, g, h] => Ok(i64::from_be_bytes([a, b, c, d, e, f, g, h])),
-        _ => Err(wrong("1, 2, 4 or 8")),
-    };
-    let text = || utf8(ERRORS, At::Byte, bytes).map_err(|error| error.problem.to_string());
-    match kind {
-        Kind::String => text().map(Value::String),
-        Kind::CoreLink => text().map(Value::CoreLink),
-        Kind::Integer => signed().map(Value::Integer),
-        Kind::Time => signed().map(Value::Time),
-        Kind::Unsigned if matches!(bytes.len(), 1 | 2 | 4 | 8) => Ok(Value::Unsigned(
-            bytes
-                .iter()
-                .fold(0, |number, byte| (number << 8) | u64::from(*byte)),
-        )),
-        Kind::Unsigned => Err(wrong("1, 2, 4 or 8")),
-        Kind::Float => match *bytes {
-            [a, b, c, d] => Ok(Value::Float(f64::from(f32::from_be_bytes([a, b, c, d])))),
-            [a, b, c, d, e, f, g, h] => {
-                Ok(Value::Float(f64::from_be_bytes([a, b, c, d, e, f, g, h])))
-            }
-            _ => Err(wrong("4 or 8")),
-        },
-        Kind::Boolean => match *bytes {
-            [truth @ 0..=1] => Ok(Value::Boolean(truth == 1)),
-            _ => Err("a boolean is one byte, 0 or 1".to_owned()),
-        },
-        Kind::Opaque => Ok(Value::Opaque(Bytes::copy_from_slice(bytes))),
-        Kind::ObjectLink => match *bytes {
-            [a, b, c, d] => Ok(Value::ObjectLink(ObjectLink {
-                object: u16::from_be_bytes([a, b]),
-                instance: u16::from_be_bytes([c, d]),
-            })),
-            _ => Err(wrong("4")),
-        },
-    }
-}
-
-fn bytes_of(value: &Value) -> Vec<u8> {
-    match value {
-        Value::String(text) | Value::CoreLink(text) => text.as_bytes().to_vec(),
-        Value::Integer(number) | Value::Time(number) => {
-            let bytes = number.to_be_bytes();
-            let fits = |bits: u32| number << bits >> bits == *number;
-            bytes[if fits(56) {
-                7
-            } else if fits(48) {
-                6
-            } else if fits(32) {
-                4
-            } else {
-                0
-            }..]
-                .to_vec()
-        }
-        Value::Unsigned(number) => {
-            let bytes = number.to_be_bytes();
-            bytes[match *number {
-                0..=0xff => 7,
-                0..=0xffff => 6,
-                0..=0xffff_ffff => 4,
-                _ => 0,
-            }..]
-                .to_vec()
-        }
-        #[expect(clippy::float_cmp, reason = "whether nothing at all is lost")]
-        Value::Float(number) if f64::from(*number as f32) == *number => {
-            (*number as f32).to_be_bytes().to_vec()
-        }
-        Value::Float(number) => number.to_be_bytes().to_vec(),
-        Value::Boolean(truth) => vec![u8::from(*truth)],
-        Value::Opaque(bytes) => bytes.to_vec(),
-        Value::ObjectLink(link) => {
-            [link.object.to_be_bytes(), link.instance.to_be_bytes()].concat()
-        }
     }
 }
 
