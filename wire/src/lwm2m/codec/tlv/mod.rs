@@ -4,8 +4,10 @@
 //! bytes, three bits a length below 8), the id, the length, the value. Integers are 1, 2, 4 or 8
 //! bytes, floats 4 or 8, all big endian.
 
+mod entry;
 mod value;
 
+use entry::{Cursor, What, put};
 use value::{bytes_of, value_of};
 
 use super::{At, DecodeError, EncodeError, Errors};
@@ -18,15 +20,6 @@ use crate::lwm2m::path::Path;
 use crate::lwm2m::value::Kind;
 
 const ERRORS: Errors = Errors(ContentFormat::Tlv);
-
-/// What an entry is, as in the two highest bits of its type.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum What {
-    ObjectInstance = 0b00,
-    ResourceInstance = 0b01,
-    MultipleResource = 0b10,
-    Resource = 0b11,
-}
 
 /// An object as instances, an instance as resources, a resource as itself. A resource instance is
 /// written inside its resource.
@@ -79,13 +72,7 @@ pub fn decode(base: Path, payload: &[u8], definitions: &Definitions) -> Result<T
     if base.depth() < 3 {
         decoder.tree.touch(base);
     }
-    decoder.entries(
-        Cursor {
-            bytes: payload,
-            at: 0,
-        },
-        base.prefix(base.depth().min(2)),
-    )?;
+    decoder.entries(Cursor::new(payload), base.prefix(base.depth().min(2)))?;
     if base.depth() >= 3 && !decoder.tree.contains(base) {
         return Err(ERRORS.syntax(
             At::Byte(payload.len()),
@@ -189,56 +176,6 @@ impl Decoder<'_> {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Cursor<'a> {
-    bytes: &'a [u8],
-    /// Bytes from the start of the payload.
-    at: usize,
-}
-
-impl<'a> Cursor<'a> {
-    fn entry(&mut self) -> Result<(What, u16, Cursor<'a>), DecodeError> {
-        let first = self.number(1)?;
-        let what = match first >> 6 {
-            0b00 => What::ObjectInstance,
-            0b01 => What::ResourceInstance,
-            0b10 => What::MultipleResource,
-            _ => What::Resource,
-        };
-        let id = self.number(if first & 0b10_0000 == 0 { 1 } else { 2 })?;
-        let length = match (first >> 3) & 0b11 {
-            0 => first & 0b111,
-            width => self.number(width as usize)?,
-        };
-        let inside = self.take(length as usize)?;
-        Ok((what, id as u16, inside))
-    }
-
-    fn number(&mut self, width: usize) -> Result<u32, DecodeError> {
-        let bytes = self.take(width)?.bytes;
-        Ok(bytes
-            .iter()
-            .fold(0, |number, byte| (number << 8) | u32::from(*byte)))
-    }
-
-    fn take(&mut self, length: usize) -> Result<Cursor<'a>, DecodeError> {
-        let Some((taken, rest)) = self.bytes.split_at_checked(length) else {
-            let problem = Problem::CutOff {
-                needed: length,
-                left: self.bytes.len(),
-            };
-            return Err(ERRORS.problem(At::Byte(self.at), problem));
-        };
-        let inside = Cursor {
-            bytes: taken,
-            at: self.at,
-        };
-        self.bytes = rest;
-        self.at += length;
-        Ok(inside)
-    }
-}
-
 fn put_instance(out: &mut Vec<u8>, path: Path, resources: &Instance) -> Result<(), EncodeError> {
     resources
         .iter()
@@ -267,31 +204,6 @@ fn put_resource(
             put(out, path, What::MultipleResource, id, &inside)
         }
     }
-}
-
-fn put(
-    out: &mut Vec<u8>,
-    path: Path,
-    what: What,
-    id: u16,
-    inside: &[u8],
-) -> Result<(), EncodeError> {
-    let length = u32::try_from(inside.len())
-        .ok()
-        .filter(|_| inside.len() <= limits::VALUE_LENGTH);
-    let length = length.ok_or_else(|| ERRORS.encode(path, "more than 24 bits of length"))?;
-    let (width, low) = match length {
-        0..=7 => (0_u8, length as u8),
-        8..=0xff => (1, 0),
-        0x100..=0xffff => (2, 0),
-        _ => (3, 0),
-    };
-    let wide_id = id > 0xff;
-    out.push((what as u8) << 6 | u8::from(wide_id) << 5 | width << 3 | low);
-    out.extend_from_slice(&id.to_be_bytes()[usize::from(!wide_id)..]);
-    out.extend_from_slice(&length.to_be_bytes()[4 - usize::from(width)..]);
-    out.extend_from_slice(inside);
-    Ok(())
 }
 
 #[cfg(test)]
