@@ -190,29 +190,52 @@ fn due_devices(
     now: UnixMillis,
     interval: UnixMillis,
 ) -> (BTreeMap<String, Vec<String>>, Option<UnixMillis>) {
-    let mut watched = server.live.devices(now);
+    let mut watched: BTreeMap<String, UnixMillis> = BTreeMap::new();
     let mut state = server.state();
-    watched.extend(state.updates.awaited_devices().map(str::to_owned));
+    for (device, young) in state.updates.awaited_devices(now) {
+        let settled = if young {
+            interval
+        } else {
+            millis(limits::SETTLED_INTERVAL)
+        };
+        watched.insert(device.to_owned(), settled.max(interval));
+    }
+    watched.extend(
+        server
+            .live
+            .devices(now)
+            .into_iter()
+            .map(|device| (device, interval)),
+    );
+    // When each device is due, and which accounts are called anyway.
+    let mut calls: Vec<(String, String, UnixMillis, UnixMillis)> = Vec::new();
+    for (id, interval) in watched {
+        let Some(device) = state.registry.device(&id) else {
+            continue;
+        };
+        if let Some(account) = device.identity.account.clone() {
+            let asked = device.shadow_asked;
+            let at = asked.map_or(now, |asked| asked.saturating_add(interval));
+            calls.push((id, account, at, interval));
+        }
+    }
+    let called: BTreeSet<String> = calls
+        .iter()
+        .filter(|(_, _, at, _)| *at <= now)
+        .map(|(_, account, _, _)| account.clone())
+        .collect();
     let mut due: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut next: Option<UnixMillis> = None;
-    for id in watched {
-        let Some(device) = state.registry.device_mut(&id) else {
-            continue;
-        };
-        let Some(account) = device.identity.account.clone() else {
-            continue;
-        };
-        let at = device
-            .shadow_asked
-            .map_or(now, |asked| asked.saturating_add(interval));
-        let again = if at <= now {
-            device.shadow_asked = Some(now);
+    for (id, account, mut at, interval) in calls {
+        // One that is due soon comes along, so that an account's devices end up in one call.
+        if at <= now.saturating_add(interval / 2) && called.contains(&account) {
+            if let Some(device) = state.registry.device_mut(&id) {
+                device.shadow_asked = Some(now);
+            }
             due.entry(account).or_default().push(id);
-            now.saturating_add(interval)
-        } else {
-            at
-        };
-        next = Some(next.map_or(again, |it| it.min(again)));
+            at = now.saturating_add(interval);
+        }
+        next = Some(next.map_or(at, |it| it.min(at)));
     }
     (due, next)
 }

@@ -69,7 +69,7 @@ pub async fn start(
         head: limits::HEAD_TIMEOUT,
         ..Limits::default()
     };
-    server.spawn(serve(listener, service, limits));
+    server.spawn(serve(Box::new(api::NeverBare(listener)), service, limits));
     server.spawn(driver::keep_updates_going(Arc::clone(&server)));
     server.spawn(driver::keep_shadows_fresh(Arc::clone(&server)));
     Ok(Running {

@@ -38,7 +38,7 @@ pub(super) fn check(arguments: &Arguments, when: When) -> Result<Exit, Failure> 
     }
     let mut set = Map::new();
     for text in &arguments.set {
-        let (name, value) = super::run::variable(text).map_err(Failure::usage)?;
+        let (name, value) = super::settings::variable(text).map_err(Failure::usage)?;
         set.insert(name, value);
     }
     let files::Collected {
@@ -64,10 +64,14 @@ pub(super) fn check(arguments: &Arguments, when: When) -> Result<Exit, Failure> 
     out.write_all(text.as_bytes())
         .map_err(|error| Failure::environment(error.to_string()))?;
     if diagnostics.is_empty() {
-        eprintln!("{count} files, no mistake");
+        eprintln!("{}, no mistake", diagnostics::count(count, "file"));
         return Ok(Exit::Held);
     }
-    eprintln!("{count} files, {} mistakes", diagnostics.len());
+    let files = diagnostics::count(count, "file");
+    eprintln!(
+        "{files}, {}",
+        diagnostics::count(diagnostics.len(), "mistake")
+    );
     Ok(Exit::Scenario)
 }
 

@@ -6,9 +6,12 @@ mod diagnostics;
 mod files;
 mod init;
 mod paint;
+mod places;
+mod reach;
 mod run;
 #[cfg(feature = "embedded")]
 mod serve;
+mod settings;
 mod steps;
 
 use std::process::ExitCode;

@@ -75,6 +75,27 @@ impl Known {
         }
     }
 
+    /// Takes the values of an example row; they are known in its scenario only.
+    pub(super) fn bind_row(&mut self, row: &Map<String, Value>) {
+        for (name, value) in row {
+            self.binding.insert(name.clone(), value.clone());
+            self.names.insert(name.clone());
+        }
+    }
+
+    /// Forgets the values of an example row again; what they hid is as it was `before`.
+    pub(super) fn unbind_row(&mut self, row: &Map<String, Value>, before: &Self) {
+        for name in row.keys() {
+            match before.binding.get(name) {
+                Some(value) => drop(self.binding.insert(name.clone(), value.clone())),
+                None => drop(self.binding.shift_remove(name)),
+            }
+            if !before.names.contains(name) {
+                self.names.remove(name);
+            }
+        }
+    }
+
     /// Whether a step may use this name here.
     #[must_use]
     pub(super) fn has(&self, name: &str) -> bool {
@@ -90,6 +111,22 @@ impl Known {
             self.names.insert(name);
         }
         self.open |= definition.entry.is_none();
+    }
+
+    /// Takes whatever a sentence that is not understood could have stored: its mistake is reported,
+    /// what follows from it is not another one.
+    pub(super) fn assume(&mut self, sentence: &str) {
+        let is_name = |it: &&str| {
+            let mut chars = it.chars();
+            chars
+                .next()
+                .is_some_and(|it| it.is_ascii_alphabetic() || it == '_')
+                && chars.all(|it| it.is_ascii_alphanumeric() || it == '_')
+        };
+        for name in sentence.split('`').skip(1).step_by(2).filter(is_name) {
+            self.names.insert(name.to_owned());
+            self.names.insert(format!("{name}_deviceId"));
+        }
     }
 
     /// Values for binding, with stand-ins for names that have none.

@@ -1,11 +1,6 @@
 //! One step: its values put in, its attempts, its waits.
 
-use std::{
-    cell::RefCell,
-    panic::{self, AssertUnwindSafe},
-    sync::{Arc, Once},
-    time::Duration,
-};
+use std::{panic::AssertUnwindSafe, time::Duration};
 
 use cucumber::step::Context;
 use futures_util::FutureExt as _;
@@ -17,14 +12,13 @@ use tokio::{
 use super::{
     Attempt, Lab, Mismatch, StepRecord, Verdict,
     lab::AttemptBlock,
+    panics::{self, InStep, panic_message},
     record::{AttemptRecord, MAX_ATTEMPTS_KEPT},
+    schedule::Schedule,
 };
 use crate::{
-    plan::{BoundStep, Budget, Captures, LimitKind, Waiting, is_json, time_limit},
-    scenario::{
-        ast::{Document, StepKind},
-        parse_duration, placeholder,
-    },
+    plan::{BoundStep, Captures, LimitKind, is_json, time_limit},
+    scenario::{ast::Document, parse_duration, placeholder},
 };
 
 /// The limit of one attempt where front matter says nothing.
@@ -38,17 +32,6 @@ pub(super) struct Conditions<'a> {
     pub timeout: Duration,
     pub patience: f64,
     pub cancelled: watch::Receiver<bool>,
-}
-
-/// How one step is to be tried.
-enum Schedule {
-    Once,
-    /// Until it holds or the waits are used up.
-    Retry(Vec<Duration>),
-    /// Until it holds or the time is over.
-    Within(Duration, Budget),
-    /// It has to hold for the whole time.
-    Hold(Duration),
 }
 
 /// How one attempt ended.
@@ -122,8 +105,9 @@ fn prepare(
     conditions: &Conditions<'_>,
 ) -> Result<Prepared, Mismatch> {
     let now = lab.now();
+    let context = lab.placeholder_context();
     let replace = |text: &str, json: bool| {
-        placeholder::replace(text, json, lab.variables(), now)
+        placeholder::replace(text, json, &context, now)
             .map(|it| it.text)
             .map_err(|error| Mismatch::new(error.to_string()))
     };
@@ -171,7 +155,10 @@ async fn attempts(
     conditions: &mut Conditions<'_>,
     record: &mut StepRecord,
 ) {
-    let schedule = schedule(lab, bound, prepared, conditions.patience);
+    let Prepared {
+        captures, limit, ..
+    } = prepared;
+    let schedule = Schedule::of(bound, captures, *limit, lab.retrying, conditions.patience);
     let entry = bound.definition.entry;
     let wakes = entry.is_some_and(|it| it.wakes);
     let own_time = entry.is_some_and(|it| it.own_time);
@@ -270,71 +257,6 @@ fn conclude(lab: &mut Lab, record: &mut StepRecord, held: bool) {
     }
 }
 
-impl Schedule {
-    fn time(&self) -> Duration {
-        match self {
-            Self::Once => Duration::ZERO,
-            Self::Retry(waits) => waits.iter().sum(),
-            Self::Within(time, _) | Self::Hold(time) => *time,
-        }
-    }
-
-    fn waits(&self) -> Box<dyn Iterator<Item = Duration>> {
-        match self {
-            Self::Once => Box::new(std::iter::empty()),
-            Self::Retry(waits) => Box::new(waits.clone().into_iter()),
-            Self::Within(time, budget) => {
-                let (mut left, budget) = (*time, *budget);
-                let mut nth = 0;
-                Box::new(std::iter::from_fn(move || {
-                    let wait = budget.doubled(nth).min(left);
-                    nth = nth.saturating_add(1).min(31);
-                    left = left.checked_sub(wait)?;
-                    (!wait.is_zero()).then_some(wait)
-                }))
-            }
-            Self::Hold(time) => Box::new(std::iter::once(*time)),
-        }
-    }
-}
-
-fn schedule(lab: &Lab, bound: &BoundStep, prepared: &Prepared, patience: f64) -> Schedule {
-    let waiting = bound
-        .definition
-        .entry
-        .map_or(Waiting::WhenSoon(Budget::REST), |it| it.waiting);
-    let soon = bound.step.kind == StepKind::Soon;
-    // ``after N retries`` and `retrying N times`, said by the sentence itself.
-    let said: Option<u32> = prepared
-        .captures
-        .iter()
-        .find(|(name, text)| name.as_deref() == Some("retries") && !text.is_empty())
-        .and_then(|(_, text)| text.parse().ok());
-    let with_said = |budget: Budget| {
-        said.or(lab.retrying.filter(|_| is_rest(waiting)))
-            .map_or(budget, |it| budget.with_retries(it))
-    };
-    let scaled =
-        |budget: Budget| Schedule::Retry(budget.delays().map(|it| it.mul_f64(patience)).collect());
-    match (waiting, prepared.limit) {
-        (Waiting::Window(_), Some((_, time))) => Schedule::Hold(time),
-        (Waiting::Window(time), None) => Schedule::Hold(time.mul_f64(patience)),
-        (Waiting::Always(budget) | Waiting::WhenSoon(budget), Some((_, time))) => {
-            Schedule::Within(time, budget)
-        }
-        (Waiting::Always(budget), None) => scaled(with_said(budget)),
-        (Waiting::WhenSoon(budget), None) if soon || lab.retrying.is_some() && is_rest(waiting) => {
-            scaled(with_said(budget))
-        }
-        (Waiting::WhenSoon(_) | Waiting::Never, _) => Schedule::Once,
-    }
-}
-
-/// `retrying N times` is said by a request and holds for the assertions on its answer.
-fn is_rest(waiting: Waiting) -> bool {
-    waiting == Waiting::WhenSoon(Budget::REST)
-}
-
 async fn attempt(
     lab: &mut Lab,
     bound: &BoundStep,
@@ -368,7 +290,7 @@ async fn attempt(
     tokio::select! {
         ended = limited => match ended {
             Ok(Ok(())) => {
-                PANIC.set(None);
+                panics::forget();
                 Ended::Held
             }
             Ok(Err(panic)) => Ended::Defect(panic_message(&*panic)),
@@ -407,59 +329,4 @@ fn keep(record: &mut StepRecord, attempt: AttemptRecord) {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-thread_local! {
-    /// Where the panic of the step that is running happened; `None` outside of a step.
-    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-/// Keeps the panic hook quiet while a step is polled and remembers where it panicked.
-struct InStep<F>(F);
-
-impl<F: Future + Unpin> Future for InStep<F> {
-    type Output = F::Output;
-
-    fn poll(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<F::Output> {
-        install_hook();
-        PANIC.set(Some(String::new()));
-        let polled = self.0.poll_unpin(context);
-        if polled.is_pending() {
-            PANIC.set(None);
-        }
-        polled
-    }
-}
-
-/// One hook for the process: silent within steps, whose panics become part of the report.
-fn install_hook() {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let usual = Arc::new(panic::take_hook());
-        panic::set_hook(Box::new(move |info| {
-            let within = PANIC.try_with(|it| {
-                let mut it = it.borrow_mut();
-                it.is_some()
-                    .then(|| *it = info.location().map(ToString::to_string))
-            });
-            if !matches!(within, Ok(Some(()))) {
-                usual(info);
-            }
-        }));
-    });
-}
-
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let words = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("(no message)");
-    match PANIC.take() {
-        Some(place) if !place.is_empty() => format!("the step panicked at {place}: {words}"),
-        _ => format!("the step panicked: {words}"),
-    }
 }

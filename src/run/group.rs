@@ -17,7 +17,7 @@ use super::{
 use crate::{
     plan::{Group, PartKey, PlannedFeature, PlannedScenario, Role},
     scenario::ast::ClockChoice,
-    target::{Target, TargetError},
+    target::{DEFAULT_PROFILE, Target, TargetError},
     trace::{Secrets, StepPlace, Trace},
 };
 
@@ -124,6 +124,24 @@ impl GroupRun<'_> {
         Lab::new(self.equipment.clone(), variables, random)
     }
 
+    /// Puts in what belongs to this feature: its profile's variables and its variant's values.
+    fn prepare(&self, lab: &mut Lab, feature: &PlannedFeature) {
+        let named = feature
+            .profile
+            .as_deref()
+            .or(self.settings.profile.as_deref());
+        let profile = self
+            .equipment
+            .target
+            .of_profile(named.unwrap_or(DEFAULT_PROFILE));
+        for (name, value) in profile.into_iter().flatten() {
+            if !self.settings.set.contains_key(name) {
+                lab.give(name, value.clone());
+            }
+        }
+        lab.set_variant(feature.variant.as_ref().map(|(_, values)| values));
+    }
+
     async fn feature(
         &self,
         at: usize,
@@ -140,7 +158,7 @@ impl GroupRun<'_> {
             patience: self.settings.patience,
             cancelled: self.cancelled.clone(),
         };
-        shared.set_variant(feature.variant.as_ref().map(|(_, values)| values));
+        self.prepare(shared, feature);
         let mut scenarios = Vec::new();
         let mut broken = skip.clone();
         for (number, scenario) in feature.scenarios.iter().enumerate() {
@@ -154,7 +172,7 @@ impl GroupRun<'_> {
             };
             let mut own = (!shares).then(|| {
                 let mut lab = self.lab(1 + (at as u64) * 1_000_003 + number as u64);
-                lab.set_variant(feature.variant.as_ref().map(|(_, values)| values));
+                self.prepare(&mut lab, feature);
                 lab
             });
             let lab = own.as_mut().unwrap_or(shared);
@@ -172,6 +190,13 @@ impl GroupRun<'_> {
             path: feature.document.path.display().to_string(),
             title: feature.title.clone(),
             variant: feature.variant.as_ref().map(|(_, values)| values.clone()),
+            covers: feature
+                .document
+                .front_matter
+                .covers
+                .iter()
+                .map(|it| it.value.clone())
+                .collect(),
             clock: match self.clock {
                 ClockChoice::Real => "real",
                 ClockChoice::Virtual => "virtual",
@@ -205,6 +230,7 @@ impl GroupRun<'_> {
             feature,
             scenario: number,
         });
+        lab.set_row(&scenario.row);
         let id: Arc<str> = Arc::from(scenario.id.as_str());
         let mut steps: Vec<StepRecord> = Vec::with_capacity(scenario.steps.len());
         for (nth, bound) in scenario.steps.iter().enumerate() {
@@ -238,6 +264,7 @@ impl GroupRun<'_> {
             title: scenario.title.clone(),
             rule: scenario.rule.clone(),
             tags: scenario.tags.clone(),
+            row: scenario.row.clone(),
             line: scenario.line,
             prerequisite: scenario.role == Role::Prerequisite,
             verdict: verdict_of(steps.iter().map(|it| it.verdict), skip.is_some()),

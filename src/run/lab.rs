@@ -26,6 +26,8 @@ use crate::{
 #[world(init = Self::outside_of_a_run)]
 pub struct Lab {
     variables: Map<String, Value>,
+    /// Values of the example row that is running.
+    row: Map<String, Value>,
     /// Stored by the attempt that is running; counts when it passes.
     pending: Vec<(String, Value)>,
     mismatch: Option<Mismatch>,
@@ -73,6 +75,7 @@ impl Lab {
     pub(crate) fn new(equipment: Equipment, variables: Map<String, Value>, random: StdRng) -> Self {
         Self {
             variables,
+            row: Map::new(),
             pending: Vec::new(),
             mismatch: None,
             notes: Vec::new(),
@@ -235,6 +238,26 @@ impl Lab {
     /// The random numbers of this group; they come from `--seed` and the file's path.
     pub fn random(&mut self) -> &mut StdRng {
         &mut self.random
+    }
+
+    /// Puts an example row's values before all others, for as long as its scenario runs.
+    pub(crate) fn set_row(&mut self, row: &Map<String, Value>) {
+        self.row = row.clone();
+    }
+
+    /// What placeholders see: all variables, and the example row before them.
+    pub(crate) fn placeholder_context(&self) -> std::borrow::Cow<'_, Map<String, Value>> {
+        if self.row.is_empty() {
+            return std::borrow::Cow::Borrowed(&self.variables);
+        }
+        let mut context = self.variables.clone();
+        context.extend(self.row.clone());
+        std::borrow::Cow::Owned(context)
+    }
+
+    /// Gives a variable before the first step.
+    pub(crate) fn give(&mut self, name: &str, value: Value) {
+        self.variables.insert(name.to_owned(), value);
     }
 
     /// Puts the variant's values in, as `variant`.

@@ -5,7 +5,9 @@ pub mod cucumber;
 mod group;
 mod lab;
 mod mismatch;
+mod panics;
 mod record;
+mod schedule;
 
 use std::{
     collections::VecDeque,
@@ -52,8 +54,9 @@ pub struct Settings {
     pub set: Map<String, Value>,
     /// Nothing new is begun after the first failure.
     pub fail_fast: bool,
-    /// Groups that run side by side.
-    pub concurrency: NonZeroUsize,
+    /// Groups that run side by side; by default one for each core, and more in real time, where
+    /// most of it is waiting.
+    pub concurrency: Option<NonZeroUsize>,
     /// What is under test.
     pub target: TargetChoice,
 }
@@ -68,9 +71,23 @@ impl Default for Settings {
             upstream: Mode::InOrder,
             set: Map::new(),
             fail_fast: false,
-            concurrency: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            concurrency: None,
             target: TargetChoice::default(),
         }
+    }
+}
+
+/// Groups for each core in real time.
+const REAL_GROUPS_PER_CORE: usize = 8;
+
+impl Settings {
+    fn side_by_side(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let usual = match self.clock {
+            ClockChoice::Virtual => cores,
+            ClockChoice::Real => cores * REAL_GROUPS_PER_CORE,
+        };
+        self.concurrency.map_or(usual, NonZeroUsize::get)
     }
 }
 
@@ -194,17 +211,12 @@ impl Session {
         let waiting: VecDeque<usize> = (0..self.plan.groups.len()).collect();
         let waiting = Arc::new(Mutex::new(waiting));
         // One mock has one address there: groups that use it go one after the other.
-        let side_by_side = if self.settings.target.is_embedded() {
-            self.settings.concurrency.get()
-        } else if self
-            .plan
-            .groups
-            .iter()
-            .any(|it| uses(it, PartKey::Upstream))
-        {
+        let shared = !self.settings.target.is_embedded();
+        let mut groups = self.plan.groups.iter();
+        let side_by_side = if shared && groups.any(|it| uses(it, PartKey::Upstream)) {
             1
         } else {
-            self.settings.concurrency.get()
+            self.settings.side_by_side()
         };
         for _ in 0..side_by_side.min(self.plan.groups.len()) {
             let (session, waiting, events) =

@@ -73,6 +73,9 @@ pub struct FeatureRecord {
     /// The variant's values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<Map<String, Value>>,
+    /// Rows of a conformance catalogue that it covers.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub covers: Vec<String>,
     /// `real` or `virtual`.
     pub clock: &'static str,
     /// How it ended.
@@ -106,6 +109,9 @@ pub struct ScenarioRecord {
     /// Tags.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// Values of its example row.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub row: Map<String, Value>,
     /// Line of its heading or example row.
     pub line: usize,
     /// It ran only because another one needs it.

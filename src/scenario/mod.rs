@@ -6,7 +6,6 @@ mod diagnostic;
 mod dialect;
 mod duration;
 mod expression;
-mod expression_names;
 mod expressions;
 mod front_matter;
 mod gherkin;

@@ -99,10 +99,15 @@ pub fn replace(
     context: &Map<String, Value>,
     now: UnixMillis,
 ) -> Result<Replaced, PlaceholderError> {
-    let input = Value::Object(context.clone());
     let mut replaced = Replaced::default();
+    let placeholders = find(text, json);
+    if placeholders.is_empty() {
+        text.clone_into(&mut replaced.text);
+        return Ok(replaced);
+    }
+    let input = Value::Object(context.clone());
     let mut done = 0;
-    for placeholder in find(text, json) {
+    for placeholder in placeholders {
         let written = &text[placeholder.expression.clone()];
         let error = |message: String| PlaceholderError {
             expression: written.to_owned(),
@@ -153,7 +158,14 @@ fn evaluate(source: &str, input: &Value, now: UnixMillis) -> Result<Value, Strin
 
 /// Puts `<variant.x>` into an expression: they go first, so that
 /// `${tracker.<variant.network>.id}` works.
-fn with_variants(source: &str, input: &Value, now: UnixMillis) -> Result<String, PlaceholderError> {
+///
+/// # Errors
+/// A variant that has no such value.
+pub fn with_variants(
+    source: &str,
+    input: &Value,
+    now: UnixMillis,
+) -> Result<String, PlaceholderError> {
     if source.starts_with("variant.") || !source.contains("<variant.") {
         return Ok(source.to_owned());
     }

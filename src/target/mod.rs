@@ -26,6 +26,8 @@ use crate::{
     trace::{self, Kind, Lane, Secrets, Trace},
 };
 
+/// The generations of the hello API (design, "Context given to every scenario").
+pub const PROFILES: &[&str] = &["hello-job-executions", "hello-jobs"];
 /// The profile of the hello API for files that name none.
 pub const DEFAULT_PROFILE: &str = "hello-job-executions";
 /// The account of devices that name none.
@@ -61,6 +63,8 @@ impl TargetChoice {
 /// The target as one group sees it.
 pub struct Target {
     variables: Map<String, Value>,
+    /// Variables that belong to a profile, by its name.
+    profiles: Map<String, Value>,
     cloud: Option<Upstream>,
     provisioner: Provisioner,
     /// Accounts made known so far, and their keys.
@@ -106,6 +110,7 @@ impl Target {
     ) -> Result<Self, TargetError> {
         let mut target = Self {
             variables: Map::new(),
+            profiles: Map::new(),
             cloud: None,
             provisioner: Provisioner::None,
             accounts: Mutex::default(),
@@ -131,21 +136,21 @@ impl Target {
                 .insert("MOCKURL".to_owned(), json!(front.url()));
             target.cloud = Some(Upstream { cloud, front });
         }
-        let profile = group.profile.as_deref().or(settings.profile.as_deref());
         match &settings.target {
             TargetChoice::Embedded if uses(group, PartKey::Server) => {
-                target
-                    .embed(network, clock, seed, profile.unwrap_or(DEFAULT_PROFILE))
-                    .await?;
+                target.embed(network, clock, seed).await?;
             }
             TargetChoice::Embedded => {}
             TargetChoice::Profile(file) => {
                 target.variables.extend(file.context.clone());
-                target.provisioner = Provisioner::of_profile(file, profile);
+                target.provisioner = Provisioner::of_profile(file);
                 for secret in &file.secrets {
                     secrets.add("env", secret);
                 }
             }
+        }
+        if let Some(Value::Object(profiles)) = target.variables.shift_remove("PROFILES") {
+            target.profiles = profiles;
         }
         for (name, value) in &target.variables {
             if let (true, Some(text)) = (name.ends_with("TOKEN"), value.as_str()) {
@@ -161,9 +166,8 @@ impl Target {
         network: &Arc<dyn Network>,
         clock: Clock,
         seed: u64,
-        profile: &str,
     ) -> Result<(), TargetError> {
-        let (server, variables) = embedded::start(network, clock, seed, profile).await?;
+        let (server, variables) = embedded::start(network, clock, seed).await?;
         self.provisioner = Provisioner::of_variables(&variables);
         self.variables.extend(variables);
         self._server = Some(server);
@@ -171,13 +175,7 @@ impl Target {
     }
 
     #[cfg(not(feature = "embedded"))]
-    async fn embed(
-        &mut self,
-        _: &Arc<dyn Network>,
-        _: Clock,
-        _: u64,
-        _: &str,
-    ) -> Result<(), TargetError> {
+    async fn embed(&mut self, _: &Arc<dyn Network>, _: Clock, _: u64) -> Result<(), TargetError> {
         Err(TargetError::new(
             "start the embedded server",
             "this build has none; give --target FILE, or build with the feature `embedded`",
@@ -188,6 +186,12 @@ impl Target {
     #[must_use]
     pub const fn variables(&self) -> &Map<String, Value> {
         &self.variables
+    }
+
+    /// The variables of a profile; none where the target makes no difference between profiles.
+    #[must_use]
+    pub fn of_profile(&self, profile: &str) -> Option<&Map<String, Value>> {
+        self.profiles.get(profile).and_then(Value::as_object)
     }
 
     /// The mock of the cloud upstream.

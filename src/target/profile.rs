@@ -86,6 +86,11 @@ impl TargetProfile {
             }
             ("context", Toml::Table(table)) => {
                 for (name, value) in table {
+                    if name == "PROFILES" {
+                        let profiles = self.profiles(value, environment)?;
+                        self.context.insert(name, Value::Object(profiles));
+                        continue;
+                    }
                     let value = self.variable(&name, value, environment)?;
                     self.context.insert(name, value);
                 }
@@ -121,6 +126,33 @@ impl TargetProfile {
             }
         }
         Ok(())
+    }
+
+    /// `[context.PROFILES.NAME]`: the variables that differ between profiles.
+    fn profiles(
+        &mut self,
+        value: Toml,
+        environment: &impl Fn(&str) -> Option<String>,
+    ) -> Result<Map<String, Value>, String> {
+        let Toml::Table(profiles) = value else {
+            return Err("`PROFILES` is a section: [context.PROFILES.NAME]".to_owned());
+        };
+        let mut found = Map::new();
+        for (profile, variables) in profiles {
+            known("profile", &profile, super::PROFILES)?;
+            let Toml::Table(variables) = variables else {
+                return Err(format!(
+                    "`{profile}` is a section: [context.PROFILES.{profile}]"
+                ));
+            };
+            let mut of_profile = Map::new();
+            for (name, value) in variables {
+                let value = self.variable(&name, value, environment)?;
+                of_profile.insert(name, value);
+            }
+            found.insert(profile, Value::Object(of_profile));
+        }
+        Ok(found)
     }
 
     fn variable(

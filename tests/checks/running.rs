@@ -338,3 +338,20 @@ fn the_same_seed_makes_the_same_trace() {
     assert_ne!(first, other);
     assert!(first.lines().count() > 10, "{first}");
 }
+
+#[test]
+fn rows_and_variants_reach_into_expressions() {
+    let text = "---\nvariants:\n  - nw: ltem\n---\n\n# Rows\n\n## Scenario Outline: a row\n\nGiven I store `{\"ltem\": \
+                {\"id\": \"x\"}}` into `tracker`\n\nAnd I store `10` into `base`\n\nThen the variable `tracker` should \
+                be\n\n```json\n{ \"${'ltem'}\": { \"id\": \"${tracker.<variant.nw>.id}\" } }\n```\n\nAnd the variable `base + \
+                ${n}` should be\n\n```json\n\"$number{base + $number(n)}\"\n```\n\n### Examples\n\n| n |\n| - |\n| 1 |\n| 2 |\n\n\
+                ## After the rows\n\nGiven I store `1` into `n`\n\nThen the variable `n` should be\n\n```json\n1\n```\n";
+    let (ran, report) = run("rows", &[("a.feature.md", text)], &[]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let said: Vec<_> = steps(&report)
+        .iter()
+        .filter_map(|it| it["block"].as_str())
+        .collect();
+    assert_eq!(said[1], "11");
+    assert_eq!(said[3], "12");
+}

@@ -1,6 +1,7 @@
 //! The faces of the server, one folder each. A face translates its own JSON to the core and back.
 
 mod admin;
+mod bare;
 mod body;
 pub(crate) mod hello;
 mod problem;
@@ -14,6 +15,7 @@ use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
 use crate::server::Server;
+pub(crate) use bare::NeverBare;
 use hello::Generation;
 use problem::Problem;
 

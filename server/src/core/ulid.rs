@@ -4,23 +4,34 @@ use fotalab_wire::net::UnixMillis;
 
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
+/// How many of the 80 random bits are drawn.
+const DRAWN_BITS: u32 = 79;
+
 /// Draws ULIDs. The same seed and the same times give the same ids.
 #[derive(Debug)]
 pub(crate) struct Ulids {
     state: u64,
+    last: u128,
 }
 
 impl Ulids {
     /// A generator for `seed`.
     pub(crate) fn new(seed: u64) -> Self {
-        Self { state: seed }
+        Self {
+            state: seed,
+            last: 0,
+        }
     }
 
-    /// 26 characters: 48 bits of time, 80 drawn bits.
+    /// 26 characters: 48 bits of time, 80 drawn bits. Later ones sort later, also within one
+    /// millisecond: then the drawn bits are those of the last one, plus one.
     pub(crate) fn draw(&mut self, now: UnixMillis) -> String {
         let time = u128::from(now.unsigned_abs() & 0xFFFF_FFFF_FFFF);
-        let drawn = (u128::from(self.next()) << 64 | u128::from(self.next())) & ((1 << 80) - 1);
-        let value = time << 80 | drawn;
+        // One bit less than there is room for leaves room to count.
+        let drawn =
+            (u128::from(self.next()) << 64 | u128::from(self.next())) & ((1 << DRAWN_BITS) - 1);
+        let value = (time << 80 | drawn).max(self.last + 1);
+        self.last = value;
         (0..26)
             .rev()
             .map(|place| char::from(ALPHABET[usize::from((value >> (5 * place)) as u8 & 31)]))
@@ -52,7 +63,7 @@ mod tests {
         // The time part of the specification's example, 01ARYZ6S41: 1469918176385.
         let (first, second) = (ulids.draw(1_469_918_176_385), ulids.draw(1_469_918_176_385));
         assert_eq!(&first[..10], "01ARYZ6S41");
-        assert_ne!(first, second);
+        assert!(first < second);
         assert!(is_ulid(&first) && is_ulid(&second));
         assert_eq!(Ulids::new(7).draw(1_469_918_176_385), first);
         assert!(!is_ulid("01ARYZ6S41TSV4RRFFQ69G5FAI"), "there is no I");

@@ -2,64 +2,52 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use std::{
-    collections::VecDeque,
-    convert::Infallible,
-    io,
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+mod upstream;
+
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fotalab_server::{Config, Running, start};
-use fotalab_wire::net::{
-    Clock, InMemory, Network, Stream,
-    http::{Limits, send, serve},
-};
-use futures_util::{SinkExt as _, StreamExt as _, stream};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, StreamBody, combinators::BoxBody};
-use hyper::{
-    body::{Frame, Incoming},
-    service::service_fn,
-};
+use fotalab_wire::net::{Clock, InMemory, Network, Stream, http::send};
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::{HeaderMap, Method, Request};
 use serde_json::{Value, json};
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::time::timeout;
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
+pub(crate) use upstream::{Reply, Upstream};
 
-pub const TOKEN: &str = "admin-token";
-pub const DEVICE: &str = "oob-352656108602296";
-pub const FINGERPRINT: &str = "92b.y7i24q";
+pub(crate) const TOKEN: &str = "admin-token";
+pub(crate) const DEVICE: &str = "oob-352656108602296";
+pub(crate) const FINGERPRINT: &str = "92b.y7i24q";
 /// 2023-11-14T22:13:20.000Z
-pub const EPOCH: i64 = 1_700_000_000_000;
-pub const PROTO: &str = "https://github.com/hello-nrfcloud/proto/";
-pub const JOB: &str = "bc631093-7f7c-4c1b-aa63-a68c759bcd5c";
+pub(crate) const EPOCH: i64 = 1_700_000_000_000;
+pub(crate) const PROTO: &str = "https://github.com/hello-nrfcloud/proto/";
+pub(crate) const JOB: &str = "bc631093-7f7c-4c1b-aa63-a68c759bcd5c";
 
 /// A server, its upstream, and the network between them.
-pub struct World {
-    pub network: Arc<dyn Network>,
-    pub upstream: Upstream,
-    pub running: Running,
+pub(crate) struct World {
+    pub(crate) network: Arc<dyn Network>,
+    pub(crate) upstream: Upstream,
+    pub(crate) running: Running,
     base: String,
 }
 
 /// An answer with its parts as a reader would look at them.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl World {
     /// A virtual world with the account `nordic` and one device of it.
-    pub async fn virtually() -> Self {
+    pub(crate) async fn virtually() -> Self {
         let network = Arc::new(InMemory::new());
         Self::new(network, Clock::starting_at(EPOCH), |_| {}).await
     }
 
-    pub async fn new(
+    pub(crate) async fn new(
         network: Arc<dyn Network>,
         clock: Clock,
         adjust: impl FnOnce(&mut Config),
@@ -82,7 +70,7 @@ impl World {
         world
     }
 
-    pub async fn put_account(&self, name: &str, key: &str) {
+    pub(crate) async fn put_account(&self, name: &str, key: &str) {
         let account = json!({"endpoint": self.upstream.endpoint(), "apiKey": key});
         let answer = self
             .admin(Method::PUT, &format!("/accounts/{name}"), &account)
@@ -90,7 +78,7 @@ impl World {
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
 
-    pub async fn put_device(&self, id: &str, fingerprint: &str, account: &str) {
+    pub(crate) async fn put_device(&self, id: &str, fingerprint: &str, account: &str) {
         let device = json!({"fingerprint": fingerprint, "model": "PCA20065", "account": account});
         let answer = self
             .admin(Method::PUT, &format!("/devices/{id}"), &device)
@@ -98,20 +86,20 @@ impl World {
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
 
-    pub async fn admin(&self, method: Method, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn admin(&self, method: Method, path: &str, body: &Value) -> Answer {
         let headers = [("authorization", format!("Bearer {TOKEN}"))];
         self.request(method, &format!("/admin{path}"), &headers, body.to_string())
             .await
     }
 
     /// A request of the first generation's base, the fingerprint added.
-    pub async fn g1(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+    pub(crate) async fn g1(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
         self.hello("/hello/job-executions", method, path, body)
             .await
     }
 
     /// The same of the second.
-    pub async fn g2(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+    pub(crate) async fn g2(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
         self.hello("/hello/jobs", method, path, body).await
     }
 
@@ -127,7 +115,7 @@ impl World {
             .await
     }
 
-    pub async fn request(
+    pub(crate) async fn request(
         &self,
         method: Method,
         path: &str,
@@ -159,7 +147,7 @@ impl World {
     }
 
     /// The list of jobs of a generation, once `matches` holds for it.
-    pub async fn jobs_when(&self, base: &str, matches: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn jobs_when(&self, base: &str, matches: impl Fn(&Value) -> bool) -> Value {
         for _ in 0..200 {
             let path = format!("/device/{DEVICE}/fota/jobs");
             let jobs = self.hello(base, Method::GET, &path, None).await.json();
@@ -171,7 +159,7 @@ impl World {
         panic!("the list of jobs never was as expected");
     }
 
-    pub async fn websocket(&self, base: &str, fingerprint: &str) -> Websocket {
+    pub(crate) async fn websocket(&self, base: &str, fingerprint: &str) -> Websocket {
         let stream = self.connect().await;
         let url = format!(
             "ws://{}{base}/ws?fingerprint={fingerprint}",
@@ -181,7 +169,7 @@ impl World {
         Websocket { socket }
     }
 
-    pub async fn connect(&self) -> Stream {
+    pub(crate) async fn connect(&self) -> Stream {
         let address = self.running.address();
         self.network
             .connect(&address.ip().to_string(), address.port())
@@ -192,11 +180,11 @@ impl World {
 
 impl Answer {
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|why| panic!("{why}: {}", self.text))
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .map(|it| it.to_str().expect("text"))
@@ -205,7 +193,7 @@ impl Answer {
 
     /// Asserts on a problem document: status, title, and the detail if one is expected.
     #[track_caller]
-    pub fn is_problem(&self, status: u16, title: &str, detail: Option<&str>) {
+    pub(crate) fn is_problem(&self, status: u16, title: &str, detail: Option<&str>) {
         let problem = self.json();
         assert_eq!(self.status, status, "{problem}");
         assert_eq!(self.header("content-type"), "application/problem+json");
@@ -222,19 +210,19 @@ impl Answer {
 }
 
 /// A websocket's client end.
-pub struct Websocket {
-    pub socket: WebSocketStream<Stream>,
+pub(crate) struct Websocket {
+    pub(crate) socket: WebSocketStream<Stream>,
 }
 
 impl Websocket {
     /// The next message, within five minutes.
-    pub async fn next(&mut self) -> Value {
+    pub(crate) async fn next(&mut self) -> Value {
         self.next_within(Duration::from_secs(300))
             .await
             .expect("a message")
     }
 
-    pub async fn next_within(&mut self, wait: Duration) -> Option<Value> {
+    pub(crate) async fn next_within(&mut self, wait: Duration) -> Option<Value> {
         loop {
             match timeout(wait, self.socket.next())
                 .await
@@ -250,7 +238,7 @@ impl Websocket {
     }
 
     /// The next message with this context, the ones before it dropped.
-    pub async fn next_of(&mut self, context: &str) -> Value {
+    pub(crate) async fn next_of(&mut self, context: &str) -> Value {
         loop {
             let message = self.next().await;
             if message["@context"] == format!("{PROTO}{context}") {
@@ -259,170 +247,13 @@ impl Websocket {
         }
     }
 
-    pub async fn say(&mut self, text: &str) {
+    pub(crate) async fn say(&mut self, text: &str) {
         self.socket.send(Message::text(text)).await.expect("sent");
     }
 }
 
-/// What the scripted upstream does with a request.
-#[derive(Clone, Debug)]
-pub enum Reply {
-    Json(u16, String),
-    /// The head comes, then the connection breaks.
-    Cut,
-    /// Nothing ever comes.
-    Hang,
-}
-
-/// A request that reached the upstream.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    pub line: String,
-    pub headers: HeaderMap,
-    pub body: String,
-}
-
-/// nRF Cloud, scripted: answers in the order queued, each once; the one marked as kept stays.
-#[derive(Clone)]
-pub struct Upstream {
-    address: SocketAddr,
-    script: Arc<Mutex<Script>>,
-    _task: Arc<Task>,
-}
-
-#[derive(Default)]
-struct Script {
-    queued: Vec<(String, VecDeque<Reply>)>,
-    kept: Vec<(String, Reply)>,
-    seen: Vec<Seen>,
-}
-
-struct Task(JoinHandle<()>);
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-impl Upstream {
-    fn listen(network: &dyn Network) -> Self {
-        let listener = network
-            .listen(SocketAddr::from(([127, 0, 0, 1], 0)))
-            .expect("a port");
-        let address = listener.local_addr();
-        let script = Arc::new(Mutex::new(Script::default()));
-        let service = {
-            let script = Arc::clone(&script);
-            service_fn(move |request| answer(Arc::clone(&script), request))
-        };
-        let task = tokio::spawn(serve(listener, service, Limits::default()));
-        Self {
-            address,
-            script,
-            _task: Arc::new(Task(task)),
-        }
-    }
-
-    pub fn endpoint(&self) -> String {
-        format!("http://{}/api.nrfcloud.com/", self.address)
-    }
-
-    /// Answers the next request with this `METHOD /v1/path[?query]` once.
-    pub fn queue(&self, line: &str, status: u16, body: Value) {
-        self.queue_reply(line, Reply::Json(status, body.to_string()));
-    }
-
-    pub fn queue_reply(&self, line: &str, reply: Reply) {
-        let mut script = self.script.lock().expect("the script");
-        match script.queued.iter_mut().find(|(it, _)| it == line) {
-            Some((_, replies)) => replies.push_back(reply),
-            None => script
-                .queued
-                .push((line.to_owned(), VecDeque::from([reply]))),
-        }
-    }
-
-    /// Answers every request with this line, unless something is queued for it.
-    pub fn keep(&self, line: &str, reply: Reply) {
-        let mut script = self.script.lock().expect("the script");
-        script.kept.retain(|(it, _)| it != line);
-        script.kept.push((line.to_owned(), reply));
-    }
-
-    /// Keeps a shadow for the device.
-    pub fn keep_shadow(&self, device: &str, state: Value) {
-        let line = format!(
-            "GET /v1/devices?deviceIds={device}&includeState=true&includeStateMeta=true&pageLimit=100"
-        );
-        let body = json!({"items": [{"id": device, "$meta": {"createdAt": "2023-09-12T00:00:00.000Z"}, "state": state}], "total": 1});
-        self.keep(&line, Reply::Json(200, body.to_string()));
-    }
-
-    pub fn seen(&self, line: &str) -> Vec<Seen> {
-        let script = self.script.lock().expect("the script");
-        script
-            .seen
-            .iter()
-            .filter(|it| it.line == line)
-            .cloned()
-            .collect()
-    }
-}
-
-async fn answer(
-    script: Arc<Mutex<Script>>,
-    request: Request<Incoming>,
-) -> Result<Response<BoxBody<Bytes, io::Error>>, Infallible> {
-    let path = request
-        .uri()
-        .path_and_query()
-        .map(|it| it.as_str())
-        .unwrap_or_default();
-    let path = path.strip_prefix("/api.nrfcloud.com").unwrap_or(path);
-    let line = format!("{} {path}", request.method());
-    let headers = request.headers().clone();
-    let body = request
-        .into_body()
-        .collect()
-        .await
-        .map(|it| it.to_bytes())
-        .unwrap_or_default();
-    let body = String::from_utf8_lossy(&body).into_owned();
-    let reply = {
-        let mut script = script.lock().expect("the script");
-        script.seen.push(Seen {
-            line: line.clone(),
-            headers,
-            body,
-        });
-        let queued = script.queued.iter_mut().find(|(it, _)| *it == line);
-        let queued = queued.and_then(|(_, replies)| replies.pop_front());
-        queued.or_else(|| {
-            script
-                .kept
-                .iter()
-                .find(|(it, _)| *it == line)
-                .map(|(_, it)| it.clone())
-        })
-    };
-    let whole = |text: String| Full::from(text).map_err(|never| match never {}).boxed();
-    let (status, body) = match reply {
-        Some(Reply::Json(status, text)) => (status, whole(text)),
-        None => (404, whole("No responses found".to_owned())),
-        Some(Reply::Cut) => {
-            let broken: Result<Frame<Bytes>, _> = Err(io::Error::other("cut"));
-            (200, BodyExt::boxed(StreamBody::new(stream::iter([broken]))))
-        }
-        Some(Reply::Hang) => std::future::pending().await,
-    };
-    let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::from_u16(status).expect("a status");
-    Ok(response)
-}
-
 /// A shadow as the seed scenario has it: only `appVersion` is told of the device.
-pub fn seed_state(app: &str, version: u64) -> Value {
+pub(crate) fn seed_state(app: &str, version: u64) -> Value {
     json!({
         "reported": {"device": {
             "deviceInfo": {"appVersion": app},
@@ -437,7 +268,7 @@ pub fn seed_state(app: &str, version: u64) -> Value {
 }
 
 /// A shadow of a device that tells everything.
-pub fn full_state(app: &str, modem: &str, types: &[&str], version: u64) -> Value {
+pub(crate) fn full_state(app: &str, modem: &str, types: &[&str], version: u64) -> Value {
     let at = 1_717_409_000 + version;
     json!({
         "reported": {"device": {
@@ -453,7 +284,13 @@ pub fn full_state(app: &str, modem: &str, types: &[&str], version: u64) -> Value
 }
 
 /// An upstream job.
-pub fn upstream_job(job: &str, status: &str, detail: &str, updated: &str, version: &str) -> Value {
+pub(crate) fn upstream_job(
+    job: &str,
+    status: &str,
+    detail: &str,
+    updated: &str,
+    version: &str,
+) -> Value {
     json!({
         "createdAt": "2023-09-12T00:00:00.000Z",
         "firmware": {

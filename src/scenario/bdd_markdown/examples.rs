@@ -1,19 +1,105 @@
-//! The table of examples (`contracts/scenario-dialect.md`, section 1.8).
+//! Examples and their table (`contracts/scenario-dialect.md`, section 1.8).
 
 use super::{
     super::{
         Diagnostic, Span, Text,
-        ast::{Row, Table},
+        ast::{Examples, Row, Table},
     },
+    Last, Parser,
     blocks::{Content, Piece},
+    heading::Heading,
+    misplaced_comment,
 };
 
+impl Parser<'_> {
+    /// Opens the examples of the outline above; false where there is none.
+    pub(super) fn open_examples(&mut self, heading: &Heading, comment: Option<Span>) -> bool {
+        if let Some(open) = &mut self.scenario {
+            let expected = open.level + 1;
+            if !open.outline {
+                self.diagnostics.push(
+                    Diagnostic::new(
+                        "syntax::examples-without-outline",
+                        heading.span,
+                        "examples belong to a scenario outline, and the scenario above is not one",
+                    )
+                    .related(open.scenario.span, "this scenario")
+                    .help(format!(
+                        "write `{} Scenario Outline: {}`",
+                        "#".repeat(open.level),
+                        open.scenario.title.value
+                    )),
+                );
+            } else if heading.level != expected && !open.recovered {
+                self.diagnostics.push(
+                    Diagnostic::new(
+                        "syntax::heading-level",
+                        heading.span,
+                        format!(
+                            "these examples are of level {}, not {expected}",
+                            heading.level
+                        ),
+                    )
+                    .help(format!("write `{} Examples`", "#".repeat(expected))),
+                );
+            } else if !open.scenario.examples.is_empty() {
+                self.diagnostics.push(
+                    Diagnostic::new(
+                        "syntax::second-examples",
+                        heading.span,
+                        "a scenario outline has one table of examples, and this is its second",
+                    )
+                    .help("put its rows into the first table"),
+                );
+            } else if let Some(comment) = comment {
+                self.diagnostics.push(misplaced_comment(
+                    comment,
+                    "between steps and their examples",
+                ));
+            }
+        } else {
+            self.title_expected(heading.span);
+            self.diagnostics.push(
+                Diagnostic::new(
+                    "syntax::examples-without-outline",
+                    heading.span,
+                    "examples belong to a scenario outline, and there is none above",
+                )
+                .help("write a `## Scenario Outline: ...` with steps above them"),
+            );
+        }
+        let table = self
+            .pieces
+            .next_if(|it| matches!(it.content, Content::Table(_)))
+            .and_then(|it| table(self.source, it, self.diagnostics));
+        let Some(open) = &mut self.scenario else {
+            return false;
+        };
+        let missing = table.is_none()
+            && !matches!(self.diagnostics.last(), Some(it) if it.code.starts_with("syntax::table"));
+        if missing && open.outline {
+            self.diagnostics.push(
+                Diagnostic::new(
+                    "syntax::no-table",
+                    heading.span,
+                    "these examples have no table",
+                )
+                .help("put a table with a header, a line of dashes and a row below them"),
+            );
+        }
+        open.scenario.examples.push(Examples {
+            title: heading.title.clone(),
+            tags: Vec::new(),
+            table,
+            span: heading.span,
+        });
+        open.last = Last::Examples;
+        true
+    }
+}
+
 /// Reads a table; one with a mistake is reported and left out.
-pub(super) fn table(
-    source: &str,
-    piece: Piece,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<Table> {
+fn table(source: &str, piece: Piece, diagnostics: &mut Vec<Diagnostic>) -> Option<Table> {
     let Content::Table(lines) = piece.content else {
         return None;
     };

@@ -1,7 +1,9 @@
 //! bdd-markdown (`contracts/scenario-dialect.md`, section 1): blocks, then their order.
 
 mod blocks;
+mod closing;
 mod examples;
+mod fences;
 mod heading;
 mod steps;
 
@@ -14,7 +16,7 @@ use self::{
 };
 use super::{
     Diagnostic, Span, Text,
-    ast::{Child, Examples, Feature, Rule, Scenario, Step},
+    ast::{Feature, Rule, Scenario, Step},
     lines::Line,
 };
 
@@ -61,6 +63,8 @@ struct Open {
     scenario: Scenario,
     outline: bool,
     level: usize,
+    /// Its heading was not understood: it may be anything, and nothing is missing in it.
+    recovered: bool,
     /// A paragraph below it was not understood as a step, and has been reported.
     has_wrong_step: bool,
     /// Whether the last thing read was a step, or its block or description.
@@ -113,6 +117,9 @@ impl Parser<'_> {
                             if level == 1 && self.feature.is_none() {
                                 title_reported = true;
                                 self.feature = Some(untitled(piece.span));
+                            } else if self.feature.is_some() && level > 1 {
+                                lost = false;
+                                self.open_anyway(level, line, piece.span);
                             }
                         }
                     }
@@ -187,6 +194,7 @@ impl Parser<'_> {
                     },
                     outline: heading.opens == Opens::Outline,
                     level: heading.level,
+                    recovered: false,
                     has_wrong_step: false,
                     last: if described {
                         Last::HeadingDescription
@@ -198,6 +206,28 @@ impl Parser<'_> {
             }
             Opens::Examples => false,
         }
+    }
+
+    /// Reads what stands below a heading that was not understood, and has been reported, as a
+    /// scenario, so that its other mistakes are found too.
+    fn open_anyway(&mut self, level: usize, title: Text, span: Span) {
+        let description = self.take_description();
+        self.scenario = Some(Open {
+            scenario: Scenario {
+                keyword: "Scenario".to_owned(),
+                title,
+                tags: Vec::new(),
+                description,
+                steps: Vec::new(),
+                examples: Vec::new(),
+                span,
+            },
+            outline: true,
+            level,
+            recovered: true,
+            has_wrong_step: true,
+            last: Last::HeadingDescription,
+        });
     }
 
     /// Makes a feature without a title, so that the rest of the file is read, and says so.
@@ -213,90 +243,6 @@ impl Parser<'_> {
             );
             self.feature = Some(untitled(span));
         }
-    }
-
-    fn open_examples(&mut self, heading: &Heading, comment: Option<Span>) -> bool {
-        if let Some(open) = &mut self.scenario {
-            let expected = open.level + 1;
-            if !open.outline {
-                self.diagnostics.push(
-                    Diagnostic::new(
-                        "syntax::examples-without-outline",
-                        heading.span,
-                        "examples belong to a scenario outline, and the scenario above is not one",
-                    )
-                    .related(open.scenario.span, "this scenario")
-                    .help(format!(
-                        "write `{} Scenario Outline: {}`",
-                        "#".repeat(open.level),
-                        open.scenario.title.value
-                    )),
-                );
-            } else if heading.level != expected {
-                self.diagnostics.push(
-                    Diagnostic::new(
-                        "syntax::heading-level",
-                        heading.span,
-                        format!(
-                            "these examples are of level {}, not {expected}",
-                            heading.level
-                        ),
-                    )
-                    .help(format!("write `{} Examples`", "#".repeat(expected))),
-                );
-            } else if !open.scenario.examples.is_empty() {
-                self.diagnostics.push(
-                    Diagnostic::new(
-                        "syntax::second-examples",
-                        heading.span,
-                        "a scenario outline has one table of examples, and this is its second",
-                    )
-                    .help("put its rows into the first table"),
-                );
-            } else if let Some(comment) = comment {
-                self.diagnostics.push(misplaced_comment(
-                    comment,
-                    "between steps and their examples",
-                ));
-            }
-        } else {
-            self.title_expected(heading.span);
-            self.diagnostics.push(
-                Diagnostic::new(
-                    "syntax::examples-without-outline",
-                    heading.span,
-                    "examples belong to a scenario outline, and there is none above",
-                )
-                .help("write a `## Scenario Outline: ...` with steps above them"),
-            );
-        }
-        let table = self
-            .pieces
-            .next_if(|it| matches!(it.content, Content::Table(_)))
-            .and_then(|it| examples::table(self.source, it, self.diagnostics));
-        let Some(open) = &mut self.scenario else {
-            return false;
-        };
-        let missing = table.is_none()
-            && !matches!(self.diagnostics.last(), Some(it) if it.code.starts_with("syntax::table"));
-        if missing && open.outline {
-            self.diagnostics.push(
-                Diagnostic::new(
-                    "syntax::no-table",
-                    heading.span,
-                    "these examples have no table",
-                )
-                .help("put a table with a header, a line of dashes and a row below them"),
-            );
-        }
-        open.scenario.examples.push(Examples {
-            title: heading.title.clone(),
-            tags: Vec::new(),
-            table,
-            span: heading.span,
-        });
-        open.last = Last::Examples;
-        true
     }
 
     fn outside_scenario(&mut self, content: Content, span: Span, title_reported: &mut bool) {
@@ -335,81 +281,6 @@ impl Parser<'_> {
             Diagnostic::new("syntax::stray", first_line(self.source, span), what)
                 .help("descriptions are lines that begin with `>`, directly below a heading or step; comments stand in `<!-- -->`"),
         );
-    }
-
-    fn close_scenario(&mut self) {
-        let Some(open) = self.scenario.take() else {
-            return;
-        };
-        let Open {
-            scenario,
-            outline,
-            has_wrong_step,
-            ..
-        } = open;
-        if scenario.steps.is_empty() && !has_wrong_step {
-            self.diagnostics.push(
-                Diagnostic::new(
-                    "syntax::no-steps",
-                    scenario.span,
-                    "this scenario has no step",
-                )
-                .help("write a paragraph below it that begins with Given, When, Then or Soon"),
-            );
-        } else if outline && scenario.examples.is_empty() {
-            self.diagnostics.push(
-                Diagnostic::new(
-                    "syntax::no-examples",
-                    scenario.span,
-                    "this scenario outline has no examples",
-                )
-                .help("put an `Examples` heading with a table below its steps, or call it a `Scenario`"),
-            );
-        }
-        if let Some(rule) = &mut self.rule {
-            rule.scenarios.push(scenario);
-        } else if let Some(feature) = &mut self.feature {
-            feature.children.push(Child::Scenario(scenario));
-        }
-    }
-
-    fn close_rule(&mut self) {
-        let Some(rule) = self.rule.take() else { return };
-        if rule.scenarios.is_empty() {
-            self.diagnostics.push(
-                Diagnostic::new("syntax::empty-rule", rule.span, "this rule has no scenario")
-                    .help("put a heading of level 3 with steps below it"),
-            );
-        }
-        if let Some(feature) = &mut self.feature {
-            feature.children.push(Child::Rule(rule));
-        }
-    }
-
-    fn finish(&mut self, end: Span, title_reported: bool) {
-        let headings_wrong = self
-            .diagnostics
-            .iter()
-            .any(|it| it.code.starts_with("syntax::heading"));
-        self.close_scenario();
-        self.close_rule();
-        match &self.feature {
-            None if !title_reported => self.diagnostics.push(
-                Diagnostic::new("syntax::no-feature", end, "the file has no title")
-                    .help("begin the file with a line such as `# Update a device`"),
-            ),
-            Some(feature) if feature.children.is_empty() && !headings_wrong => {
-                self.diagnostics.push(
-                    Diagnostic::new(
-                        "syntax::no-scenario",
-                        feature.title.span(),
-                        "this feature has no scenario",
-                    )
-                    .help("put a heading such as `## Update the device` with steps below it"),
-                );
-            }
-            _ => {}
-        }
     }
 
     /// The description directly below a heading or step; one behind a comment stands wrong.

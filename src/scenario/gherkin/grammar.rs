@@ -5,7 +5,8 @@ use std::{collections::VecDeque, sync::LazyLock};
 use serde_json::Value;
 
 use super::{
-    builder::{Builder, Production},
+    builder::Builder,
+    production::Production,
     token::{GherkinLine, Mistake, MistakeKind, Token, TokenType},
 };
 

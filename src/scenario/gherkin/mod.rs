@@ -7,6 +7,7 @@ mod grammar;
 mod languages;
 mod markdown;
 mod mistakes;
+mod production;
 mod token;
 mod tree;
 

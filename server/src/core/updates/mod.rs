@@ -5,6 +5,8 @@
 //! with [`Updates::handle_timeout`]. Both generations of the API are views of one [`Update`]: its
 //! [`Step`]s are the job executions, the update as a whole is the job.
 
+mod messages;
+mod state;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -17,114 +19,20 @@ use std::{
 
 use fotalab_wire::net::UnixMillis;
 
+pub(crate) use messages::{AbortRefusal, Effect, PollFailure, Refusal, Wanted};
+pub(crate) use state::{Ended, Flow, State};
 pub(crate) use step::{JobDetails, Step, is_known_status};
-pub(crate) use update::{Ended, Flow, State, Update};
+pub(crate) use update::Update;
 
 use super::{
     shadow::Firmware,
     time::{iso, millis},
     ulid::Ulids,
-    upgrade_path::{Target, UpgradePath},
+    upgrade_path::Target,
     version::Version,
 };
 use crate::limits;
 use step::Polled;
-
-/// What somebody wants updated.
-#[derive(Clone, Debug)]
-pub(crate) struct Wanted {
-    /// The device's id.
-    pub(crate) device: String,
-    /// The upstream account it belongs to.
-    pub(crate) account: String,
-    /// What is updated; `None` for bundle types that are neither.
-    pub(crate) target: Option<Target>,
-    /// From which version to which bundle.
-    pub(crate) path: UpgradePath,
-    /// How the steps follow each other.
-    pub(crate) flow: Flow,
-}
-
-/// Why an update was not created.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// One for this device and target has not ended.
-    Exists,
-    /// No key fits what the device reported (only [`Flow::Stepwise`]).
-    NoMatch {
-        /// What it reported.
-        reported: String,
-    },
-}
-
-/// Why an update was not stopped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum AbortRefusal {
-    /// There is no such update.
-    Unknown,
-    /// It ended before, in this way.
-    Ended(&'static str),
-    /// It is another device's.
-    NotOwned,
-}
-
-/// Why upstream did not tell about a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PollFailure {
-    /// It answered 404.
-    NotFound,
-    /// Anything else: no answer, an error, an answer that is not understood.
-    Unusable,
-}
-
-/// What the engine wants done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    /// Create an upstream job, then call [`Updates::created`].
-    Create {
-        /// For whom.
-        update: String,
-        /// The account to use.
-        account: String,
-        /// The device to update.
-        device: String,
-        /// What to install.
-        bundle: String,
-    },
-    /// Ask for an upstream job, then call [`Updates::followed`].
-    Follow {
-        /// For whom.
-        update: String,
-        /// The account to use.
-        account: String,
-        /// The upstream job.
-        job: String,
-    },
-    /// Cancel an upstream job; a failure changes nothing.
-    Cancel {
-        /// The account to use.
-        account: String,
-        /// The upstream job.
-        job: String,
-    },
-    /// A stepwise update has its first upstream job, or will never have one (then it is forgotten).
-    Scheduled {
-        /// Which update.
-        update: String,
-        /// The cause of a failure.
-        outcome: Result<(), String>,
-    },
-    /// The update is running or has ended; listeners want to know.
-    Changed {
-        /// Which update.
-        update: String,
-    },
-    /// The last step of the update has ended; listeners want to know.
-    StepEnded {
-        /// Which update.
-        update: String,
-    },
-}
 
 /// All updates.
 #[derive(Debug)]
@@ -293,12 +201,13 @@ impl Updates {
         ids.filter_map(|id| self.updates.get(id))
     }
 
-    /// Devices whose next version an update waits for.
-    pub(crate) fn awaited_devices(&self) -> impl Iterator<Item = &str> {
-        self.by_device
-            .keys()
-            .map(String::as_str)
-            .filter(|device| self.of_device(device).any(Update::awaits_version))
+    /// Devices whose next version an update waits for, and whether it has not waited for long.
+    pub(crate) fn awaited_devices(&self, now: UnixMillis) -> impl Iterator<Item = (&str, bool)> {
+        self.by_device.keys().filter_map(move |device| {
+            let waiting = self.of_device(device).filter(|it| it.awaits_version());
+            let young = waiting.map(|it| it.is_young(now)).reduce(|a, b| a || b)?;
+            Some((device.as_str(), young))
+        })
     }
 
     /// What a device said it runs: raw and understood.

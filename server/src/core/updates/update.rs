@@ -5,7 +5,9 @@ use std::{collections::VecDeque, time::Duration};
 use fotalab_wire::net::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, JobDetails, PollFailure, Step, Wanted, after, shown, step::Polled};
+use super::{
+    Effect, Ended, Flow, JobDetails, PollFailure, State, Step, Wanted, after, shown, step::Polled,
+};
 use crate::{
     core::{
         upgrade_path::{Target, UpgradePath},
@@ -13,64 +15,6 @@ use crate::{
     },
     limits,
 };
-
-/// How the steps of an update follow each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Flow {
-    /// One bundle, asked for by its id, whatever the device runs.
-    Single,
-    /// Each step is a job of its own, created while its caller waits; it ends when upstream says
-    /// so, and the next one comes when the device reports a version with an unused key.
-    Stepwise,
-    /// One job over all steps; a step ends when upstream says so *and* the device runs another
-    /// version, and the job ends when no key fits any more.
-    Whole,
-}
-
-/// Where an update stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum State {
-    /// Nothing happened yet.
-    New,
-    /// Upstream works on it.
-    InProgress,
-    /// It is over.
-    Ended(Ended),
-}
-
-/// How an update ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Ended {
-    /// No bundle is left to apply.
-    Succeeded,
-    /// A step failed.
-    Failed,
-    /// It took too long.
-    TimedOut,
-    /// Somebody stopped it.
-    Aborted,
-}
-
-impl Ended {
-    /// What the abort route calls it (contract 1.2).
-    pub(crate) fn execution_status(self) -> &'static str {
-        match self {
-            Self::Succeeded => "SUCCEEDED",
-            Self::Failed => "FAILED",
-            Self::TimedOut => "TIMED_OUT",
-            Self::Aborted => "ABORTED",
-        }
-    }
-
-    fn detail(self) -> &'static str {
-        match self {
-            Self::Succeeded => "No more bundles to apply.",
-            Self::Failed => "Job execution failed.",
-            Self::TimedOut => "The job timed out.",
-            Self::Aborted => "The job was cancelled.",
-        }
-    }
-}
 
 /// One update of one device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,6 +117,11 @@ impl Update {
             Flow::Whole => !self.has_ended(),
             Flow::Single | Flow::Stepwise => self.phase == Phase::AwaitingVersion,
         }
+    }
+
+    /// It was asked for recently.
+    pub(super) fn is_young(&self, now: UnixMillis) -> bool {
+        now < after(self.created, limits::YOUNG_JOB)
     }
 
     /// Whether the device, running `raw`, ends the wait for a version.
