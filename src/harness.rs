@@ -11,10 +11,9 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use crate::{
     cli::{self, Collected, Paint},
-    plan::{self, Plan, PlannedScenario, Selection},
+    plan::{self, Plan, PlannedScenario},
     report,
     run::{FeatureRecord, Session, Settings, Verdict},
-    scenario::ast::ClockChoice,
     trace::Secrets,
 };
 
@@ -28,8 +27,9 @@ use crate::{
 /// ```
 ///
 /// It takes what `cargo test` and cargo-nextest give to a test binary: a filter, `--list`,
-/// `--exact`, `--skip`, `--nocapture`, `--test-threads`. `FOTALAB_TAGS` selects by tag
-/// expression, `FOTALAB_CLOCK` (`real` or `virtual`) and `FOTALAB_SEED` are as for `fotalab run`.
+/// `--exact`, `--skip`, `--nocapture`, `--test-threads`. `fotalab.toml` and the `FOTALAB_*`
+/// variables (`FOTALAB_TARGET`, `FOTALAB_TAGS`, `FOTALAB_CLOCK`, …) are as for `fotalab run`, but
+/// for the reports.
 #[must_use]
 pub fn harness(paths: &[&str]) -> ExitCode {
     let arguments = Arguments::from_args();
@@ -43,17 +43,16 @@ pub fn harness(paths: &[&str]) -> ExitCode {
 }
 
 fn prepare(paths: &[&str], arguments: &Arguments) -> Result<Vec<Trial>, String> {
-    let settings = settings()?;
+    if arguments.test_threads == Some(0) {
+        return Err("--test-threads has to be at least 1".to_owned());
+    }
     let paths: Vec<String> = paths.iter().map(|&it| it.to_owned()).collect();
     let Collected {
         documents,
         mut diagnostics,
         ..
     } = cli::collect(&paths)?;
-    let mut selection = Selection::default();
-    if let Some(text) = variable("FOTALAB_TAGS") {
-        selection.tags = Some(text.parse()?);
-    }
+    let (settings, selection) = cli::of_environment()?;
     let mut plan = match plan::plan(documents, &selection, &settings.set) {
         Ok(plan) if diagnostics.is_empty() => plan,
         planned => {
@@ -62,6 +61,10 @@ fn prepare(paths: &[&str], arguments: &Arguments) -> Result<Vec<Trial>, String> 
             return Err(cli::explain(&diagnostics, Paint(false)));
         }
     };
+    diagnostics.extend(plan.out_of_time(settings.clock));
+    if !diagnostics.is_empty() {
+        return Err(cli::explain(&diagnostics, Paint(false)));
+    }
     plan.narrow(|scenario| asked_for(scenario, arguments));
     let groups = Arc::new(Groups::new(plan, settings));
     let trials = groups
@@ -93,30 +96,6 @@ fn asked_for(scenario: &PlannedScenario, arguments: &Arguments) -> bool {
         }
     };
     arguments.filter.as_ref().is_none_or(fits) && !arguments.skip.iter().any(fits)
-}
-
-fn settings() -> Result<Settings, String> {
-    let mut settings = Settings::default();
-    match variable("FOTALAB_CLOCK").as_deref() {
-        None => {}
-        Some("real") => settings.clock = ClockChoice::Real,
-        Some("virtual") => settings.clock = ClockChoice::Virtual,
-        Some(other) => {
-            return Err(format!(
-                "FOTALAB_CLOCK is `real` or `virtual`, not `{other}`"
-            ));
-        }
-    }
-    if let Some(text) = variable("FOTALAB_SEED") {
-        settings.seed = text
-            .parse()
-            .map_err(|_| format!("FOTALAB_SEED is a number, not `{text}`"))?;
-    }
-    Ok(settings)
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|it| !it.is_empty())
 }
 
 /// What came of one group: its features, or why it could not start.

@@ -270,9 +270,9 @@ fn operation(server: &Server, state: &State, update: &str, device: &str, ask: As
         Ask::ClearPackage => bytes(Bytes::from_static(&[0])),
         Ask::Uri(scheme) => {
             let air = state.air.as_ref();
-            let local = air.and_then(|air| {
-                let registered = air.registered(device).map(|it| it.local);
-                Some(registered.unwrap_or(air.local()))
+            let local = air.map(|air| {
+                let registered = air.registered(device);
+                registered.map_or(air.local(), |it| it.local)
             });
             let local = local.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
             text(uri(server, scheme, local, &image))

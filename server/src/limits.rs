@@ -74,6 +74,8 @@ pub(crate) const WEBSOCKET_QUEUE: usize = 64;
 pub(crate) const MAX_WEBSOCKET_MESSAGE_BYTES: usize = 32 * 1024;
 /// Buffer per websocket and direction, in bytes; the default of the library is 128 KiB.
 pub(crate) const WEBSOCKET_BUFFER_BYTES: usize = 4 * 1024;
+/// What a websocket holds that its peer does not read; above the largest message.
+pub(crate) const MAX_WEBSOCKET_UNSENT_BYTES: usize = 4 * 1024 * 1024;
 
 /// Firmware updates over the air kept per device; the oldest ended one makes room.
 pub(crate) const MAX_FIRMWARE_UPDATES_PER_DEVICE: usize = 20;

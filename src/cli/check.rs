@@ -47,7 +47,7 @@ pub(super) fn check(arguments: &Arguments, when: When) -> Result<Exit, Failure> 
         ..
     } = files::collect(&paths).map_err(Failure::usage)?;
     let count = documents.len();
-    if count == 0 {
+    if count == 0 && diagnostics.is_empty() {
         eprintln!("there is no scenario file in {}", paths.join(", "));
         return Ok(Exit::Nothing);
     }

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     plan::FileDiagnostic,
-    scenario::{self, ast::Document},
+    scenario::{self, Diagnostic, Span, ast::Document},
 };
 
 /// Directories below a given one that are looked into, at most this deep.
@@ -40,7 +40,21 @@ pub fn collect(arguments: &[String]) -> Result<Collected, String> {
         if collected.documents.iter().any(|it| it.path == path) {
             continue;
         }
-        let source = read(&path)?;
+        let source = match read(&path) {
+            Ok(source) => source,
+            // One file that cannot be read must not hide the mistakes of the others.
+            Err(why) => {
+                let diagnostic = Diagnostic::new("file::unreadable", Span::default(), why)
+                    .help("save it as UTF-8, below 8 MiB");
+                let source = Arc::from("");
+                collected.diagnostics.push(FileDiagnostic {
+                    path,
+                    source,
+                    diagnostic,
+                });
+                continue;
+            }
+        };
         let parsed = scenario::parse(&path, source);
         let document = parsed.document;
         let mistakes = parsed

@@ -12,11 +12,14 @@ mod run;
 #[cfg(feature = "embedded")]
 mod serve;
 mod settings;
+mod signals;
 mod steps;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::{plan::Selection, run::Settings};
 
 pub use self::{
     files::{Collected, collect},
@@ -27,6 +30,27 @@ pub use self::{
 #[must_use]
 pub fn explain(diagnostics: &[crate::plan::FileDiagnostic], paint: Paint) -> String {
     diagnostics::text(diagnostics, paint)
+}
+
+/// What `fotalab run` without arguments would be set to: `fotalab.toml` and `FOTALAB_*`.
+///
+/// # Errors
+/// What is wrong with them, in words.
+pub fn of_environment() -> Result<(Settings, Selection), String> {
+    #[derive(Parser)]
+    struct Nothing {
+        #[command(flatten)]
+        run: run::Arguments,
+    }
+    let Nothing { run: arguments } =
+        Nothing::try_parse_from(["fotalab"]).map_err(|error| error.to_string())?;
+    let words = |failure: Failure| failure.message;
+    let config = config::Config::of_directory().map_err(words)?;
+    let settings = settings::settings(&arguments, &config).map_err(words)?;
+    reach::reachable(&settings.target).map_err(words)?;
+    let nothing = Collected::default();
+    let selection = settings::selection(&arguments, &config, &nothing).map_err(words)?;
+    Ok((settings, selection))
 }
 
 /// How a command ended. The numbers are API.

@@ -12,6 +12,7 @@ use super::{
     places::Places,
     reach::reachable,
     settings::{selection, settings},
+    signals,
 };
 use crate::{
     plan::{self, Plan, Role, Selection, TagExpression},
@@ -56,7 +57,7 @@ pub(super) struct Arguments {
     #[arg(long, env = "FOTALAB_SEED")]
     pub(super) seed: Option<u64>,
     /// Begin nothing new after the first failure.
-    #[arg(long)]
+    #[arg(long, env = "FOTALAB_FAIL_FAST")]
     pub(super) fail_fast: bool,
     /// Groups of files that run side by side.
     #[arg(short, long, env = "FOTALAB_CONCURRENCY")]
@@ -104,7 +105,11 @@ pub(super) fn run(arguments: Arguments, when: When) -> Result<Exit, Failure> {
         Ok(plan) => plan,
         Err(exit) => return Ok(exit),
     };
-    if plan.selected() == 0 {
+    let stale = selection.stale_lines(&plan.offered);
+    if plan.selected() == 0 || !stale.is_empty() {
+        for place in &stale {
+            eprintln!("{place} lies in no scenario");
+        }
         eprintln!("nothing was selected: a run of nothing does not pass");
         for hint in selection.hints(&plan.offered) {
             eprintln!("  {hint}");
@@ -185,13 +190,11 @@ fn drive(session: &Arc<Session>, when: When) -> Result<(), Failure> {
     runtime.block_on(async {
         let interrupted = Arc::clone(session);
         let watch = tokio::spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                eprintln!("interrupted: ending what runs; again to end at once");
-                interrupted.cancel();
-                if tokio::signal::ctrl_c().await.is_ok() {
-                    std::process::exit(Exit::Interrupted as i32);
-                }
-            }
+            signals::ended().await;
+            eprintln!("interrupted: ending what runs; again to end at once");
+            interrupted.cancel();
+            signals::ended().await;
+            std::process::exit(Exit::Interrupted as i32);
         });
         let progress = report::Progress::new(
             &session.plan,

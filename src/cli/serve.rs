@@ -85,7 +85,7 @@ pub(super) fn serve(arguments: &Arguments) -> Result<Exit, Failure> {
         tell(&known, &context, &*network).await?;
         eprintln!("everything is kept in memory and gone when this ends");
         println!("{}", Value::Object(context));
-        ended().await;
+        super::signals::ended().await;
         server.stop().await;
         Ok(Exit::Held)
     })
@@ -126,22 +126,6 @@ async fn tell(
             .map_err(|error| Failure::usage(error.to_string()))?;
     }
     Ok(())
-}
-
-/// SIGTERM or Ctrl-C.
-async fn ended() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
-    }
-    drop(tokio::signal::ctrl_c().await);
 }
 
 fn read(path: &Path) -> Result<Known, Failure> {

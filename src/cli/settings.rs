@@ -70,7 +70,12 @@ pub(super) fn settings(arguments: &Arguments, config: &Config) -> Result<Setting
             "there is no profile `{profile}`; known are {known}"
         )));
     }
-    settings.seed = arguments.seed.or(config.seed).unwrap_or_default();
+    settings.seed = match arguments.seed.or(config.seed) {
+        Some(seed) => seed,
+        // Somebody's server remembers: two runs with the same made-up devices would meet there.
+        None if !settings.target.is_embedded() => drawn_seed()?,
+        None => 0,
+    };
     if let Some(number) = arguments
         .concurrency
         .or_else(|| config.concurrency.and_then(NonZeroUsize::new))
@@ -90,6 +95,16 @@ pub(super) fn settings(arguments: &Arguments, config: &Config) -> Result<Setting
         settings.set.insert(name, value);
     }
     Ok(settings)
+}
+
+/// A seed from the machine, short enough to type.
+fn drawn_seed() -> Result<u64, Failure> {
+    use rand::{RngExt as _, SeedableRng as _};
+    let random = rand::rngs::StdRng::try_from_rng(&mut rand::rngs::SysRng);
+    let mut random = random.map_err(|error| {
+        Failure::environment(format!("the machine gives no random numbers: {error}"))
+    })?;
+    Ok(random.random_range(0..1_000_000_000))
 }
 
 /// `NAME=text` or `NAME:=JSON`.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{
     Definition, Part, Vocabulary,
     requirements::{check_arguments, check_block, check_expressions, check_waiting},
-    variables::{GIVEN, Known},
+    variables::{GIVEN, Known, stored_names},
     vocabulary::Captures,
 };
 use crate::scenario::{
@@ -64,6 +64,7 @@ pub fn time_limit(title: &str) -> Option<(LimitKind, &str, usize)> {
 /// Binds one step where `known` variables have values; adds what it stores to `known`.
 pub(super) fn bind(
     step: Step,
+    doubtful: bool,
     known: &mut Known,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<BoundStep> {
@@ -108,12 +109,15 @@ pub(super) fn bind(
         }
     };
     let definition = Arc::clone(definition);
-    check_block(&step, &definition, &title, known, problems);
+    if !doubtful {
+        check_block(&step, &definition, &title, known, problems);
+    }
     check_waiting(&step, &definition, limit.map(|(kind, ..)| kind), problems);
     check_expressions(&step, &definition, &captures, problems);
     if whole {
         check_arguments(&step, &definition, &captures, problems);
     }
+    check_stored(&step, &definition, &captures, problems);
     let uses = uses(&step, &definition);
     known.store(&definition, &captures);
     if problems.len() > before {
@@ -162,6 +166,11 @@ fn check_names(text: &Text, json: bool, known: &Known, problems: &mut Vec<Diagno
 }
 
 fn unknown_variable(name: &str, span: Span, known: &Known) -> Diagnostic {
+    if name == "variant" {
+        let message = "this file has no variants";
+        return Diagnostic::new("plan::unknown-variable", span, message)
+            .help("list them in front matter, for example: variants: [{ network: ltem }]");
+    }
     let message = format!("no step before this one stores `{name}`");
     let problem = Diagnostic::new("plan::unknown-variable", span, message);
     match known.nearest(name) {
@@ -269,9 +278,50 @@ fn ambiguous(sentence: &str, title: &Text, found: &[(&Arc<Definition>, Captures)
     .help(format!("make one of them narrower: {}", places.join("; ")))
 }
 
+/// Given variables belong to the target; names have to be readable by expressions.
+fn check_stored(
+    step: &Step,
+    definition: &Definition,
+    captures: &Captures,
+    problems: &mut Vec<Diagnostic>,
+) {
+    for name in stored_names(definition, captures) {
+        let span = step.title.span();
+        if GIVEN.iter().any(|(given, _)| *given == name) {
+            let message = format!("`{name}` is given by the target and cannot be stored");
+            problems.push(
+                Diagnostic::new("plan::given-variable", span, message)
+                    .help("choose another name, or give it another value with --set"),
+            );
+        } else if !is_name(&name) {
+            let message = format!("`{name}` is not a name that an expression can read");
+            problems.push(
+                Diagnostic::new("plan::variable-name", span, message)
+                    .help("a name is letters, digits and _, and begins with no digit"),
+            );
+        }
+    }
+}
+
+/// Whether JSONata reads this as a name.
+pub(super) fn is_name(text: &str) -> bool {
+    let mut chars = text.chars();
+    chars
+        .next()
+        .is_some_and(|it| it.is_alphabetic() || it == '_')
+        && chars.all(|it| it.is_alphanumeric() || it == '_')
+}
+
 fn uses(step: &Step, definition: &Definition) -> Vec<Part> {
     let mut uses = definition.entry.map_or_else(
-        || vec![Part::Server, Part::Upstream],
+        // A step that declares nothing may need everything there is.
+        || {
+            if cfg!(feature = "embedded") {
+                vec![Part::Server, Part::Upstream]
+            } else {
+                Vec::new()
+            }
+        },
         |entry| entry.uses.to_vec(),
     );
     let mentions = |text: &str| {

@@ -115,6 +115,7 @@ fn offered(groups: &[Group]) -> Vec<Offered> {
         let offer = |it: &PlannedScenario| Offered {
             path: path.clone(),
             line: it.line,
+            lines: it.lines,
             title: it.title.clone(),
             tags: it.tags.clone(),
         };
@@ -204,6 +205,19 @@ fn plan_feature(
         skip: None,
         needs: Vec::new(),
     }
+}
+
+/// Where the next scenario or rule begins.
+fn next_heading(document: &Document, after: usize) -> usize {
+    let children = document.feature.iter().flat_map(|it| &it.children);
+    let starts = children.flat_map(|child| match child {
+        Child::Scenario(it) => vec![it.span.start],
+        Child::Rule(it) => {
+            let own = it.scenarios.iter().map(|it| it.span.start);
+            std::iter::once(it.span.start).chain(own).collect()
+        }
+    });
+    starts.filter(|it| *it > after).min().unwrap_or(usize::MAX)
 }
 
 fn unknown_profile(profile: &Text) -> Option<Diagnostic> {
@@ -319,8 +333,16 @@ impl Binder<'_> {
         let before = known.clone();
         known.bind_row(&values);
         let mut steps = Vec::new();
-        for step in background.into_iter().chain(row.steps) {
-            steps.extend(bind::bind(step, known, self.problems));
+        let mut all = background.into_iter().chain(row.steps).peekable();
+        while let Some(step) = all.next() {
+            // A code block that could not be read is a mistake already said, not a second one.
+            let end = all.peek().map_or_else(
+                || next_heading(self.document, step.span.start),
+                |next| next.span.start,
+            );
+            let doubtful = |it: &&Span| (step.span.start..end).contains(&it.start);
+            let doubtful = self.document.mistakes.iter().any(|it| doubtful(&it));
+            steps.extend(bind::bind(step, doubtful, known, self.problems));
         }
         known.unbind_row(&values, &before);
         let row_span = row.row.as_ref().map_or(row.span, |(span, _)| *span);
@@ -353,6 +375,7 @@ impl Binder<'_> {
             tags,
             span: row.span,
             line: row_line,
+            lines: (first, last),
             steps,
             role: if selected {
                 Role::Selected

@@ -19,7 +19,7 @@ pub(super) fn groups(
     let needs: Vec<Vec<usize>> = documents
         .iter()
         .enumerate()
-        .map(|(index, document)| needs_of(index, document, &titles, problems))
+        .map(|(index, document)| needs_of(index, document, documents, &titles, problems))
         .collect();
     report_cycles(documents, &needs, problems);
 
@@ -134,6 +134,7 @@ fn titles(documents: &[Document]) -> BTreeMap<&str, usize> {
 fn needs_of(
     index: usize,
     document: &Document,
+    documents: &[Document],
     titles: &BTreeMap<&str, usize>,
     problems: &mut Vec<FileDiagnostic>,
 ) -> Vec<usize> {
@@ -145,7 +146,16 @@ fn needs_of(
                 Diagnostic::new("plan::needs", need.span(), "a feature cannot need itself")
                     .help("remove the entry"),
             )),
-            Some(&other) => found.push(other),
+            Some(&other) => {
+                let same = |it: &&Document| title(it) == need.value;
+                if documents.iter().filter(same).count() > 1 {
+                    let message = format!("more than one feature has the title \"{}\"", need.value);
+                    let problem = Diagnostic::new("plan::needs", need.span(), message)
+                        .help("give them different titles: `needs` finds a feature by its title");
+                    problems.push(FileDiagnostic::new(document, problem));
+                }
+                found.push(other);
+            }
             None => {
                 let nearest = titles
                     .keys()

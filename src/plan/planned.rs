@@ -141,6 +141,8 @@ pub struct PlannedScenario {
     pub span: Span,
     /// Line of the heading or row, from 1.
     pub line: usize,
+    /// All lines it occupies, first and last.
+    pub lines: (usize, usize),
     /// Background steps (Gherkin) and its own.
     pub steps: Vec<BoundStep>,
     /// Asked for, or brought along.

@@ -26,6 +26,8 @@ pub struct Offered {
     pub path: PathBuf,
     /// Line of its heading or example row.
     pub line: usize,
+    /// All lines it occupies, first and last.
+    pub lines: (usize, usize),
     /// Its title.
     pub title: String,
     /// Its tags.
@@ -47,6 +49,20 @@ impl Selection {
         let by_name = self.names.is_empty() || self.names.iter().any(|it| it.is_match(name));
         let by_tags = self.tags.as_ref().is_none_or(|it| it.holds(tags));
         by_line && by_name && by_tags
+    }
+
+    /// `PATH:LINE` that lies in no scenario: the line is stale, whatever else was selected.
+    #[must_use]
+    pub fn stale_lines(&self, offered: &[Offered]) -> Vec<String> {
+        let hits = |path: &Path, line: usize| {
+            let of_file = offered.iter().filter(|it| it.path == path);
+            let mut lines = of_file.map(|it| it.lines);
+            lines.any(|(first, last)| (first..=last).contains(&line))
+        };
+        let stale = self.lines.iter().filter(|(path, line)| !hits(path, *line));
+        stale
+            .map(|(path, line)| format!("{}:{line}", path.display()))
+            .collect()
     }
 
     /// Why it may have selected nothing: each filter, and what there is.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::{Definition, vocabulary::Captures};
+use super::{Definition, bind::is_name, vocabulary::Captures};
 
 /// The variables every scenario is given (design, "Context given to every scenario"), each with a
 /// value of the right form to bind steps with before anything runs.
@@ -116,14 +116,12 @@ impl Known {
     /// Takes whatever a sentence that is not understood could have stored: its mistake is reported,
     /// what follows from it is not another one.
     pub(super) fn assume(&mut self, sentence: &str) {
-        let is_name = |it: &&str| {
-            let mut chars = it.chars();
-            chars
-                .next()
-                .is_some_and(|it| it.is_ascii_alphabetic() || it == '_')
-                && chars.all(|it| it.is_ascii_alphanumeric() || it == '_')
-        };
-        for name in sentence.split('`').skip(1).step_by(2).filter(is_name) {
+        for name in sentence
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|it| is_name(it))
+        {
             self.names.insert(name.to_owned());
             self.names.insert(format!("{name}_deviceId"));
         }

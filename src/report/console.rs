@@ -28,7 +28,7 @@ pub fn console(record: &RunRecord, paint: Paint) -> String {
         for scenario in feature
             .scenarios
             .iter()
-            .filter(|it| it.verdict == Verdict::Failed)
+            .filter(|it| matches!(it.verdict, Verdict::Failed | Verdict::Interrupted))
         {
             failure(feature, scenario, paint, &mut text);
         }
@@ -81,7 +81,9 @@ fn line_of(feature: &FeatureRecord, paint: Paint, text: &mut String) {
         variant_of(feature),
         paint.quiet(&format!("{}  {facts}", feature.path)),
     );
-    if feature.verdict != Verdict::Failed {
+    if !matches!(feature.verdict, Verdict::Failed | Verdict::Interrupted)
+        || feature.reason.is_some()
+    {
         return;
     }
     for scenario in &feature.scenarios {
@@ -119,7 +121,7 @@ fn failure(feature: &FeatureRecord, scenario: &ScenarioRecord, paint: Paint, tex
     let Some(step) = scenario
         .steps
         .iter()
-        .find(|it| it.verdict == Verdict::Failed)
+        .find(|it| matches!(it.verdict, Verdict::Failed | Verdict::Interrupted))
     else {
         return;
     };
@@ -130,7 +132,7 @@ fn failure(feature: &FeatureRecord, scenario: &ScenarioRecord, paint: Paint, tex
     let _ = writeln!(
         text,
         "\n{} {}{} › {rule}{}\n  {}:{}:{}",
-        paint.bad("✗"),
+        mark(scenario.verdict, paint),
         paint.strong(&feature.title),
         variant_of(feature),
         name_of(scenario),
@@ -147,6 +149,9 @@ fn failure(feature: &FeatureRecord, scenario: &ScenarioRecord, paint: Paint, tex
     attempts(step, paint, text);
     messages(feature, step, paint, text);
     reason(step, paint, text);
+    if step.verdict == Verdict::Interrupted {
+        let _ = writeln!(text, "\n    {}", paint.bad("interrupted before it held"));
+    }
 }
 
 fn attempts(step: &StepRecord, paint: Paint, text: &mut String) {
@@ -365,7 +370,7 @@ fn summary(record: &RunRecord, paint: Paint) -> String {
             paint.good(&line)
         }
     );
-    if bad {
+    if bad || record.seed != 0 {
         let _ = writeln!(text, "seed {}", record.seed);
     }
     text

@@ -74,6 +74,47 @@ pub(super) fn run_group(
     })
 }
 
+/// The records of a group that never began: what did not run is in every report.
+pub(super) fn not_begun(group: &Group, reason: &str) -> Vec<FeatureRecord> {
+    let scenario = |feature: &PlannedFeature, scenario: &PlannedScenario| ScenarioRecord {
+        id: scenario.id.clone(),
+        title: scenario.title.clone(),
+        rule: scenario.rule.clone(),
+        tags: scenario.tags.clone(),
+        row: scenario.row.clone(),
+        line: scenario.line,
+        prerequisite: scenario.role == Role::Prerequisite,
+        verdict: Verdict::Skipped,
+        reason: Some(reason.to_owned()),
+        took_ms: 0,
+        steps: scenario
+            .steps
+            .iter()
+            .map(|it| blank_record(it, &feature.document))
+            .collect(),
+    };
+    let record = |feature: &PlannedFeature| FeatureRecord {
+        path: feature.document.path.display().to_string(),
+        title: feature.title.clone(),
+        variant: feature.variant.as_ref().map(|(_, values)| values.clone()),
+        covers: Vec::new(),
+        clock: "none",
+        verdict: Verdict::Skipped,
+        reason: Some(reason.to_owned()),
+        took_ms: 0,
+        clock_ms: 0,
+        scenarios: feature
+            .scenarios
+            .iter()
+            .filter(|it| it.role != Role::LeftOut)
+            .map(|it| scenario(feature, it))
+            .collect(),
+        messages: Vec::new(),
+        messages_dropped: 0,
+    };
+    group.features.iter().map(record).collect()
+}
+
 struct GroupRun<'a> {
     group: &'a Group,
     index: usize,

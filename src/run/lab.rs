@@ -286,11 +286,7 @@ impl Lab {
     /// Makes what the passed attempt stored count; variables named like secrets become some.
     pub(crate) fn commit(&mut self) {
         for (name, value) in std::mem::take(&mut self.pending) {
-            if name.ends_with("TOKEN")
-                && let Some(text) = value.as_str()
-            {
-                self.equipment.secrets.add(&name, text);
-            }
+            self.equipment.secrets.learn_variable(&name, &value);
             self.variables.insert(name, value);
         }
     }

@@ -186,8 +186,13 @@ impl Session {
     pub fn new(plan: Arc<Plan>, settings: Settings) -> Self {
         let secrets = Secrets::default();
         for (name, value) in &settings.set {
-            if let (true, Some(text)) = (name.ends_with("TOKEN"), value.as_str()) {
-                secrets.add(name, text);
+            secrets.learn_variable(name, value);
+        }
+        // Literals of steps that are never reached stand in reports too.
+        for step in plan.scenarios().flat_map(|it| &it.steps) {
+            secrets.learn_text(&step.step.title.value);
+            if let Some(block) = &step.step.block {
+                secrets.learn_text(&block.code.value);
             }
         }
         Self {
@@ -297,7 +302,17 @@ impl Session {
             features: Vec::new(),
             environment: Vec::new(),
         };
-        for outcome in outcomes {
+        let reason = if self.settings.fail_fast && !record.interrupted {
+            "not begun: something before it failed, and --fail-fast was given"
+        } else {
+            "not begun: the run was interrupted"
+        };
+        let mut outcomes = outcomes.into_iter().peekable();
+        for (number, group) in self.plan.groups.iter().enumerate() {
+            let Some(outcome) = outcomes.next_if(|it| it.group == number) else {
+                record.features.extend(group::not_begun(group, reason));
+                continue;
+            };
             match outcome.features {
                 Ok(features) => record.features.extend(features),
                 Err(error) => record.environment.push(error),

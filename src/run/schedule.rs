@@ -42,8 +42,13 @@ impl Schedule {
             said.or(retrying.filter(|_| is_rest(waiting)))
                 .map_or(budget, |it| budget.with_retries(it))
         };
-        let scaled =
-            |budget: Budget| Self::Retry(budget.delays().map(|it| it.mul_f64(patience)).collect());
+        let scaled = |budget: Budget| {
+            // No patience at all is one attempt, not a burst of them.
+            if patience == 0.0 {
+                return Self::Once;
+            }
+            Self::Retry(budget.delays().map(|it| it.mul_f64(patience)).collect())
+        };
         match (waiting, limit) {
             (Waiting::Window(_), Some((_, time))) => Self::Hold(time),
             (Waiting::Window(time), None) => Self::Hold(time.mul_f64(patience)),

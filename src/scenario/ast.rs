@@ -15,6 +15,8 @@ pub struct Document {
     pub source: Arc<str>,
     /// The language it is written in.
     pub dialect: Dialect,
+    /// Where reading it found mistakes: what stands there is not what was meant.
+    pub mistakes: Vec<Span>,
     /// What stands between the `---` lines; empty where there is none.
     pub front_matter: FrontMatter,
     /// The feature. `None` for an empty classic file, and where the title could not be read.

@@ -79,6 +79,7 @@ pub fn parse(path: &Path, source: Arc<str>) -> Parsed {
             path: path.to_owned(),
             source,
             dialect,
+            mistakes: diagnostics.iter().map(|it| it.span).collect(),
             front_matter,
             feature,
         },

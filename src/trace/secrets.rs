@@ -1,6 +1,12 @@
 //! Secrets are replaced by value, wherever they occur, before anything leaves the process.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD as BASE64};
+use percent_encoding::{
+    AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode,
+};
+use regex::Regex;
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -32,13 +38,9 @@ impl Secrets {
         let mut forms = vec![
             value.to_owned(),
             json.trim_matches('"').to_owned(),
-            percent_encoded(value, |byte| {
-                byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
-            }),
-            percent_encoded(value, |byte| {
-                byte.is_ascii_graphic() && !b"\"#<>%".contains(&byte)
-            }),
-            base64(value.as_bytes()),
+            utf8_percent_encode(value, ALL).to_string(),
+            utf8_percent_encode(value, LEAST).to_string(),
+            BASE64.encode(value),
         ];
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         forms.retain(|form| !known.iter().any(|(it, _)| it == form));
@@ -64,8 +66,56 @@ impl Secrets {
         }
     }
 
-    /// Takes the secrets out of a URL's query.
+    /// Takes a variable whose name says that it is secret: `MYTOKEN`, `password`, `apiKey`.
+    pub fn learn_variable(&self, name: &str, value: &Value) {
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        if name.ends_with("TOKEN") || secret_name(name).is_some() {
+            self.add(name, &text);
+        }
+    }
+
+    /// Takes the literal secrets out of a step's title or code block: headers, JSON, URLs.
+    pub fn learn_text(&self, text: &str) {
+        static HEADER: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r"(?m)(?:the `(?P<of>[^`]+)` header of the next request is `(?P<is>[^`]+)`|^(?P<name>[A-Za-z-]+): *(?P<value>.+)$)")
+                .expect("a pattern of ours")
+        });
+        for found in HEADER.captures_iter(text) {
+            let pair = found.name("of").zip(found.name("is"));
+            if let Some((name, value)) =
+                pair.or_else(|| found.name("name").zip(found.name("value")))
+                && !value.as_str().contains("${")
+            {
+                self.learn_header(name.as_str(), value.as_str());
+            }
+        }
+        for url in text
+            .split(['`', '"', ' ', '\n'])
+            .filter(|it| it.contains("://") || it.contains('?'))
+        {
+            if !url.contains("=${") {
+                self.learn_url(url);
+            }
+        }
+        if let Ok(json) = serde_json::from_str(text)
+            && !text.contains("${")
+        {
+            self.learn(&json);
+        }
+    }
+
+    /// Takes the secrets out of a URL: its query, and the password before its host.
     pub fn learn_url(&self, url: &str) {
+        let authority = url.split_once("://").map_or("", |(_, rest)| rest);
+        let authority = authority.split(['/', '?']).next().unwrap_or_default();
+        if let Some((user, _)) = authority.rsplit_once('@')
+            && let Some((_, password)) = user.split_once(':')
+        {
+            self.add("password", password);
+            self.add("password", &percent_decoded(password));
+        }
         let query = url.split_once('?').map_or("", |(_, query)| query);
         for (key, value) in query.split('&').filter_map(|it| it.split_once('=')) {
             if let Some(name) = secret_name(key) {
@@ -81,6 +131,13 @@ impl Secrets {
         if name == "authorization" || name == "proxy-authorization" {
             let token = value.split_once(' ').map_or(value, |(_, token)| token);
             self.add("authorization", token.trim());
+            let basic = BASE64
+                .decode(token.trim().trim_end_matches('='))
+                .ok()
+                .and_then(|it| String::from_utf8(it).ok());
+            if let Some((_, password)) = basic.as_deref().and_then(|it| it.split_once(':')) {
+                self.add("password", password);
+            }
         } else if let Some(kind) = secret_name(&name) {
             self.add(kind, value);
         }
@@ -157,55 +214,23 @@ fn secret_name(key: &str) -> Option<&'static str> {
 }
 
 fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        let hex = tail.get(..2).and_then(|it| std::str::from_utf8(it).ok());
-        match hex
-            .and_then(|it| u8::from_str_radix(it, 16).ok())
-            .filter(|_| byte == b'%')
-        {
-            Some(decoded) => {
-                bytes.push(decoded);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(byte);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-fn percent_encoded(text: &str, plain: impl Fn(u8) -> bool) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if plain(byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let group = chunk
-            .iter()
-            .fold(0_u32, |all, &byte| all << 8 | u32::from(byte))
-            << (8 * (3 - chunk.len()));
-        for digit in 0..=chunk.len() {
-            text.push(char::from(
-                DIGITS[(group >> (18 - 6 * digit)) as usize & 63],
-            ));
-        }
-    }
-    text
-}
+/// Everything but RFC 3986's unreserved characters.
+const ALL: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+/// What has to be encoded wherever it stands in a URL.
+const LEAST: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'%');
 
 #[cfg(test)]
 mod tests {

@@ -355,3 +355,32 @@ fn rows_and_variants_reach_into_expressions() {
     assert_eq!(said[1], "11");
     assert_eq!(said[3], "12");
 }
+
+#[test]
+fn what_did_not_run_is_in_every_report() {
+    let files = [
+        ("a.feature.md", &*fails("A", "info: x")),
+        ("b.feature.md", &*holds("B", "info: x")),
+    ];
+    let (ran, report) = run("fail-fast", &files, &["--fail-fast", "--concurrency", "1"]);
+    assert_eq!(ran.code, Some(100), "{ran:?}");
+    assert_eq!(verdicts(&report), ["A: failed", "B: skipped"]);
+    let why = report["features"][1]["reason"].as_str().expect("a reason");
+    assert!(why.contains("--fail-fast"), "{why}");
+}
+
+#[test]
+fn no_patience_is_one_attempt() {
+    let text = "# Burst\n\n## None\n\nWhen I `GET` `${MOCKURL}/x` retrying 1000 times\n\nThen the status code of the \
+                last response should be `200`\n";
+    let (ran, report) = run(
+        "no-patience",
+        &[("a.feature.md", text)],
+        &["--patience", "0"],
+    );
+    assert_eq!(ran.code, Some(100), "{ran:?}");
+    assert_eq!(
+        failed(&report)["attempts"].as_array().map(Vec::len),
+        Some(1)
+    );
+}

@@ -140,7 +140,7 @@ mod tests {
         };
         let range = (header::RANGE, "bytes=2-");
         assert_eq!(status(&[]), 200);
-        assert_eq!(status(&[range.clone()]), 206);
+        assert_eq!(status(std::slice::from_ref(&range)), 206);
         assert_eq!(status(&[range.clone(), (header::IF_MATCH, "\"ab\"")]), 206);
         assert_eq!(
             status(&[range.clone(), (header::IF_MATCH, "W/\"ab\"")]),

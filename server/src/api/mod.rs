@@ -32,7 +32,7 @@ pub(crate) async fn answer(
     Ok(if is_events {
         match admin::events(&server, &request) {
             Ok(reply) => reply.map(Either::Right),
-            Err(refusal) => refusal.map(Either::Left),
+            Err(problem) => admin::refusal(&problem).map(Either::Left),
         }
     } else {
         whole(&server, request).await.map(Either::Left)

@@ -205,7 +205,7 @@ impl Air {
         let tree = match decoded {
             Ok(tree) => tree,
             Err(why) => {
-                let refused = Response::with(Code(why.code().0), why.to_string());
+                let refused = Response::with(why.code(), why.to_string());
                 return (refused, After::Nothing);
             }
         };
@@ -245,7 +245,7 @@ fn query(message: &Message) -> Result<Vec<String>, Refused> {
     items
         .map(|(_, item)| {
             String::from_utf8(item.to_vec()).map_err(|_| Refused {
-                code: fotalab_wire::lwm2m::Code::BAD_REQUEST,
+                code: Code::BAD_REQUEST,
                 why: "a parameter is not UTF-8".to_owned(),
             })
         })
@@ -258,5 +258,5 @@ fn content_format(message: &Message) -> Option<u16> {
 }
 
 fn refusal(refused: &Refused) -> Response {
-    Response::with(Code(refused.code.0), refused.why.clone())
+    Response::with(refused.code, refused.why.clone())
 }

@@ -163,7 +163,8 @@ async fn open(lab: &Lab, url: &str) -> Result<Socket, ConnectError> {
         .map_err(|error| other(&error))?;
     let config = WebSocketConfig::default()
         .max_message_size(Some(MAX_MESSAGE_BYTES))
-        .max_frame_size(Some(MAX_MESSAGE_BYTES));
+        .max_frame_size(Some(MAX_MESSAGE_BYTES))
+        .max_write_buffer_size(2 * MAX_MESSAGE_BYTES);
     match client_async_with_config(url, stream, Some(config)).await {
         Ok((socket, _)) => Ok(socket),
         Err(tungstenite::Error::Http(answer)) => {

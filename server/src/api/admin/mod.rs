@@ -20,14 +20,23 @@ use crate::{feed::FeedBody, server::Server};
 
 /// Answers a request below `/admin`.
 pub(super) async fn answer(server: &Arc<Server>, rest: &str, request: Request<Incoming>) -> Reply {
-    let mut reply = match route(server, rest, request).await {
+    match route(server, rest, request).await {
         Ok((status, document)) => {
             let mut reply = Response::new(Full::new(Bytes::from(document.to_string())));
             *reply.status_mut() = status;
-            reply
+            dressed(reply)
         }
-        Err(problem) => problem.reply(),
-    };
+        Err(problem) => refusal(&problem),
+    }
+}
+
+/// A problem of this face.
+pub(super) fn refusal(problem: &Problem) -> Reply {
+    dressed(problem.reply())
+}
+
+/// The headers that all its answers have.
+fn dressed(mut reply: Reply) -> Reply {
     if reply.status() == StatusCode::UNAUTHORIZED {
         let scheme = HeaderValue::from_static("Bearer");
         reply.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
@@ -80,14 +89,9 @@ async fn route(
 pub(super) fn events(
     server: &Server,
     request: &Request<Incoming>,
-) -> Result<Response<FeedBody>, Reply> {
-    let refuse = |problem: Problem| {
-        let mut reply = problem.reply();
-        reply.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
-        reply
-    };
-    check_token(server, request).map_err(refuse)?;
-    let full = || refuse(Problem::conflict("There are too many listeners"));
+) -> Result<Response<FeedBody>, Problem> {
+    check_token(server, request)?;
+    let full = || Problem::conflict("There are too many listeners");
     let body = server.state().feed.listen().ok_or_else(full)?;
     let mut reply = Response::new(body);
     let headers = reply.headers_mut();

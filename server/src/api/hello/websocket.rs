@@ -113,6 +113,9 @@ impl Connection {
         let config = WebSocketConfig::default()
             .read_buffer_size(limits::WEBSOCKET_BUFFER_BYTES)
             .write_buffer_size(limits::WEBSOCKET_BUFFER_BYTES)
+            // Pongs are written without `send` and its time limit: a peer that pings and never
+            // reads is dropped when they fill this.
+            .max_write_buffer_size(limits::MAX_WEBSOCKET_UNSENT_BYTES)
             .max_message_size(Some(limits::MAX_WEBSOCKET_MESSAGE_BYTES))
             .max_frame_size(Some(limits::MAX_WEBSOCKET_MESSAGE_BYTES));
         let io = TokioIo::new(upgraded);
