@@ -95,15 +95,17 @@ pub(crate) fn settle(server: &Arc<Server>, state: &mut State, now: UnixMillis) {
 
 /// The URI of an image, as a device that reached us at `local` can use it.
 pub(crate) fn uri(server: &Server, scheme: Scheme, local: SocketAddr, image: &str) -> String {
-    let port = match scheme {
-        Scheme::Coap => server.socket.as_ref().map(|it| it.local_addr().port()),
-        Scheme::Http => server.http.get().map(SocketAddr::port),
+    let listens = match scheme {
+        Scheme::Coap => server.socket.as_ref().map(|it| it.local_addr()),
+        Scheme::Http => server.http.get().copied(),
     };
-    let mut host = local;
+    let mut host = listens.unwrap_or(local);
+    if host.ip().is_unspecified() {
+        host.set_ip(local.ip());
+    }
     if host.ip().is_unspecified() {
         host.set_ip([127, 0, 0, 1].into());
     }
-    host.set_port(port.unwrap_or_default());
     format!("{}://{host}/{FIRMWARE}/{image}", scheme.name())
 }
 

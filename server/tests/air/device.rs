@@ -202,6 +202,15 @@ impl Actor {
                 let fine = message.code == Code::CONTENT;
                 self.downloaded(now, fine.then(|| message.payload.to_vec()));
             }
+            Event::Failed { request, .. } if self.pulls.remove(&request).is_some() => {
+                self.set(now, "/5/0/5", "4");
+                self.set(now, "/5/0/3", "0");
+            }
+            Event::Failed { .. } if self.observers.is_empty() => {
+                // Not heard: registers again, as devices do.
+                let request = self.register.clone().expect("registered before");
+                self.coap.request(now, self.server, request).expect("room");
+            }
             Event::Response { message, .. } => {
                 self.device.script().answers.push((message.code, message));
             }

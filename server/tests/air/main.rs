@@ -12,7 +12,9 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use bytes::Bytes;
 use device::Device;
 use fotalab_server::Config;
-use fotalab_wire::net::{Clock, InMemory, Network, Sockets, http::send};
+use fotalab_wire::net::{
+    Clock, InMemory, Lossy, LossyOptions, Network, Sockets, VirtualLink, http::send,
+};
 use http::{Method, Request};
 use serde_json::{Value, json};
 use support::{EPOCH, TOKEN, World};
@@ -38,6 +40,23 @@ impl Air {
 
     pub(crate) async fn really() -> Self {
         Self::on(Arc::new(Sockets), Clock::of_machine(), |_| {}).await
+    }
+
+    /// In a network that loses, doubles and reorders a fifth of all datagrams.
+    pub(crate) async fn lossy(seed: u64) -> Self {
+        let clock = Clock::starting_at(EPOCH);
+        let network = InMemory::new();
+        let options = LossyOptions {
+            loss: 0.2,
+            duplication: 0.2,
+            reordering: 0.2,
+            reordering_by: Duration::from_millis(300),
+            delay_min: Duration::from_millis(20),
+            delay_max: Duration::from_millis(100),
+            ..LossyOptions::default()
+        };
+        network.carry_datagrams(Lossy::new(VirtualLink::new(), options, seed), clock);
+        Self::on(Arc::new(network), clock, |_| {}).await
     }
 
     async fn on(network: Arc<dyn Network>, clock: Clock, adjust: impl FnOnce(&mut Config)) -> Self {

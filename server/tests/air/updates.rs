@@ -139,3 +139,29 @@ async fn an_update_waits_for_its_device() {
     device.script().deaf = false;
     assert_eq!(air.ended(&id).await["state"], "succeeded");
 }
+
+/// X-FW-S14, over ten seeds each way; a seed that fails is named.
+#[tokio::test(start_paused = true)]
+async fn x_fw_s14_a_bad_network_delays_but_decides_nothing_wrong() {
+    let bytes = image_of(64 * 1_024 + 1);
+    for seed in 0..10 {
+        for transfer in ["push", "pull"] {
+            let air = Air::lossy(seed).await;
+            let device = air.device();
+            let (code, _) = device.register("ep=d&lwm2m=1.0").await;
+            assert_eq!(code, Code::CREATED, "seed {seed}");
+            let image = air.image(&bytes).await;
+            let id = air.update(&image, transfer).await;
+            let update = air.ended(&id).await;
+            let is_new = device.script().values["/3/0/3"] == "2.0.0";
+            assert_eq!(
+                update["state"] == "succeeded",
+                is_new,
+                "seed {seed}: {update:#}"
+            );
+            assert!(is_new, "seed {seed}: {update:#}");
+            assert!(device.script().image == bytes, "seed {seed}");
+            assert_eq!(device.count("POST /5/0/2"), 1, "seed {seed}: {update:#}");
+        }
+    }
+}

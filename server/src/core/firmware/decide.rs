@@ -120,7 +120,7 @@ impl Update {
             Stage::Soaking => {
                 self.stage = Stage::Ended;
                 self.plan.clear();
-                self.note(now, "still runs the new version");
+                self.note(now, "the old version did not come back");
             }
             Stage::Installing => self.fail(now, "the device did not come back in time"),
             Stage::Downloading { .. } => self.fail(now, "the image did not arrive in time"),

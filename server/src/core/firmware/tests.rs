@@ -175,7 +175,7 @@ fn an_update_by_pull_walks_through_all_states() {
     bench.is(State::Succeeded);
     assert_eq!(bench.done, [PULL, Ask::Execute]);
     bench.pass(60 * MINUTE);
-    assert_eq!(bench.last(), "still runs the new version");
+    assert_eq!(bench.last(), "the old version did not come back");
 }
 
 #[test]
