@@ -1,99 +1,16 @@
-//! What an update does next, from what it knows of its device (contract 1.2 and 1.6).
+//! What an update does next, from what it knows of its device, up to the whole image being there
+//! (contract 1.2 and 1.6, 1 to 3).
 
-use fotalab_wire::{coap::Code, lwm2m::Value, net::UnixMillis};
+use fotalab_wire::{coap::Code, net::UnixMillis};
 
 use super::{
-    messages::{
-        Ask, DELIVERY, Outcome, PACKAGE_VERSION, PROTOCOLS, RESULT, STATE, Scheme, State, Transfer,
-        VERSION,
-    },
+    messages::{Ask, RESULT, STATE, Scheme, State, Transfer},
     update::{Stage, Update},
     verdict::{self, Verdict},
 };
 use crate::{core::time::millis, limits};
 
 impl Update {
-    /// Takes in an answer of class 2.
-    pub(super) fn succeeded(&mut self, now: UnixMillis, ask: Ask, values: Vec<Value>) {
-        match ask {
-            Ask::Read(path) | Ask::Observe(path) => {
-                // An observation's first answer is a read as well, but an older one than a
-                // notification that came before it would be; the endpoint orders those.
-                if !values.is_empty() || path == PROTOCOLS {
-                    self.learn(path, &values);
-                }
-            }
-            Ask::ClearUri | Ask::ClearPackage => {}
-            Ask::Uri(_) => {
-                self.note(now, "wrote the package URI");
-                self.look_later(now);
-            }
-            Ask::Package => {
-                self.note(now, "wrote the package");
-                self.look();
-            }
-            Ask::Execute => {
-                self.tally.acknowledged = true;
-                self.enter(now, State::Updating, "the device acknowledged Execute");
-                // What it said before is old now, unless it told of the step itself.
-                self.knows.state = self.knows.state.filter(|it| *it != 2);
-                self.look_later(now);
-            }
-        }
-    }
-
-    /// Takes in an answer of another class.
-    pub(super) fn refused(&mut self, now: UnixMillis, ask: Ask, code: Code) {
-        self.knows.refusal = Some((ask, code));
-        let said = format!("{}.{:02}", code.class(), code.detail());
-        match ask {
-            Ask::Read(DELIVERY | PROTOCOLS | PACKAGE_VERSION | VERSION) | Ask::Observe(_) => {}
-            Ask::Read(_) => self.fail(now, &format!("/5/0 cannot be read: {said}")),
-            Ask::ClearUri => self.plan.push_front(Ask::ClearPackage),
-            Ask::ClearPackage => {}
-            Ask::Uri(_) => {
-                self.note(
-                    now,
-                    &format!("the device refused the package URI with {said}"),
-                );
-                self.look();
-            }
-            Ask::Package => {
-                self.note(now, &format!("the device refused the package with {said}"));
-                self.look();
-            }
-            Ask::Execute => {
-                self.note(now, &format!("the device refused Execute with {said}"));
-                self.look();
-            }
-        }
-    }
-
-    /// Nothing came back. An Execute may have arrived all the same: only the device's State says
-    /// (contract 1.6, 5).
-    pub(super) fn lost(&mut self, now: UnixMillis, ask: Ask, outcome: &Outcome) {
-        let why = match outcome {
-            Outcome::Rejected => "was answered by a Reset",
-            _ => "got no answer",
-        };
-        match ask {
-            Ask::Execute => {
-                self.note(now, &format!("Execute {why}: the device's State will tell"));
-                self.look();
-                self.pause(now, limits::SILENCE_PAUSE);
-            }
-            Ask::Package => {
-                self.note(now, &format!("the package {why} to its end"));
-                self.look();
-                self.pause(now, limits::SILENCE_PAUSE);
-            }
-            _ => {
-                self.plan.push_front(ask);
-                self.pause(now, limits::SILENCE_PAUSE);
-            }
-        }
-    }
-
     /// The plan is empty: what now? `false` when there is nothing to do but to wait.
     pub(super) fn decide(&mut self, now: UnixMillis) -> bool {
         let (Some(state), Some(result)) = (self.knows.state, self.knows.result) else {
@@ -295,131 +212,7 @@ impl Update {
         refusal == Some((Ask::Package, Code::REQUEST_ENTITY_TOO_LARGE))
     }
 
-    fn downloaded(&mut self, now: UnixMillis) -> bool {
-        if self.state != State::Downloaded {
-            self.enter(now, State::Downloaded, "the device has the whole image");
-            if self.wanted.version.is_none() {
-                self.plan.push_back(Ask::Read(PACKAGE_VERSION));
-                return true;
-            }
-        }
-        self.stage = Stage::Installing;
-        self.deadline = now + millis(limits::INSTALL_DEADLINE);
-        self.tally.executes = 0;
-        self.tally.boots = 0;
-        self.plan.push_back(Ask::Execute);
-        true
-    }
-
-    fn installs(&mut self, now: UnixMillis, how: &str) {
-        self.stage = Stage::Installing;
-        self.deadline = now + millis(limits::INSTALL_DEADLINE);
-        if self.state != State::Updating {
-            self.enter(now, State::Updating, how);
-        }
-    }
-
-    fn installing(&mut self, now: UnixMillis, state: i64, result: i64) -> bool {
-        match (state, result) {
-            (3, _) => {
-                if self.state != State::Updating {
-                    self.enter(now, State::Updating, "the device installs the image");
-                }
-                self.look_later(now);
-                false
-            }
-            (2, 0) => self.not_installed_yet(now),
-            (1, _) => self.again(now, "the device downloads again"),
-            (_, 0 | 1) => self.compare(now, result),
-            _ => self.judge(now, result),
-        }
-    }
-
-    /// Still Downloaded after Execute. Only a device that cannot have taken it is told again.
-    fn not_installed_yet(&mut self, now: UnixMillis) -> bool {
-        if let Some((Ask::Execute, code)) = self.knows.refusal.take() {
-            let said = format!("{}.{:02}", code.class(), code.detail());
-            self.fail(now, &format!("the device refuses Execute with {said}"));
-            return false;
-        }
-        let never_arrived = !self.tally.acknowledged || self.tally.returned;
-        if !never_arrived {
-            self.look_later(now);
-            return false;
-        }
-        if self.tally.executes >= limits::MAX_EXECUTES {
-            self.fail(now, "the device does not take Execute");
-            return false;
-        }
-        self.note(
-            now,
-            "still Downloaded: Execute never arrived and is repeated",
-        );
-        self.plan.push_back(Ask::Execute);
-        true
-    }
-
-    /// State 0 with Result 0 or 1: the version has the last word (contract 1.6, 6).
-    fn compare(&mut self, now: UnixMillis, result: i64) -> bool {
-        let expected = self.wanted.version.as_deref().or(self.offered.as_deref());
-        let running = self.knows.version.as_deref();
-        let new = verdict::runs_new_version(self.before.as_deref(), expected, running);
-        let shown = running.unwrap_or("an unknown version").to_owned();
-        // The same version again shows nothing by itself.
-        let changed = self.before.as_deref() != running;
-        self.result = Some(result);
-        match (result, new) {
-            (1, Some(true) | None) => {
-                self.installs(now, "the device installed the image");
-                self.succeed(now, &format!("runs {shown}, Result 1"));
-            }
-            (_, Some(true)) if changed => {
-                // X-FW-S22
-                self.installs(now, "the device installed the image");
-                self.succeed(now, &format!("runs {shown}, though it lost its Result"));
-            }
-            (1, Some(false)) => {
-                // X-FW-S23
-                self.fail(now, &format!("says Result 1 but runs {shown}"));
-                return false;
-            }
-            _ if self.tally.returned => {
-                self.fail(
-                    now,
-                    &format!("came back with Result 0 and runs {shown}: rolled back"),
-                );
-                return false;
-            }
-            // It forgot the image, or is about to reboot: its next Register or a look decides.
-            _ => {
-                self.look_later(now);
-                return false;
-            }
-        }
-        true
-    }
-
-    fn succeed(&mut self, now: UnixMillis, how: &str) {
-        self.stage = Stage::Soaking;
-        self.enter(now, State::Succeeded, how);
-        self.deadline = now + millis(limits::SOAK);
-        self.look_at = Some(now + millis(limits::SOAK) / 2);
-        self.before = self
-            .before
-            .take()
-            .filter(|it| Some(it) != self.knows.version.as_ref());
-    }
-
-    /// Contract 1.6, 8: MCUboot reverts an image that nobody confirmed.
-    fn soaking(&mut self, now: UnixMillis) -> bool {
-        if self.before.is_some() && self.before == self.knows.version {
-            let version = self.before.clone().unwrap_or_default();
-            self.fail(now, &format!("went back to {version} after its success"));
-        }
-        false
-    }
-
-    fn judge(&mut self, now: UnixMillis, result: i64) -> bool {
+    pub(super) fn judge(&mut self, now: UnixMillis, result: i64) -> bool {
         self.result = Some(result);
         let said = format!("Result {result}: {}", verdict::name(result));
         match verdict::of_result(result) {
@@ -457,7 +250,7 @@ impl Update {
     }
 
     /// Another transfer after a pause, if there are any left (X-FW-S10, S19, S27).
-    fn again(&mut self, now: UnixMillis, why: &str) -> bool {
+    pub(super) fn again(&mut self, now: UnixMillis, why: &str) -> bool {
         if self.tally.transfers > limits::MAX_FIRMWARE_RETRIES {
             let transfers = self.tally.transfers;
             self.fail(now, &format!("{why}; gave up after {transfers} transfers"));

@@ -4,7 +4,9 @@
 //! comes out of [`Firmware::poll_effect`], and [`Firmware::poll_timeout`] says when to come back
 //! with [`Firmware::handle_timeout`]. A device has one update at a time.
 
+mod answers;
 mod decide;
+mod install;
 mod messages;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,166 @@
+//! The rows of contract 3.7 that the engine alone decides, each under its id.
+
+use fotalab_wire::coap::Code;
+
+use super::{
+    messages::{DELIVERY, PROTOCOLS, RESULT, STATE, State},
+    *,
+};
+
+mod install;
+mod transfer;
+
+const SECOND: UnixMillis = 1_000;
+const MINUTE: UnixMillis = 60 * SECOND;
+
+/// A device that answers what it is asked, and writes down what it was.
+struct Bench {
+    firmware: Firmware,
+    now: UnixMillis,
+    id: String,
+    state: i64,
+    result: i64,
+    version: &'static str,
+    delivery: i64,
+    protocols: Option<Vec<i64>>,
+    /// What was done to it, without reads and observations.
+    done: Vec<Ask>,
+    reads: usize,
+    /// Answers to the next asks of a kind, in place of the usual.
+    instead: Vec<(Ask, Outcome)>,
+}
+
+impl Bench {
+    fn new(version: Option<&str>, transfer: Transfer) -> Self {
+        let mut firmware = Firmware::new(1);
+        let wanted = Wanted {
+            device: "d".into(),
+            image: "i".into(),
+            version: version.map(str::to_owned),
+            transfer,
+        };
+        let id = firmware.create(0, wanted, None).map(|it| it.id.clone());
+        Self {
+            firmware,
+            now: 0,
+            id: id.expect("not busy"),
+            state: 0,
+            result: 0,
+            version: "1.0",
+            delivery: 2,
+            protocols: None,
+            done: Vec::new(),
+            reads: 0,
+            instead: Vec::new(),
+        }
+    }
+
+    fn register(&mut self) {
+        self.firmware.registered(self.now, "d", true);
+        self.settle();
+    }
+
+    fn tell(&mut self, state: i64, result: i64) {
+        (self.state, self.result) = (state, result);
+        let told = [(STATE, state), (RESULT, result)];
+        for (path, value) in told {
+            self.firmware
+                .notified(self.now, "d", path, &Value::Integer(value));
+        }
+        self.settle();
+    }
+
+    fn comes_back(&mut self, state: i64, result: i64, version: &'static str) {
+        (self.state, self.result, self.version) = (state, result, version);
+        self.register();
+    }
+
+    fn pass(&mut self, time: UnixMillis) {
+        let end = self.now + time;
+        while let Some(due) = self.firmware.poll_timeout().filter(|due| *due <= end) {
+            self.now = due.max(self.now);
+            self.firmware.handle_timeout(self.now);
+            self.settle();
+        }
+        self.now = end;
+    }
+
+    fn settle(&mut self) {
+        while let Some(effect) = self.firmware.poll_effect() {
+            if let Effect::Ask {
+                update,
+                serial,
+                ask,
+                ..
+            } = effect
+            {
+                let outcome = self.answer(ask);
+                self.firmware.answered(self.now, &update, serial, outcome);
+            }
+        }
+    }
+
+    fn answer(&mut self, ask: Ask) -> Outcome {
+        let scripted = self.instead.iter().position(|(it, _)| *it == ask);
+        let scripted = scripted.map(|at| self.instead.remove(at).1);
+        if let Ask::Read(path) | Ask::Observe(path) = ask {
+            self.reads += 1;
+            let values = match path {
+                STATE => vec![Value::Integer(self.state)],
+                RESULT => vec![Value::Integer(self.result)],
+                VERSION => vec![Value::String(self.version.into())],
+                DELIVERY => vec![Value::Integer(self.delivery)],
+                PROTOCOLS if self.protocols.is_some() => {
+                    let all = self.protocols.iter().flatten();
+                    all.map(|it| Value::Integer(*it)).collect()
+                }
+                _ => return scripted.unwrap_or(Outcome::Answered(Code::NOT_FOUND, Vec::new())),
+            };
+            return scripted.unwrap_or(Outcome::Answered(Code::CONTENT, values));
+        }
+        self.done.push(ask);
+        if let Some(outcome) = scripted {
+            return outcome;
+        }
+        match ask {
+            Ask::ClearUri | Ask::ClearPackage => (self.state, self.result) = (0, 0),
+            Ask::Package => (self.state, self.result) = (2, 0),
+            Ask::Uri(_) => self.result = 0,
+            _ => self.state = 3,
+        }
+        Outcome::Answered(Code::CHANGED, Vec::new())
+    }
+
+    fn executes(&self) -> usize {
+        self.done.iter().filter(|it| **it == Ask::Execute).count()
+    }
+
+    fn transfers(&self) -> usize {
+        let all = self.done.iter();
+        all.filter(|it| matches!(it, Ask::Uri(_) | Ask::Package))
+            .count()
+    }
+
+    #[track_caller]
+    fn is(&self, state: State) {
+        let update = self.firmware.get(&self.id).expect("known");
+        assert_eq!(update.state, state, "{:#?}", update.history);
+    }
+
+    fn last(&self) -> &str {
+        let update = self.firmware.get(&self.id).expect("known");
+        update.history.last().map_or("", |it| it.detail.as_str())
+    }
+}
+
+/// A pull that is downloaded and executed.
+fn executed() -> Bench {
+    let mut bench = Bench::new(Some("2.0"), Transfer::Pull);
+    bench.register();
+    bench.tell(1, 0);
+    bench.tell(2, 0);
+    assert_eq!(bench.executes(), 1);
+    bench
+}
+
+const PULL: Ask = Ask::Uri(Scheme::Coap);
