@@ -7,6 +7,10 @@ use std::{net::SocketAddr, time::Duration};
 pub struct Config {
     /// Where to listen; port 0 picks a free one.
     pub listen: SocketAddr,
+    /// Where devices find the LwM2M endpoint, over UDP; port 0 picks a free one. `None`: nowhere.
+    pub coap: Option<SocketAddr>,
+    /// Only devices that the admin face was told of may register.
+    pub closed: bool,
     /// The bearer token of the admin face.
     pub admin_token: String,
     /// How often upstream is asked, and how long things stay valid.
@@ -35,12 +39,13 @@ pub struct Timing {
 }
 
 impl Config {
-    /// For a run of scenarios: a free port on loopback, and upstream asked every second.
+    /// For a run of scenarios: free ports on loopback, for CoAP too, and upstream asked every second.
     #[must_use]
     pub fn for_scenarios(admin_token: String, seed: u64) -> Self {
         let second = Duration::from_secs(1);
-        let mut config =
-            Self::for_service(SocketAddr::from(([127, 0, 0, 1], 0)), admin_token, seed);
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut config = Self::for_service(free, admin_token, seed);
+        config.coap = Some(free);
         config.timing.follow = second;
         config.timing.shadows = second;
         config.timing.bundles = 5 * second;
@@ -53,6 +58,8 @@ impl Config {
     pub fn for_service(listen: SocketAddr, admin_token: String, seed: u64) -> Self {
         Self {
             listen,
+            coap: None,
+            closed: false,
             admin_token,
             timing: Timing {
                 follow: Duration::from_secs(60),
@@ -73,6 +80,8 @@ impl std::fmt::Debug for Config {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Config")
             .field("listen", &self.listen)
+            .field("coap", &self.coap)
+            .field("closed", &self.closed)
             .field("timing", &self.timing)
             .field("seed", &self.seed)
             .field("version", &self.version)

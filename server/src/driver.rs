@@ -11,6 +11,7 @@ use futures_util::{StreamExt as _, stream};
 use tokio::time::sleep;
 
 use crate::{
+    air,
     core::{
         time::millis,
         updates::{Effect, PollFailure},
@@ -35,6 +36,7 @@ pub(crate) fn change<T>(
     while let Some(effect) = state.updates.poll_effect() {
         perform(server, &mut state, now, effect);
     }
+    air::settle(server, &mut state, now);
     result
 }
 

@@ -15,12 +15,15 @@
 //! update engine, no I/O) -> `driver` (does what the core wants done) -> `upstream`, and what comes
 //! back walks the same way to the faces' listeners.
 
+mod air;
 mod api;
 mod config;
 mod core;
 mod driver;
+mod feed;
 mod limits;
 mod live;
+mod lwm2m;
 mod server;
 mod start;
 mod store;

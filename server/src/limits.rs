@@ -76,3 +76,66 @@ pub(crate) const MAX_WEBSOCKET_MESSAGE_BYTES: usize = 32 * 1024;
 pub(crate) const WEBSOCKET_BUFFER_BYTES: usize = 4 * 1024;
 /// What a websocket holds that its peer does not read; above the largest message.
 pub(crate) const MAX_WEBSOCKET_UNSENT_BYTES: usize = 4 * 1024 * 1024;
+
+/// Firmware updates over the air kept per device; the oldest ended one makes room.
+pub(crate) const MAX_FIRMWARE_UPDATES_PER_DEVICE: usize = 20;
+/// Entries of the history of one such update; what comes later is only counted.
+pub(crate) const MAX_HISTORY: usize = 200;
+/// Transfers that are tried again after result 3 or 4, a broken push or a lost download.
+pub(crate) const MAX_FIRMWARE_RETRIES: u32 = 3;
+/// The same after result 8.
+pub(crate) const MAX_INSTALL_RETRIES: u32 = 1;
+/// Resets without effect before an update fails.
+pub(crate) const MAX_RESETS: u32 = 3;
+/// How often Update is executed when the device shows that it never got it.
+pub(crate) const MAX_EXECUTES: u32 = 3;
+/// Registrations after Execute that are looked at; one more is a boot loop (X-FW-S29).
+pub(crate) const MAX_BOOTS: u32 = 5;
+/// Between two looks at a device that should tell by itself (contract 1.6, 4).
+pub(crate) const FIRMWARE_POLL: Duration = Duration::from_secs(30);
+/// Before a device that did not answer is asked again.
+pub(crate) const SILENCE_PAUSE: Duration = Duration::from_secs(30);
+/// Before a transfer is tried again; doubles each time.
+pub(crate) const RETRY_PAUSE: Duration = Duration::from_secs(10);
+/// For a device to come and say that it is there.
+pub(crate) const QUEUED_DEADLINE: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// For one transfer.
+pub(crate) const DOWNLOAD_DEADLINE: Duration = Duration::from_secs(6 * 3_600);
+/// From Execute to the device's return (X-FW-S24).
+pub(crate) const INSTALL_DEADLINE: Duration = Duration::from_secs(3_600);
+/// From a deferral to the end of patience (X-FW-S28).
+pub(crate) const DEFER_DEADLINE: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// After success, the time in which an old version counts as a rollback (contract 1.6, 8).
+pub(crate) const SOAK: Duration = Duration::from_secs(300);
+
+/// Largest firmware image, in bytes.
+pub(crate) const MAX_IMAGE_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes that all images together may take.
+pub(crate) const MAX_IMAGES_BYTES: usize = 256 * 1024 * 1024;
+/// Images kept at most.
+pub(crate) const MAX_IMAGES: usize = 1_024;
+/// Time for an image to arrive whole.
+pub(crate) const IMAGE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Registrations over the air at once.
+pub(crate) const MAX_REGISTRATIONS: usize = 131_072;
+/// Operations that may wait for one device.
+pub(crate) const MAX_OPERATIONS_PER_DEVICE: usize = 32;
+/// A registration outlives its lifetime by this: MAX_TRANSMIT_WAIT (contract 2.1).
+pub(crate) const LIFETIME_GRACE: Duration = Duration::from_secs(93);
+/// A device in queue mode listens this long after its last message (contract 2.2).
+pub(crate) const AWAKE: Duration = Duration::from_secs(93);
+/// From the answer to Register to the first request (contract 2.1).
+pub(crate) const AFTER_REGISTER: Duration = Duration::from_millis(50);
+/// Largest payload of Register, Update and Send, in bytes.
+pub(crate) const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
+/// Observations held with one device.
+pub(crate) const MAX_OBSERVATIONS: usize = 32;
+/// How long `POST .../operations` waits for the device, unless it says so itself.
+pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_secs(25);
+/// The longest it may ask for.
+pub(crate) const MAX_OPERATION_TIMEOUT: Duration = Duration::from_secs(600);
+/// Open `GET /events` at once.
+pub(crate) const MAX_EVENT_LISTENERS: usize = 64;
+/// Events that may wait for one listener; one more and it is dropped.
+pub(crate) const EVENT_QUEUE: usize = 1_024;

@@ -3,10 +3,11 @@
 use std::{
     collections::BTreeMap,
     future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
-use fotalab_wire::net::{Clock, Network, UnixMillis};
+use fotalab_wire::net::{Clock, Datagrams, Network, UnixMillis};
 use tokio::{
     sync::{Notify, Semaphore, oneshot},
     task::JoinSet,
@@ -16,11 +17,16 @@ use crate::{
     config::Config,
     core::{
         devices::Registry,
+        firmware::Firmware,
+        ulid::Ulids,
         updates::{Update, Updates},
     },
-    driver, limits,
+    driver,
+    feed::Feed,
+    limits,
     live::Live,
-    store::{Memory, Store},
+    lwm2m::{Air, Outcome},
+    store::{Memory, Store, blob::Images},
     upstream::{Bundle, Caller, Upstream},
 };
 
@@ -34,6 +40,12 @@ pub(crate) struct Server {
     pub(crate) upstream: Upstream,
     /// Who is told what happens.
     pub(crate) live: Live,
+    /// Where devices are heard.
+    pub(crate) socket: Option<Arc<dyn Datagrams>>,
+    /// Where HTTP listens, once it does.
+    pub(crate) http: OnceLock<SocketAddr>,
+    /// The endpoint for devices, or the engine above it, wants to be woken sooner.
+    pub(crate) air_wake: Notify,
     /// What survives.
     pub(crate) store: Box<dyn Store>,
     /// Bytes that large request bodies may still take.
@@ -54,17 +66,49 @@ pub(crate) struct State {
     pub(crate) updates: Updates,
     /// Who waits for the first upstream job of an update.
     pub(crate) scheduling: BTreeMap<String, oneshot::Sender<Result<Update, String>>>,
+    /// The endpoint for devices.
+    pub(crate) air: Option<Air>,
+    /// When it, or the engine above it, wants to be woken.
+    pub(crate) air_wakes_at: Option<UnixMillis>,
+    /// Updates over the air.
+    pub(crate) firmware: Firmware,
+    /// What devices are updated to.
+    pub(crate) images: Images,
+    /// Ids of images.
+    pub(crate) image_ids: Ulids,
+    /// Operations somebody waits for: on which device, and who.
+    pub(crate) operations: BTreeMap<u64, (String, oneshot::Sender<Outcome>)>,
+    /// The next operation's number.
+    pub(crate) next_operation: u64,
+    /// Who listens to the events of the air.
+    pub(crate) feed: Feed,
     /// Bundles per account, and when they were fetched.
     pub(crate) bundles: BTreeMap<String, (UnixMillis, Arc<Vec<Bundle>>)>,
 }
 
 impl Server {
     /// A server that knows nobody.
-    pub(crate) fn new(config: Config, network: Arc<dyn Network>, clock: Clock) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        network: Arc<dyn Network>,
+        socket: Option<Arc<dyn Datagrams>>,
+        clock: Clock,
+    ) -> Self {
+        let air = socket
+            .as_ref()
+            .map(|it| Air::new(it.local_addr(), config.seed));
         let state = State {
             registry: Registry::default(),
             updates: Updates::new(config.seed, config.timing.follow),
             scheduling: BTreeMap::new(),
+            air,
+            air_wakes_at: None,
+            firmware: Firmware::new(config.seed),
+            images: Images::default(),
+            image_ids: Ulids::new(config.seed ^ 0x1A),
+            operations: BTreeMap::new(),
+            next_operation: 0,
+            feed: Feed::default(),
             bundles: BTreeMap::new(),
         };
         Self {
@@ -72,6 +116,9 @@ impl Server {
             clock,
             upstream: Upstream::new(network),
             live: Live::default(),
+            socket,
+            http: OnceLock::new(),
+            air_wake: Notify::new(),
             store: Box::new(Memory::default()),
             large_bodies: Arc::new(Semaphore::new(limits::LARGE_BODIES_BYTES)),
             updates_wake: Notify::new(),

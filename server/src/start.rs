@@ -3,13 +3,14 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use fotalab_wire::net::{
-    Clock, Network,
+    Clock, Datagrams, Network,
     http::{Limits, serve},
 };
 use hyper::service::service_fn;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    air,
     api::{self, hello::Generation},
     config::Config,
     driver, limits,
@@ -58,8 +59,17 @@ pub async fn start(
             source,
         })?;
     let address = listener.local_addr();
+    let socket: Option<Arc<dyn Datagrams>> = match config.coap {
+        None => None,
+        Some(address) => {
+            let fail = |source| StartError::Listen { address, source };
+            Some(Arc::from(network.bind(address).map_err(fail)?))
+        }
+    };
     let admin_token = config.admin_token.clone();
-    let server = Arc::new(Server::new(config, network, clock));
+    let server = Server::new(config, network, socket.clone(), clock);
+    let server = Arc::new(server);
+    let _first = server.http.set(address);
     let service = {
         let server = Arc::clone(&server);
         service_fn(move |request| api::answer(Arc::clone(&server), request))
@@ -70,6 +80,10 @@ pub async fn start(
         ..Limits::default()
     };
     server.spawn(serve(Box::new(api::NeverBare(listener)), service, limits));
+    if let Some(socket) = socket {
+        server.spawn(air::receive(Arc::clone(&server), socket));
+        server.spawn(air::keep_time(Arc::clone(&server)));
+    }
     server.spawn(driver::keep_updates_going(Arc::clone(&server)));
     server.spawn(driver::keep_shadows_fresh(Arc::clone(&server)));
     Ok(Running {
@@ -86,14 +100,17 @@ impl Running {
         self.address
     }
 
-    /// What a scenario has to know: `ADMINURL`, `ADMINTOKEN`, and for each profile of the
+    /// Where devices find it.
+    #[must_use]
+    pub fn coap(&self) -> Option<SocketAddr> {
+        self.server.socket.as_ref().map(|it| it.local_addr())
+    }
+
+    /// What a scenario has to know: `ADMINURL`, `ADMINTOKEN`, `COAPURL` if devices may come, and for each profile of the
     /// hello.nrfcloud API its `APIURL` and `WSURL`. No URL ends in a slash.
     #[must_use]
     pub fn context(&self) -> Map<String, Value> {
-        let mut reachable = self.address;
-        if reachable.ip().is_unspecified() {
-            reachable.set_ip([127, 0, 0, 1].into());
-        }
+        let reachable = reachable_from_here(self.address);
         let profiles: Map<String, Value> = Generation::ALL
             .into_iter()
             .map(|generation| {
@@ -109,6 +126,10 @@ impl Running {
             format!("http://{reachable}/admin").into(),
         );
         context.insert("ADMINTOKEN".into(), self.admin_token.as_str().into());
+        if let Some(coap) = self.coap() {
+            let coap = reachable_from_here(coap);
+            context.insert("COAPURL".into(), format!("coap://{coap}").into());
+        }
         context.insert("PROFILES".into(), profiles.into());
         context
     }
@@ -119,6 +140,14 @@ impl Running {
             tasks.shutdown().await;
         }
     }
+}
+
+/// The address with a host in it.
+fn reachable_from_here(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip([127, 0, 0, 1].into());
+    }
+    address
 }
 
 impl Drop for Running {

@@ -20,6 +20,17 @@ pub(super) struct Arguments {
     /// Where to listen for HTTP and websockets; port 0 picks one.
     #[arg(long, default_value = "127.0.0.1:0", env = "FOTALAB_HTTP")]
     http: SocketAddr,
+    /// Where LwM2M devices register over UDP; port 0 picks one.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value = "127.0.0.1:0",
+        env = "FOTALAB_COAP"
+    )]
+    coap: SocketAddr,
+    /// Only devices that it was told of may register.
+    #[arg(long)]
+    closed: bool,
     /// Admin token, upstream accounts and devices: see the README.
     #[arg(long, value_name = "FILE", env = "FOTALAB_CONFIG")]
     config: Option<PathBuf>,
@@ -61,6 +72,8 @@ pub(super) fn serve(arguments: &Arguments) -> Result<Exit, Failure> {
             .unwrap_or_else(|| format!("{:032x}", random.random::<u128>()));
         let seed = random.random();
         let mut config = Config::for_service(arguments.http, token, seed);
+        config.coap = Some(arguments.coap);
+        config.closed = arguments.closed;
         if arguments.eager {
             config.timing = Config::for_scenarios(String::new(), seed).timing;
         }

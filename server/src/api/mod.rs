@@ -3,6 +3,7 @@
 mod admin;
 mod bare;
 mod body;
+mod firmware;
 pub(crate) mod hello;
 mod problem;
 
@@ -10,11 +11,11 @@ use std::{convert::Infallible, sync::Arc};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
-use crate::server::Server;
+use crate::{feed::FeedBody, lwm2m::FIRMWARE, server::Server};
 pub(crate) use bare::NeverBare;
 use hello::Generation;
 use problem::Problem;
@@ -22,27 +23,47 @@ use problem::Problem;
 /// An answer, whole.
 pub(crate) type Reply = Response<Full<Bytes>>;
 
-/// Answers a request: finds the face by the beginning of the path.
+/// Answers a request. Only the events of the admin face have no whole answer.
 pub(crate) async fn answer(
     server: Arc<Server>,
     request: Request<Incoming>,
-) -> Result<Reply, Infallible> {
+) -> Result<Response<Either<Full<Bytes>, FeedBody>>, Infallible> {
+    let is_events = request.uri().path() == "/admin/events" && request.method() == Method::GET;
+    Ok(if is_events {
+        match admin::events(&server, &request) {
+            Ok(reply) => reply.map(Either::Right),
+            Err(problem) => admin::refusal(&problem).map(Either::Left),
+        }
+    } else {
+        whole(&server, request).await.map(Either::Left)
+    })
+}
+
+/// Finds the face by the beginning of the path.
+async fn whole(server: &Arc<Server>, request: Request<Incoming>) -> Reply {
     let path = request.uri().path().to_owned();
     let generation = Generation::ALL.into_iter().find_map(|generation| {
         let rest = path.strip_prefix(generation.base())?;
         (rest.is_empty() || rest.starts_with('/')).then_some((generation, rest))
     });
     if let Some((generation, rest)) = generation {
-        return Ok(hello::answer(&server, generation, rest, request).await);
+        return hello::answer(server, generation, rest, request).await;
     }
     if let Some(rest) = path.strip_prefix("/admin") {
-        return Ok(admin::answer(&server, rest, request).await);
+        return admin::answer(server, rest, request).await;
+    }
+    let image = path
+        .strip_prefix('/')
+        .and_then(|it| it.strip_prefix(FIRMWARE))
+        .and_then(|it| it.strip_prefix('/'));
+    if let Some(image) = image {
+        return firmware::answer(server, image, &request);
     }
     let mut reply = Problem::no_route(request.method(), &path).reply();
     reply
         .headers_mut()
         .insert(header::CACHE_CONTROL, problem::NO_STORE);
-    Ok(reply)
+    reply
 }
 
 /// The decoded segments of a path that begins with a slash. `%2F` and dots mean nothing here:

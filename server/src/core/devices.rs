@@ -42,6 +42,8 @@ pub(crate) struct Device {
     pub(crate) identity: Identity,
     /// What happened before stays hidden.
     pub(crate) hide_data_before: Option<UnixMillis>,
+    /// The firmware version that it told over the air (/3/0/3).
+    pub(crate) reported_version: Option<String>,
     /// What upstream told last.
     pub(crate) shadow: Option<StoredShadow>,
     /// When upstream was last asked for the shadow, with an answer or without.

@@ -2,6 +2,7 @@
 //! arguments, what has to happen is returned.
 
 pub(crate) mod devices;
+pub(crate) mod firmware;
 pub(crate) mod shadow;
 pub(crate) mod time;
 pub(crate) mod ulid;

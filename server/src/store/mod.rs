@@ -3,6 +3,7 @@
 //! The runtime's truth is in `core`; a store only has to remember. That is why its interface is
 //! this small: SQLite behind it is one table.
 
+pub(crate) mod blob;
 mod memory;
 
 pub(crate) use memory::Memory;

@@ -1,6 +1,10 @@
 //! What the tests of this package share: a server in a world, and a scripted upstream beside it.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses its own part"
+)]
 
 mod upstream;
 

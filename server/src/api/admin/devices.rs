@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{Problem, fields::Fields};
+use super::{Problem, fields::Fields, updates};
 use crate::{
     api::hello::is_fingerprint,
     core::{
@@ -14,6 +14,7 @@ use crate::{
         upgrade_path::Target,
     },
     limits,
+    lwm2m::Registered,
     server::Server,
     store::Kind,
 };
@@ -96,6 +97,16 @@ pub(super) fn get(server: &Server, id: &str) -> Result<Value, Problem> {
     view.insert("reported".into(), reported(device));
     let updates: Vec<Value> = state.updates.of_device(id).map(update).collect();
     view.insert("updates".into(), updates.into());
+    let over_the_air = state.firmware.of_device(id).map(updates::short);
+    let over_the_air: Vec<Value> = over_the_air.collect();
+    view.insert(
+        "update".into(),
+        over_the_air.last().cloned().unwrap_or_default(),
+    );
+    view.insert("firmwareUpdates".into(), over_the_air.into());
+    let air = state.air.as_ref();
+    let registered = air.and_then(|air| air.registered(id)).map(registration);
+    view.insert("registration".into(), registered.unwrap_or_default());
     Ok(view.into())
 }
 
@@ -125,6 +136,22 @@ fn identity(device: &Device) -> Map<String, Value> {
     view
 }
 
+/// What a device on the air said of itself.
+fn registration(registered: &Registered) -> Value {
+    let said = &registered.said;
+    let instances = said.objects.instances().map(|it| it.to_string());
+    json!({
+        "location": format!("/rd/{}", registered.location),
+        "address": registered.peer.to_string(),
+        "lwm2m": said.version.to_string(),
+        "lifetime": said.lifetime,
+        "queueMode": said.queue,
+        "objects": instances.collect::<Vec<_>>(),
+        "since": iso(registered.since),
+        "updated": iso(registered.updated),
+    })
+}
+
 fn reported(device: &Device) -> Value {
     let mut view = Map::new();
     if let Some(stored) = &device.shadow {
@@ -138,6 +165,9 @@ fn reported(device: &Device) -> Value {
         }
         view.insert("fotaTypes".into(), json!(stored.firmware.types));
         view.insert("shadowVersion".into(), json!(stored.version));
+    }
+    if let Some(version) = &device.reported_version {
+        view.insert("firmwareVersion".into(), version.as_str().into());
     }
     if let Some(seen) = device.last_seen() {
         view.insert("lastSeen".into(), seen.into());

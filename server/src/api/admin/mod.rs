@@ -3,6 +3,9 @@
 mod accounts;
 mod devices;
 mod fields;
+mod images;
+mod operations;
+mod updates;
 
 use std::sync::Arc;
 
@@ -13,14 +16,27 @@ use hyper::body::Incoming;
 use serde_json::Value;
 
 use super::{Problem, Reply, body, names, problem::NO_STORE, segments};
-use crate::server::Server;
+use crate::{feed::FeedBody, server::Server};
 
 /// Answers a request below `/admin`.
 pub(super) async fn answer(server: &Arc<Server>, rest: &str, request: Request<Incoming>) -> Reply {
-    let mut reply = match route(server, rest, request).await {
-        Ok(document) => Response::new(Full::new(Bytes::from(document.to_string()))),
-        Err(problem) => problem.reply(),
-    };
+    match route(server, rest, request).await {
+        Ok((status, document)) => {
+            let mut reply = Response::new(Full::new(Bytes::from(document.to_string())));
+            *reply.status_mut() = status;
+            dressed(reply)
+        }
+        Err(problem) => refusal(&problem),
+    }
+}
+
+/// A problem of this face.
+pub(super) fn refusal(problem: &Problem) -> Reply {
+    dressed(problem.reply())
+}
+
+/// The headers that all its answers have.
+fn dressed(mut reply: Reply) -> Reply {
     if reply.status() == StatusCode::UNAUTHORIZED {
         let scheme = HeaderValue::from_static("Bearer");
         reply.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
@@ -37,11 +53,8 @@ async fn route(
     server: &Arc<Server>,
     rest: &str,
     request: Request<Incoming>,
-) -> Result<Value, Problem> {
-    if !is_authorized(server, &request) {
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, "Unauthorized")
-            .detail("Send the admin token as `Authorization: Bearer ...`."));
-    }
+) -> Result<(StatusCode, Value), Problem> {
+    check_token(server, &request)?;
     let path = request.uri().path().to_owned();
     let segments = segments(rest)?;
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -49,7 +62,8 @@ async fn route(
     let methods: &[Method] = match segments.as_slice() {
         ["accounts", _] => &[Method::PUT],
         ["devices", _] => &[Method::PUT, Method::GET],
-        ["events"] => &[Method::GET],
+        ["devices", _, "operations"] | ["images"] | ["updates"] => &[Method::POST],
+        ["updates", _] => &[Method::GET],
         _ => return Err(Problem::no_route(&method, &path)),
     };
     if !methods.contains(&method) {
@@ -57,12 +71,50 @@ async fn route(
         return Err(Problem::not_found("Not Found").detail(detail));
     }
     match segments.as_slice() {
-        ["accounts", name] => accounts::put(server, name, &json(server, request).await?),
-        ["devices", id] if method == Method::GET => devices::get(server, id),
-        ["devices", id] => devices::put(server, id, &json(server, request).await?),
-        _ => Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "Not implemented")
-            .detail("Events are not told here yet; open a websocket of the hello face.")),
+        ["images"] => images::post(server, request.into_body()).await.map(created),
+        ["updates"] => updates::post(server, &json(server, request).await?).map(created),
+        ["updates", id] => updates::get(server, id).map(ok),
+        ["accounts", name] => accounts::put(server, name, &json(server, request).await?).map(ok),
+        ["devices", id, "operations"] => {
+            let body = json(server, request).await?;
+            operations::post(server, id, &body).await.map(ok)
+        }
+        ["devices", id] if method == Method::GET => devices::get(server, id).map(ok),
+        ["devices", id] => devices::put(server, id, &json(server, request).await?).map(ok),
+        _ => Err(Problem::no_route(&method, &path)),
     }
+}
+
+/// `GET /events`: server-sent events until somebody hangs up.
+pub(super) fn events(
+    server: &Server,
+    request: &Request<Incoming>,
+) -> Result<Response<FeedBody>, Problem> {
+    check_token(server, request)?;
+    let full = || Problem::conflict("There are too many listeners");
+    let body = server.state().feed.listen().ok_or_else(full)?;
+    let mut reply = Response::new(body);
+    let headers = reply.headers_mut();
+    let stream = HeaderValue::from_static("text/event-stream");
+    headers.insert(header::CONTENT_TYPE, stream);
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    Ok(reply)
+}
+
+fn ok(document: Value) -> (StatusCode, Value) {
+    (StatusCode::OK, document)
+}
+
+fn created(document: Value) -> (StatusCode, Value) {
+    (StatusCode::CREATED, document)
+}
+
+fn check_token(server: &Server, request: &Request<Incoming>) -> Result<(), Problem> {
+    if is_authorized(server, request) {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::UNAUTHORIZED, "Unauthorized")
+        .detail("Send the admin token as `Authorization: Bearer ...`."))
 }
 
 /// Compares in constant time.

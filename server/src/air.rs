@@ -1,0 +1,292 @@
+//! Drives the endpoint for devices and the engine of updates over the air: datagrams, time, and
+//! what the one wants of the other.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use fotalab_wire::{
+    lwm2m::ContentFormat,
+    net::{Datagrams, UnixMillis},
+};
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::{
+    core::{
+        devices::Identity,
+        firmware::{Ask, Effect, Outcome as Heard, PACKAGE, PACKAGE_URI, Scheme, UPDATE, VERSION},
+    },
+    driver,
+    lwm2m::{Around, FIRMWARE, Operation, Outcome, Ticket, Told, json},
+    server::{Server, State},
+};
+
+/// Takes datagrams from the socket, until the server ends.
+pub(crate) async fn receive(server: Arc<Server>, socket: Arc<dyn Datagrams>) {
+    let mut received = Vec::new();
+    loop {
+        // An error of a socket is a peer that is gone; it stays usable.
+        let outcome = socket.recv(&mut received).await;
+        if outcome.is_err() && received.is_empty() {
+            sleep(Duration::from_millis(10)).await;
+            continue;
+        }
+        driver::change(&server, |state, now| {
+            for datagram in received.drain(..) {
+                let between = (datagram.from, datagram.to);
+                with_air(&server, state, |air, around| {
+                    air.handle_datagram(now, between, &datagram.bytes, around);
+                });
+            }
+        });
+    }
+}
+
+/// Keeps the time of the endpoint and of the engine.
+pub(crate) async fn keep_time(server: Arc<Server>) {
+    loop {
+        driver::change(&server, |state, now| {
+            with_air(&server, state, |air, around| {
+                air.handle_timeout(now, around)
+            });
+            state.firmware.handle_timeout(now);
+        });
+        let at = server.state().air_wakes_at;
+        match at {
+            None => server.air_wake.notified().await,
+            Some(at) => {
+                let wait = u64::try_from(at.saturating_sub(server.now())).unwrap_or_default();
+                tokio::select! {
+                    () = sleep(Duration::from_millis(wait)) => {}
+                    () = server.air_wake.notified() => {}
+                }
+            }
+        }
+    }
+}
+
+/// Passes on what the endpoint and the engine want of each other and of the world, until neither
+/// wants anything.
+pub(crate) fn settle(server: &Arc<Server>, state: &mut State, now: UnixMillis) {
+    loop {
+        if let Some(told) = state.air.as_mut().and_then(|air| air.poll_told()) {
+            take(state, now, told);
+        } else if let Some(effect) = state.firmware.poll_effect() {
+            perform(server, state, now, effect);
+        } else {
+            break;
+        }
+    }
+    if let (Some(air), Some(socket)) = (state.air.as_mut(), &server.socket) {
+        while let Some(transmit) = air.poll_transmit() {
+            // A busy socket loses datagrams, as every network does.
+            let _sent = socket.try_send(socket.local_addr(), transmit.to, &transmit.payload);
+        }
+    }
+    let air = state.air.as_mut().and_then(|air| air.poll_timeout());
+    let next = [air, state.firmware.poll_timeout()];
+    let next = next.into_iter().flatten().min();
+    let sooner = next.is_some_and(|next| state.air_wakes_at.is_none_or(|at| next < at));
+    state.air_wakes_at = next;
+    if sooner {
+        server.air_wake.notify_one();
+    }
+}
+
+/// The URI of an image, as a device that reached us at `local` can use it.
+pub(crate) fn uri(server: &Server, scheme: Scheme, local: SocketAddr, image: &str) -> String {
+    let port = match scheme {
+        Scheme::Coap => server.socket.as_ref().map(|it| it.local_addr().port()),
+        Scheme::Http => server.http.get().map(SocketAddr::port),
+    };
+    let mut host = local;
+    if host.ip().is_unspecified() {
+        host.set_ip([127, 0, 0, 1].into());
+    }
+    host.set_port(port.unwrap_or_default());
+    format!("{}://{host}/{FIRMWARE}/{image}", scheme.name())
+}
+
+fn with_air(
+    server: &Server,
+    state: &mut State,
+    act: impl FnOnce(&mut crate::lwm2m::Air, &Around<'_>),
+) {
+    let State {
+        air,
+        images,
+        registry,
+        ..
+    } = state;
+    let closed = server.config.closed;
+    let admits = |endpoint: &str| !closed || registry.device(endpoint).is_some();
+    if let Some(air) = air {
+        let around = Around {
+            images,
+            admits: &admits,
+        };
+        act(air, &around);
+    }
+}
+
+fn take(state: &mut State, now: UnixMillis, told: Told) {
+    match told {
+        Told::Registered { endpoint } => {
+            if state.registry.device(&endpoint).is_none() {
+                // One too many is still served on the air.
+                let _full = state.registry.put_device(&endpoint, Identity::default());
+            }
+            state
+                .feed
+                .tell("registered", &json!({"endpoint": endpoint}));
+            let air = state.air.as_ref();
+            let has_firmware = air
+                .and_then(|air| air.registered(&endpoint))
+                .is_some_and(crate::lwm2m::Registered::has_firmware_object);
+            state.firmware.registered(now, &endpoint, has_firmware);
+        }
+        Told::Updated { endpoint } => {
+            state.feed.tell("updated", &json!({"endpoint": endpoint}));
+        }
+        Told::Left { endpoint, expired } => {
+            let event = if expired { "expired" } else { "deregistered" };
+            state.feed.tell(event, &json!({"endpoint": endpoint}));
+            state.firmware.left(&endpoint);
+        }
+        Told::Heard { endpoint } => state.firmware.heard(now, &endpoint),
+        Told::Value {
+            endpoint,
+            path,
+            value,
+        } => {
+            let document = json!({
+                "endpoint": endpoint,
+                "path": path.to_string(),
+                "value": json::of(&value),
+            });
+            state.feed.tell("notification", &document);
+            if path == VERSION {
+                remember_version(state, &endpoint, value.as_str());
+            }
+            state.firmware.notified(now, &endpoint, path, &value);
+        }
+        Told::Done { ticket, outcome } => match ticket {
+            Ticket::Update { update, serial } => {
+                let heard = heard(&outcome);
+                if let Some(device) = state
+                    .firmware
+                    .get(&update)
+                    .map(|it| it.wanted.device.clone())
+                {
+                    note_version(state, &device, &outcome);
+                }
+                state.firmware.answered(now, &update, serial, heard);
+            }
+            Ticket::Admin(id) => {
+                if let Some((device, sender)) = state.operations.remove(&id) {
+                    note_version(state, &device, &outcome);
+                    let _gone = sender.send(outcome);
+                }
+            }
+        },
+    }
+}
+
+fn note_version(state: &mut State, device: &str, outcome: &Outcome) {
+    if let Outcome::Answered(answer) = outcome {
+        for (path, value) in answer.values() {
+            if path == VERSION {
+                remember_version(state, device, value.as_str());
+            }
+        }
+    }
+}
+
+fn remember_version(state: &mut State, device: &str, version: Option<&str>) {
+    if let (Some(version), Some(device)) = (version, state.registry.device_mut(device)) {
+        device.reported_version = Some(version.to_owned());
+    }
+}
+
+/// An outcome as the engine takes it: what does not decode says nothing.
+fn heard(outcome: &Outcome) -> Heard {
+    match outcome {
+        Outcome::Answered(answer) => {
+            let values = answer.values().into_iter().map(|(_, value)| value);
+            Heard::Answered(answer.code, values.collect())
+        }
+        Outcome::Silent => Heard::Silent,
+        Outcome::Rejected => Heard::Rejected,
+        Outcome::Gone => Heard::Gone,
+    }
+}
+
+fn perform(server: &Server, state: &mut State, now: UnixMillis, effect: Effect) {
+    match effect {
+        Effect::Changed { update } => {
+            if let Some(update) = state.firmware.get(&update) {
+                let document = json!({
+                    "id": update.id,
+                    "device": update.wanted.device,
+                    "state": update.state.name(),
+                    "result": update.result,
+                    "detail": update.history.last().map(|it| it.detail.as_str()),
+                });
+                state.feed.tell("update", &document);
+            }
+        }
+        Effect::Ask {
+            update,
+            device,
+            serial,
+            ask,
+        } => {
+            let operation = operation(server, state, &update, &device, ask);
+            let ticket = Ticket::Update { update, serial };
+            if let Some(air) = state.air.as_mut() {
+                air.operate(now, &device, ticket, operation);
+            }
+        }
+    }
+}
+
+fn operation(server: &Server, state: &State, update: &str, device: &str, ask: Ask) -> Operation {
+    let image = state.firmware.get(update).map(|it| it.wanted.image.clone());
+    let image = image.unwrap_or_default();
+    let text = |payload: String| Operation::Write {
+        path: PACKAGE_URI,
+        payload: payload.into(),
+        format: ContentFormat::Text,
+    };
+    let bytes = |payload: Bytes| Operation::Write {
+        path: PACKAGE,
+        payload,
+        format: ContentFormat::Opaque,
+    };
+    match ask {
+        Ask::Read(path) => Operation::Read(path),
+        Ask::Observe(path) => Operation::Observe(path),
+        Ask::ClearUri => text(String::new()),
+        Ask::ClearPackage => bytes(Bytes::from_static(&[0])),
+        Ask::Uri(scheme) => {
+            let air = state.air.as_ref();
+            let local = air.map(|air| {
+                let registered = air.registered(device);
+                registered.map_or(air.local(), |it| it.local)
+            });
+            let local = local.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
+            text(uri(server, scheme, local, &image))
+        }
+        Ask::Package => bytes(
+            state
+                .images
+                .get(&image)
+                .map(|it| it.bytes.clone())
+                .unwrap_or_default(),
+        ),
+        Ask::Execute => Operation::Execute {
+            path: UPDATE,
+            arguments: String::new(),
+        },
+    }
+}

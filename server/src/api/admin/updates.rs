@@ -1,0 +1,100 @@
+//! Updates over the air: asked for, and looked at.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Problem, fields::Fields};
+use crate::{
+    core::{
+        firmware::{Transfer, Update, Wanted},
+        time::iso,
+    },
+    limits,
+    lwm2m::Registered,
+    server::Server,
+};
+
+/// `POST /updates`: `{device, image, transfer, version}`; `version` is what the device should say
+/// it runs afterwards (/3/0/3), and without it any change counts.
+pub(super) fn post(server: &Arc<Server>, body: &Value) -> Result<Value, Problem> {
+    let mut fields = Fields::of(body, &["device", "image", "transfer", "version"]);
+    for required in ["device", "image"] {
+        if !fields.has(required) {
+            fields.mistake(required, "Expected required property");
+        }
+    }
+    let longest = limits::MAX_NAME_BYTES;
+    let device = fields.text("device", longest, |_| Ok(()));
+    let image = fields.text("image", longest, |_| Ok(()));
+    let version = fields.text("version", longest, |_| Ok(()));
+    let transfer = fields.text("transfer", longest, |text| {
+        Transfer::parse(text).map(|_| ())
+    });
+    fields.finish()?;
+    let (Some(device), Some(image)) = (device, image) else {
+        return Err(Problem::validation(
+            &["/: Expected device and image".into()],
+        ));
+    };
+    let transfer = transfer.and_then(|it| Transfer::parse(&it).ok());
+    server.change(|state, now| {
+        if state.air.is_none() {
+            return Err(Problem::conflict("This server is not reached over the air"));
+        }
+        if state.registry.device(&device).is_none() {
+            return Err(Problem::not_found("No device found with ID!").detail(device));
+        }
+        if state.images.get(&image).is_none() {
+            return Err(Problem::not_found("No image found with ID!").detail(image));
+        }
+        let air = state.air.as_ref();
+        let registered = air
+            .and_then(|air| air.registered(&device))
+            .map(Registered::has_firmware_object);
+        let wanted = Wanted {
+            device,
+            image,
+            version,
+            transfer: transfer.unwrap_or_default(),
+        };
+        let created = state.firmware.create(now, wanted, registered);
+        let created = created.map_err(|busy| {
+            let detail = format!("The update {} has not ended.", busy.update);
+            Problem::conflict("The device is being updated").detail(detail)
+        });
+        created.map(|it| json!({"id": it.id, "state": it.state.name()}))
+    })
+}
+
+/// `GET /updates/{id}`.
+pub(super) fn get(server: &Server, id: &str) -> Result<Value, Problem> {
+    let state = server.state();
+    let update = state.firmware.get(id);
+    let unknown = || Problem::not_found("No update found with ID!").detail(id);
+    update.map(whole).ok_or_else(unknown)
+}
+
+/// All of an update but its history.
+pub(super) fn short(update: &Update) -> Value {
+    json!({
+        "id": update.id,
+        "device": update.wanted.device,
+        "image": update.wanted.image,
+        "state": update.state.name(),
+        "result": update.result,
+    })
+}
+
+fn whole(update: &Update) -> Value {
+    let mut document = short(update);
+    let history = update.history.iter().map(|entry| {
+        json!({
+            "at": iso(entry.at),
+            "state": entry.state.name(),
+            "detail": entry.detail,
+        })
+    });
+    document["history"] = history.collect();
+    document
+}

@@ -1,0 +1,172 @@
+//! The update engine for devices on the air (contract 1, LwM2M object 5).
+//!
+//! A state machine without I/O. What devices say and the time go in; what has to be asked of them
+//! comes out of [`Firmware::poll_effect`], and [`Firmware::poll_timeout`] says when to come back
+//! with [`Firmware::handle_timeout`]. A device has one update at a time.
+
+mod decide;
+mod messages;
+#[cfg(test)]
+mod tests;
+mod update;
+mod verdict;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use fotalab_wire::{
+    lwm2m::{Path, Value},
+    net::UnixMillis,
+};
+
+pub(crate) use messages::{
+    Ask, Effect, Outcome, PACKAGE, PACKAGE_URI, Scheme, Transfer, UPDATE, VERSION, Wanted,
+};
+pub(crate) use update::Update;
+
+use super::ulid::Ulids;
+use crate::limits;
+
+/// The device has an update that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Busy {
+    /// That update.
+    pub(crate) update: String,
+}
+
+/// All updates over the air.
+#[derive(Debug)]
+pub(crate) struct Firmware {
+    updates: BTreeMap<String, Update>,
+    /// Oldest first.
+    by_device: BTreeMap<String, Vec<String>>,
+    agenda: BTreeSet<(UnixMillis, String)>,
+    effects: VecDeque<Effect>,
+    ids: Ulids,
+}
+
+impl Firmware {
+    /// None yet; ids come from `seed`.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            updates: BTreeMap::new(),
+            by_device: BTreeMap::new(),
+            agenda: BTreeSet::new(),
+            effects: VecDeque::new(),
+            ids: Ulids::new(seed ^ 0xF1),
+        }
+    }
+
+    /// Starts an update. `registered` is whether the device is there, and lists /5/0.
+    pub(crate) fn create(
+        &mut self,
+        now: UnixMillis,
+        wanted: Wanted,
+        registered: Option<bool>,
+    ) -> Result<&Update, Busy> {
+        let device = wanted.device.clone();
+        if let Some(busy) = self.of_device(&device).find(|it| !it.has_ended()) {
+            return Err(Busy {
+                update: busy.id.clone(),
+            });
+        }
+        self.with_last(&device, Update::end_soak);
+        let ids = self.by_device.entry(device).or_default();
+        if ids.len() >= limits::MAX_FIRMWARE_UPDATES_PER_DEVICE {
+            let oldest = ids.remove(0);
+            self.updates.remove(&oldest);
+        }
+        let id = self.ids.draw(now);
+        ids.push(id.clone());
+        self.updates
+            .insert(id.clone(), Update::new(id.clone(), now, wanted));
+        self.with(&id, |update| {
+            if let Some(has_firmware_object) = registered {
+                update.registered(now, has_firmware_object);
+            }
+        });
+        Ok(&self.updates[&id])
+    }
+
+    /// A device registered.
+    pub(crate) fn registered(&mut self, now: UnixMillis, device: &str, has_firmware_object: bool) {
+        self.with_last(device, |it| it.registered(now, has_firmware_object));
+    }
+
+    /// A registration ended, by the device or by time.
+    pub(crate) fn left(&mut self, device: &str) {
+        self.with_last(device, Update::left);
+    }
+
+    /// A device gave a sign of life.
+    pub(crate) fn heard(&mut self, now: UnixMillis, device: &str) {
+        self.with_last(device, |it| it.heard(now));
+    }
+
+    /// A device told a value by itself.
+    pub(crate) fn notified(&mut self, now: UnixMillis, device: &str, path: Path, value: &Value) {
+        self.with_last(device, |it| it.notified(now, path, value));
+    }
+
+    /// A device answered what [`Effect::Ask`] asked, or did not.
+    pub(crate) fn answered(&mut self, now: UnixMillis, id: &str, serial: u64, outcome: Outcome) {
+        self.with(id, |update| update.answered(now, serial, outcome));
+    }
+
+    /// Does what is due.
+    pub(crate) fn handle_timeout(&mut self, now: UnixMillis) {
+        while let Some((due, id)) = self.agenda.first().cloned() {
+            if due > now {
+                break;
+            }
+            self.agenda.pop_first();
+            self.with(&id, |update| update.handle_timeout(now));
+        }
+    }
+
+    /// When [`Firmware::handle_timeout`] has something to do.
+    pub(crate) fn poll_timeout(&self) -> Option<UnixMillis> {
+        self.agenda.first().map(|(due, _)| *due)
+    }
+
+    /// The next thing to do.
+    pub(crate) fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// One update.
+    pub(crate) fn get(&self, id: &str) -> Option<&Update> {
+        self.updates.get(id)
+    }
+
+    /// The updates of a device, oldest first.
+    pub(crate) fn of_device(&self, device: &str) -> impl Iterator<Item = &Update> {
+        let ids = self.by_device.get(device).into_iter().flatten();
+        ids.filter_map(|id| self.updates.get(id))
+    }
+
+    fn with_last(&mut self, device: &str, act: impl FnOnce(&mut Update)) {
+        let last = self
+            .by_device
+            .get(device)
+            .and_then(|ids| ids.last())
+            .cloned();
+        if let Some(id) = last {
+            self.with(&id, act);
+        }
+    }
+
+    /// Lets an update do something, then takes what it wants done and when it wants to be woken.
+    fn with(&mut self, id: &str, act: impl FnOnce(&mut Update)) {
+        let Some(update) = self.updates.get_mut(id) else {
+            return;
+        };
+        if let Some(due) = update.poll_timeout() {
+            self.agenda.remove(&(due, id.to_owned()));
+        }
+        act(update);
+        self.effects.append(&mut update.effects);
+        if let Some(due) = update.poll_timeout() {
+            self.agenda.insert((due, id.to_owned()));
+        }
+    }
+}

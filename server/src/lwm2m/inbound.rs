@@ -1,0 +1,262 @@
+//! Requests of devices: Register, Update, De-register, Send, and firmware by pull.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use fotalab_wire::{
+    coap::{Code, ExchangeId, Message, Response, message::number},
+    lwm2m::{
+        ContentFormat, Path, Version, codec,
+        registration::{Refused, Registration, Update},
+    },
+    net::UnixMillis,
+};
+use rand::RngExt as _;
+
+use super::{Air, Around, FIRMWARE, Registered, Told, time};
+use crate::{core::time::millis, limits};
+
+/// The newest version that is spoken.
+const NEWEST: Version = Version::V1_1;
+
+impl Air {
+    /// Answers a request, its body whole.
+    pub(super) fn on_request(
+        &mut self,
+        now: UnixMillis,
+        exchange: ExchangeId,
+        between: (SocketAddr, SocketAddr),
+        message: &Message,
+        around: &Around<'_>,
+    ) {
+        let path = message.options.path();
+        let segments: Vec<&str> = path.split('/').skip(1).collect();
+        let (answer, after) = match (message.code, segments.as_slice()) {
+            (Code::POST, ["rd"]) => self.register(now, between, message, around),
+            (Code::POST, ["rd", location]) => self.update(now, between, location, message),
+            (Code::DELETE, ["rd", location]) => self.deregister(now, location),
+            (Code::POST, ["dp"]) => self.take_values(between.0, message),
+            (Code::GET, [folder, image]) if *folder == FIRMWARE => {
+                (firmware(image, message, around), After::Nothing)
+            }
+            (_, ["rd" | "dp"] | ["rd", _]) => {
+                (Response::new(Code::METHOD_NOT_ALLOWED), After::Nothing)
+            }
+            _ => (Response::new(Code::NOT_FOUND), After::Nothing),
+        };
+        // The answer first: devices do not listen to requests before it (contract 2.1).
+        let _over = self.coap.respond(time(now), exchange, answer);
+        match after {
+            After::Nothing => {}
+            After::Heard(endpoint) => self.heard(now, &endpoint),
+            After::Tell(told) => self.told.push_back(told),
+        }
+    }
+
+    /// Answers a block of a request's body: the endpoint puts it together (X-REG-09).
+    pub(super) fn on_block(
+        &mut self,
+        now: UnixMillis,
+        exchange: ExchangeId,
+        offset: usize,
+        message: &Message,
+    ) {
+        let path = message.options.path();
+        let taken = path == "/rd" || path == "/dp" || path.starts_with("/rd/");
+        let _over = if !taken {
+            self.coap
+                .respond(time(now), exchange, Response::new(Code::NOT_FOUND))
+        } else if offset == 0 {
+            let limit = limits::MAX_PAYLOAD_BYTES;
+            self.coap
+                .collect(time(now), exchange, &message.payload, limit)
+        } else {
+            let incomplete = Response::new(Code::REQUEST_ENTITY_INCOMPLETE);
+            self.coap.respond(time(now), exchange, incomplete)
+        };
+    }
+
+    /// Ends a registration.
+    pub(super) fn end(&mut self, now: UnixMillis, endpoint: &str, expired: bool) {
+        self.abandon(now, endpoint);
+        if self.registrations.remove(endpoint).is_some() {
+            self.told.push_back(Told::Left {
+                endpoint: endpoint.to_owned(),
+                expired,
+            });
+        }
+    }
+
+    fn register(
+        &mut self,
+        now: UnixMillis,
+        (peer, to): (SocketAddr, SocketAddr),
+        message: &Message,
+        around: &Around<'_>,
+    ) -> (Response, After) {
+        let query = match query(message) {
+            Ok(query) => query,
+            Err(refused) => return (refusal(&refused), After::Nothing),
+        };
+        let format = content_format(message);
+        let query = query.iter().map(String::as_str);
+        let said = match Registration::parse(query, format, &message.payload, None, NEWEST) {
+            Ok(said) => said,
+            Err(refused) => return (refusal(&refused), After::Nothing),
+        };
+        let endpoint = said.endpoint.clone();
+        if !(around.admits)(&endpoint) {
+            let why = "this endpoint name is not known here";
+            return (Response::with(Code::FORBIDDEN, why), After::Nothing);
+        }
+        // X-REG-05: the old location is void, and all that was going on there.
+        self.abandon(now, &endpoint);
+        self.registrations.remove(&endpoint);
+        if self.registrations.len() >= limits::MAX_REGISTRATIONS {
+            return (Response::new(Code::SERVICE_UNAVAILABLE), After::Nothing);
+        }
+        let location = format!("{:016x}", self.locations.random::<u64>());
+        let registered = Registered::new(now, said, location.clone(), (peer, to));
+        self.registrations.insert(registered);
+        let mut created = Response::new(Code::CREATED);
+        for segment in ["rd", &location] {
+            created
+                .options
+                .push(number::LOCATION_PATH, segment.as_bytes());
+        }
+        (created, After::Tell(Told::Registered { endpoint }))
+    }
+
+    fn update(
+        &mut self,
+        now: UnixMillis,
+        (peer, to): (SocketAddr, SocketAddr),
+        location: &str,
+        message: &Message,
+    ) -> (Response, After) {
+        let Some(device) = self.registrations.at_location(location) else {
+            return (Response::new(Code::NOT_FOUND), After::Nothing);
+        };
+        let endpoint = device.said.endpoint.clone();
+        let moved = device.peer != peer;
+        let had_firmware = device.has_firmware_object();
+        let update = query(message).and_then(|query| {
+            let query = query.iter().map(String::as_str);
+            let format = content_format(message);
+            Update::parse(query, format, &message.payload, device.said.version)
+        });
+        let update = match update {
+            Ok(update) => update,
+            Err(refused) => return (refusal(&refused), After::Nothing),
+        };
+        if moved {
+            self.abandon(now, &endpoint);
+            self.registrations.moved(&endpoint, peer);
+        }
+        let has_firmware = self.registrations.with(&endpoint, |device| {
+            let lists = update.objects.is_some();
+            device.said.apply(update);
+            if lists {
+                device.definitions = device.said.objects.definitions(device.said.version);
+            }
+            device.local = to;
+            device.renew(now);
+            if moved {
+                device.not_before = now + millis(limits::AFTER_REGISTER);
+            } else {
+                device.not_before = now;
+            }
+            device.has_firmware_object()
+        });
+        let told = if moved || has_firmware != Some(had_firmware) {
+            // X-FW-S16 and S38: what was known of it does not hold any more.
+            Told::Registered {
+                endpoint: endpoint.clone(),
+            }
+        } else {
+            Told::Updated {
+                endpoint: endpoint.clone(),
+            }
+        };
+        self.told.push_back(told);
+        (Response::new(Code::CHANGED), After::Heard(endpoint))
+    }
+
+    fn deregister(&mut self, now: UnixMillis, location: &str) -> (Response, After) {
+        let Some(device) = self.registrations.at_location(location) else {
+            return (Response::new(Code::NOT_FOUND), After::Nothing);
+        };
+        let endpoint = device.said.endpoint.clone();
+        self.end(now, &endpoint, false);
+        (Response::new(Code::DELETED), After::Nothing)
+    }
+
+    /// Send (contract 2.5).
+    fn take_values(&mut self, peer: SocketAddr, message: &Message) -> (Response, After) {
+        let Some(device) = self.registrations.at_peer(peer) else {
+            return (Response::new(Code::NOT_FOUND), After::Nothing);
+        };
+        let format = content_format(message).and_then(ContentFormat::from_number);
+        let Some(format @ (ContentFormat::SenmlJson | ContentFormat::SenmlCbor)) = format else {
+            let unsupported = Response::new(Code::UNSUPPORTED_CONTENT_FORMAT);
+            return (unsupported, After::Nothing);
+        };
+        let decoded = codec::decode(format, Path::ROOT, &message.payload, &device.definitions);
+        let tree = match decoded {
+            Ok(tree) => tree,
+            Err(why) => {
+                let refused = Response::with(why.code(), why.to_string());
+                return (refused, After::Nothing);
+            }
+        };
+        let endpoint = device.said.endpoint.clone();
+        let values = tree.values().map(|(path, value)| (path, value.clone()));
+        let values = values.collect();
+        self.tell_values(&endpoint, values);
+        (Response::new(Code::CHANGED), After::Heard(endpoint))
+    }
+}
+
+/// What follows when the answer is on its way.
+enum After {
+    Nothing,
+    Heard(String),
+    Tell(Told),
+}
+
+/// A block of an image; any, in any order, without a registration (contract 1.5).
+fn firmware(image: &str, message: &Message, around: &Around<'_>) -> Response {
+    let Some(image) = around.images.get(image) else {
+        return Response::new(Code::NOT_FOUND);
+    };
+    let etags = message.options.iter();
+    let known = etags.filter(|(option, _)| *option == number::ETAG);
+    if known.map(|(_, etag)| etag).any(|it| it == image.etag()) {
+        return Response::new(Code::VALID).etag(image.etag());
+    }
+    Response::with(Code::CONTENT, Bytes::clone(&image.bytes))
+        .etag(image.etag())
+        .format(ContentFormat::Opaque.number())
+}
+
+fn query(message: &Message) -> Result<Vec<String>, Refused> {
+    let options = message.options.iter();
+    let items = options.filter(|(option, _)| *option == number::URI_QUERY);
+    items
+        .map(|(_, item)| {
+            String::from_utf8(item.to_vec()).map_err(|_| Refused {
+                code: Code::BAD_REQUEST,
+                why: "a parameter is not UTF-8".to_owned(),
+            })
+        })
+        .collect()
+}
+
+fn content_format(message: &Message) -> Option<u16> {
+    let number = message.options.uint(number::CONTENT_FORMAT)?;
+    u16::try_from(number).ok()
+}
+
+fn refusal(refused: &Refused) -> Response {
+    Response::with(refused.code, refused.why.clone())
+}

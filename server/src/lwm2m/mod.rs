@@ -1,0 +1,238 @@
+//! The endpoint that devices talk to: registration, queue mode, observations, downlink
+//! (contract 2), and firmware at [`FIRMWARE`] for those that pull.
+//!
+//! No socket and no clock: datagrams and the time go in, `poll_transmit` and `poll_event` say what
+//! comes out. A device has one request outstanding at a time (contract 2.7); what else it is asked
+//! waits, and in queue mode as long as it sleeps (contract 2.2).
+//!
+//! Spoken are LwM2M 1.0 and 1.1 over UDP; a newer version is answered by 4.12, after which devices
+//! fall back (X-REG-02). Not here: DTLS, bootstrap, composite operations, TCP, SMS.
+
+mod downlink;
+mod inbound;
+pub(crate) mod json;
+mod operation;
+mod registry;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use fotalab_wire::{
+    coap::{Config, Endpoint, Event, RequestId, Transmit},
+    lwm2m::{Path, Value},
+    net::UnixMillis,
+};
+use rand::{SeedableRng as _, rngs::StdRng};
+
+pub(crate) use operation::{Answer, Operation, Outcome, Ticket};
+pub(crate) use registry::Registered;
+use registry::Registrations;
+
+use crate::{core::time::millis, limits, store::blob::Images};
+
+/// Below this path images are read, over CoAP and HTTP: `/fw/{image id}`.
+pub(crate) const FIRMWARE: &str = "fw";
+
+/// What the endpoint tells.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// A device registered, or came to another address: all observations are void.
+    Registered {
+        /// Its endpoint name.
+        endpoint: String,
+    },
+    /// It sent an Update.
+    Updated {
+        /// Its endpoint name.
+        endpoint: String,
+    },
+    /// Its registration ended.
+    Left {
+        /// Its endpoint name.
+        endpoint: String,
+        /// Because it said nothing in its lifetime.
+        expired: bool,
+    },
+    /// One that was silent gave a sign of life.
+    Heard {
+        /// Its endpoint name.
+        endpoint: String,
+    },
+    /// It told a value: a notification, or Send.
+    Value {
+        /// Its endpoint name.
+        endpoint: String,
+        /// Of what.
+        path: Path,
+        /// The value.
+        value: Value,
+    },
+    /// An operation is over.
+    Done {
+        /// Whose it was.
+        ticket: Ticket,
+        /// How it ended.
+        outcome: Outcome,
+    },
+}
+
+/// What is known outside, while a datagram is handled.
+pub(crate) struct Around<'a> {
+    /// The images that are served.
+    pub(crate) images: &'a Images,
+    /// Whether a device with this endpoint name may register.
+    pub(crate) admits: &'a dyn Fn(&str) -> bool,
+}
+
+/// The endpoint.
+pub(crate) struct Air {
+    coap: Endpoint<SocketAddr>,
+    /// Where it listens.
+    local: SocketAddr,
+    registrations: Registrations,
+    /// Requests under way, by whom they are for.
+    running: BTreeMap<RequestId, Running>,
+    observations: BTreeMap<RequestId, (String, Path)>,
+    told: VecDeque<Told>,
+    locations: StdRng,
+}
+
+/// A request under way.
+struct Running {
+    endpoint: String,
+    ticket: Ticket,
+    operation: Operation,
+}
+
+impl Air {
+    /// An endpoint at `local` that knows nobody; message ids, tokens and locations come from `seed`.
+    pub(crate) fn new(local: SocketAddr, seed: u64) -> Self {
+        Self {
+            coap: Endpoint::new(Config::default(), StdRng::seed_from_u64(seed)),
+            local,
+            registrations: Registrations::default(),
+            running: BTreeMap::new(),
+            observations: BTreeMap::new(),
+            told: VecDeque::new(),
+            locations: StdRng::seed_from_u64(seed ^ 0x10C),
+        }
+    }
+
+    /// Where it listens.
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The registration of a device.
+    pub(crate) fn registered(&self, endpoint: &str) -> Option<&Registered> {
+        self.registrations.get(endpoint)
+    }
+
+    /// A datagram arrived, at our address `to`.
+    pub(crate) fn handle_datagram(
+        &mut self,
+        now: UnixMillis,
+        (from, to): (SocketAddr, SocketAddr),
+        datagram: &[u8],
+        around: &Around<'_>,
+    ) {
+        self.coap.handle_datagram(time(now), from, datagram);
+        self.handle_events(now, to, around);
+    }
+
+    /// Does what is due.
+    pub(crate) fn handle_timeout(&mut self, now: UnixMillis, around: &Around<'_>) {
+        self.coap.handle_timeout(time(now));
+        self.handle_events(now, self.local, around);
+        while let Some(endpoint) = self.registrations.pop_due(now) {
+            let Some(device) = self.registrations.get(&endpoint) else {
+                continue;
+            };
+            if device.expires > now {
+                self.pump(now, &endpoint);
+            } else if device.running.is_some() {
+                // X-FW-S17: an exchange that goes on shows that it is there.
+                let later = now + millis(limits::LIFETIME_GRACE);
+                self.registrations.with(&endpoint, |it| it.expires = later);
+            } else {
+                self.end(now, &endpoint, true);
+            }
+        }
+    }
+
+    /// When `handle_timeout` has something to do.
+    pub(crate) fn poll_timeout(&mut self) -> Option<UnixMillis> {
+        let coap = self.coap.poll_timeout().map(millis_up);
+        let next = self.registrations.next_due();
+        [coap, next].into_iter().flatten().min()
+    }
+
+    /// The next datagram to send.
+    pub(crate) fn poll_transmit(&mut self) -> Option<Transmit<SocketAddr>> {
+        self.coap.poll_transmit()
+    }
+
+    /// The next thing to know.
+    pub(crate) fn poll_told(&mut self) -> Option<Told> {
+        self.told.pop_front()
+    }
+
+    fn handle_events(&mut self, now: UnixMillis, to: SocketAddr, around: &Around<'_>) {
+        while let Some(event) = self.coap.poll_event() {
+            match event {
+                Event::Request {
+                    exchange,
+                    from,
+                    message,
+                    ..
+                } => self.on_request(now, exchange, (from, to), &message, around),
+                Event::BlockReceived {
+                    exchange,
+                    offset,
+                    message,
+                    ..
+                } => self.on_block(now, exchange, offset, &message),
+                Event::Response { request, message } => self.on_response(now, request, &message),
+                Event::Notification { request, message } => {
+                    self.on_notification(now, request, &message);
+                }
+                Event::Progress { request, .. } => {
+                    if let Some(running) = self.running.get(&request) {
+                        let endpoint = running.endpoint.clone();
+                        self.heard(now, &endpoint);
+                    }
+                }
+                Event::Failed { request, reason } => self.on_failure(now, request, reason),
+                // Bodies are asked for and taken whole; nobody pings or observes us.
+                _ => {}
+            }
+        }
+    }
+
+    /// A device gave a sign of life: its window is open again.
+    fn heard(&mut self, now: UnixMillis, endpoint: &str) {
+        let was_silent = self.registrations.with(endpoint, |device| {
+            device.awake_until = now + millis(limits::AWAKE);
+            std::mem::take(&mut device.silent)
+        });
+        if was_silent == Some(true) {
+            self.told.push_back(Told::Heard {
+                endpoint: endpoint.to_owned(),
+            });
+        }
+        self.pump(now, endpoint);
+    }
+}
+
+fn time(now: UnixMillis) -> Duration {
+    Duration::from_millis(now.unsigned_abs())
+}
+
+/// A time of the CoAP endpoint in whole milliseconds, never too early.
+fn millis_up(at: Duration) -> UnixMillis {
+    let millis = at.as_nanos().div_ceil(1_000_000);
+    UnixMillis::try_from(millis).unwrap_or(UnixMillis::MAX)
+}

@@ -1,0 +1,212 @@
+//! Who is registered, where, until when, and what waits for whom.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    net::SocketAddr,
+};
+
+use fotalab_wire::{
+    coap::RequestId,
+    lwm2m::{Definitions, Path, registration::Registration},
+    net::UnixMillis,
+};
+
+use super::{Operation, Ticket};
+use crate::{core::time::millis, limits};
+
+/// A registered device.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    /// What it said of itself.
+    pub(crate) said: Registration,
+    /// The last segment of its location, `rd/{location}`.
+    pub(crate) location: String,
+    /// Where it is.
+    pub(crate) peer: SocketAddr,
+    /// Where it reached us.
+    pub(crate) local: SocketAddr,
+    /// When it registered.
+    pub(crate) since: UnixMillis,
+    /// When it was last heard of by Register or Update.
+    pub(crate) updated: UnixMillis,
+    /// When it will be forgotten, grace included.
+    pub(super) expires: UnixMillis,
+    /// What its objects hold.
+    pub(super) definitions: Definitions,
+    /// In queue mode it listens until then.
+    pub(super) awake_until: UnixMillis,
+    /// It did not answer the last request.
+    pub(super) silent: bool,
+    /// It is not asked anything before.
+    pub(super) not_before: UnixMillis,
+    pub(super) queue: VecDeque<(Ticket, Operation)>,
+    pub(super) running: Option<RequestId>,
+    pub(super) observed: BTreeMap<Path, RequestId>,
+    /// When this one is on the agenda.
+    due: UnixMillis,
+}
+
+/// All registrations.
+#[derive(Debug, Default)]
+pub(super) struct Registrations {
+    by_endpoint: BTreeMap<String, Registered>,
+    by_location: BTreeMap<String, String>,
+    by_peer: BTreeMap<SocketAddr, String>,
+    agenda: BTreeSet<(UnixMillis, String)>,
+}
+
+impl Registered {
+    /// A device that just registered.
+    pub(super) fn new(
+        now: UnixMillis,
+        said: Registration,
+        location: String,
+        (peer, local): (SocketAddr, SocketAddr),
+    ) -> Self {
+        let mut registered = Self {
+            definitions: said.objects.definitions(said.version),
+            said,
+            location,
+            peer,
+            local,
+            since: now,
+            updated: now,
+            expires: 0,
+            awake_until: now + millis(limits::AWAKE),
+            silent: false,
+            not_before: now + millis(limits::AFTER_REGISTER),
+            queue: VecDeque::new(),
+            running: None,
+            observed: BTreeMap::new(),
+            due: 0,
+        };
+        registered.renew(now);
+        registered
+    }
+
+    /// Lists the firmware object.
+    pub(crate) fn has_firmware_object(&self) -> bool {
+        self.said.objects.contains(Path::instance(5, 0))
+    }
+
+    /// The types of what it holds.
+    pub(crate) fn definitions(&self) -> &Definitions {
+        &self.definitions
+    }
+
+    /// Its lifetime begins anew.
+    pub(super) fn renew(&mut self, now: UnixMillis) {
+        self.updated = now;
+        let lifetime = UnixMillis::from(self.said.lifetime) * 1_000;
+        self.expires = now + lifetime + millis(limits::LIFETIME_GRACE);
+    }
+
+    /// It would not hear a request now.
+    pub(super) fn sleeps(&self, now: UnixMillis) -> bool {
+        self.said.queue && (self.silent || now >= self.awake_until)
+    }
+
+    fn next(&self) -> UnixMillis {
+        let waits = !self.queue.is_empty() && self.running.is_none() && !self.silent;
+        if waits && self.not_before > self.updated {
+            self.not_before.min(self.expires)
+        } else {
+            self.expires
+        }
+    }
+}
+
+impl Registrations {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.by_endpoint.len()
+    }
+
+    /// Takes in a registration of an endpoint that has none.
+    pub(super) fn insert(&mut self, registered: Registered) {
+        let endpoint = registered.said.endpoint.clone();
+        let location = registered.location.clone();
+        self.by_location.insert(location, endpoint.clone());
+        self.by_peer.insert(registered.peer, endpoint.clone());
+        self.by_endpoint.insert(endpoint.clone(), registered);
+        self.arm(&endpoint);
+    }
+
+    /// Takes a registration out.
+    pub(super) fn remove(&mut self, endpoint: &str) -> Option<Registered> {
+        let registered = self.by_endpoint.remove(endpoint)?;
+        self.by_location.remove(&registered.location);
+        self.forget_peer(registered.peer, endpoint);
+        self.agenda.remove(&(registered.due, endpoint.to_owned()));
+        Some(registered)
+    }
+
+    /// Notes that a device moved.
+    pub(super) fn moved(&mut self, endpoint: &str, peer: SocketAddr) {
+        let before = self
+            .by_endpoint
+            .get_mut(endpoint)
+            .map(|it| std::mem::replace(&mut it.peer, peer));
+        if let Some(before) = before {
+            self.forget_peer(before, endpoint);
+            self.by_peer.insert(peer, endpoint.to_owned());
+        }
+    }
+
+    /// One registration.
+    pub(super) fn get(&self, endpoint: &str) -> Option<&Registered> {
+        self.by_endpoint.get(endpoint)
+    }
+
+    /// Whose location it is.
+    pub(super) fn at_location(&self, location: &str) -> Option<&Registered> {
+        self.get(self.by_location.get(location)?)
+    }
+
+    /// Who is there.
+    pub(super) fn at_peer(&self, peer: SocketAddr) -> Option<&Registered> {
+        self.get(self.by_peer.get(&peer)?)
+    }
+
+    /// Changes a registration, and notes when it wants attention.
+    pub(super) fn with<T>(
+        &mut self,
+        endpoint: &str,
+        act: impl FnOnce(&mut Registered) -> T,
+    ) -> Option<T> {
+        let done = act(self.by_endpoint.get_mut(endpoint)?);
+        self.arm(endpoint);
+        Some(done)
+    }
+
+    /// The next one that wants attention now. It is off the agenda until it changes.
+    pub(super) fn pop_due(&mut self, now: UnixMillis) -> Option<String> {
+        self.agenda.first().filter(|(due, _)| *due <= now)?;
+        let (_, endpoint) = self.agenda.pop_first()?;
+        if let Some(registered) = self.by_endpoint.get_mut(&endpoint) {
+            // The first requests may go out now.
+            registered.not_before = registered.updated;
+        }
+        Some(endpoint)
+    }
+
+    /// When one wants attention.
+    pub(super) fn next_due(&self) -> Option<UnixMillis> {
+        self.agenda.first().map(|(due, _)| *due)
+    }
+
+    fn arm(&mut self, endpoint: &str) {
+        if let Some(registered) = self.by_endpoint.get_mut(endpoint) {
+            let entry = (registered.due, endpoint.to_owned());
+            self.agenda.remove(&entry);
+            registered.due = registered.next();
+            self.agenda.insert((registered.due, entry.1));
+        }
+    }
+
+    fn forget_peer(&mut self, peer: SocketAddr, endpoint: &str) {
+        if self.by_peer.get(&peer).is_some_and(|it| it == endpoint) {
+            self.by_peer.remove(&peer);
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! A scripted device over `wire::coap`: what the server says to it and hears from it is written
+//! here by hand, and nothing of it is the server's own code.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use fotalab_wire::{
+    coap::{
+        Code, Config, Delivery, Endpoint, Event, ExchangeId, Message, ObserverId, Request,
+        RequestId, Response, message::number,
+    },
+    net::{Clock, Datagrams, Network, http::send},
+};
+use rand::{SeedableRng as _, rngs::StdRng};
+use sha2::{Digest as _, Sha256};
+use tokio::{sync::Notify, time::sleep};
+
+/// What a test sets and looks at.
+#[derive(Default)]
+pub(crate) struct Script {
+    /// Values by path; all are told as text.
+    pub(crate) values: BTreeMap<&'static str, String>,
+    /// What it runs when it comes back from an update.
+    pub(crate) next_version: String,
+    /// Does what Execute asks, but never says so.
+    pub(crate) loses_execute: bool,
+    /// Tells nothing by itself.
+    pub(crate) never_notifies: bool,
+    /// Drops all that comes until it is set to `false`.
+    pub(crate) deaf: bool,
+    /// Every request it got, as `PUT /5/0/1`.
+    pub(crate) got: Vec<String>,
+    /// The image that it has.
+    pub(crate) image: Vec<u8>,
+    /// Codes of answers to its own requests.
+    pub(crate) answers: Vec<(Code, Message)>,
+    /// Requests of its own to be sent.
+    pub(crate) outbox: Vec<Request>,
+    /// Datagrams that came.
+    pub(crate) datagrams: usize,
+}
+
+#[derive(Clone)]
+pub(crate) struct Device {
+    script: Arc<Mutex<Script>>,
+    wake: Arc<Notify>,
+    pub(crate) address: SocketAddr,
+}
+
+impl Device {
+    pub(crate) fn new(network: &Arc<dyn Network>, clock: Clock, server: SocketAddr) -> Self {
+        let socket = network
+            .bind(SocketAddr::from(([127, 0, 0, 1], 0)))
+            .expect("a free port");
+        let mut script = Script {
+            next_version: "2.0.0".into(),
+            ..Script::default()
+        };
+        for (path, value) in [
+            ("/3/0/3", "1.0.0"),
+            ("/5/0/3", "0"),
+            ("/5/0/5", "0"),
+            ("/5/0/9", "2"),
+        ] {
+            script.values.insert(path, value.into());
+        }
+        let device = Self {
+            script: Arc::new(Mutex::new(script)),
+            wake: Arc::default(),
+            address: socket.local_addr(),
+        };
+        let seed = u64::from(device.address.port());
+        let actor = Actor {
+            device: device.clone(),
+            network: Arc::clone(network),
+            socket: Arc::from(socket),
+            clock,
+            server,
+            coap: Endpoint::new(Config::default(), StdRng::seed_from_u64(seed)),
+            observers: BTreeMap::new(),
+            pulls: BTreeMap::new(),
+            restart_at: None,
+            register: None,
+        };
+        tokio::spawn(actor.run());
+        device
+    }
+
+    pub(crate) fn script(&self) -> MutexGuard<'_, Script> {
+        self.script.lock().expect("no panic")
+    }
+
+    /// Sends a request and waits for the answer.
+    pub(crate) async fn ask(&self, request: Request) -> (Code, Message) {
+        let before = self.script().answers.len();
+        self.script().outbox.push(request);
+        self.wake.notify_one();
+        for _ in 0..1_000 {
+            if let Some(answer) = self.script().answers.get(before) {
+                return answer.clone();
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        panic!("no answer");
+    }
+
+    pub(crate) async fn register(&self, query: &str) -> (Code, Message) {
+        let path = format!("/rd?{query}");
+        self.ask(Request::post(&path, "</1/0>,</3/0>,</5/0>").format(40))
+            .await
+    }
+
+    pub(crate) fn count(&self, request: &str) -> usize {
+        let script = self.script();
+        script.got.iter().filter(|it| *it == request).count()
+    }
+
+    pub(crate) fn image_hash(&self) -> Vec<u8> {
+        Sha256::digest(&self.script().image).to_vec()
+    }
+}
+
+struct Actor {
+    device: Device,
+    network: Arc<dyn Network>,
+    socket: Arc<dyn Datagrams>,
+    clock: Clock,
+    server: SocketAddr,
+    coap: Endpoint<SocketAddr>,
+    observers: BTreeMap<String, ObserverId>,
+    pulls: BTreeMap<RequestId, ()>,
+    restart_at: Option<Duration>,
+    register: Option<Request>,
+}
+
+impl Actor {
+    async fn run(mut self) {
+        let mut received = Vec::new();
+        loop {
+            let now = self.clock.elapsed();
+            let outbox: Vec<Request> = self.device.script().outbox.drain(..).collect();
+            for request in outbox {
+                if request.options.path() == "/rd" {
+                    self.register = Some(request.clone());
+                }
+                self.coap.request(now, self.server, request).expect("room");
+            }
+            if self.restart_at.is_some_and(|at| at <= now) {
+                self.restart_at = None;
+                self.restart(now);
+            }
+            self.coap.handle_timeout(now);
+            while let Some(event) = self.coap.poll_event() {
+                self.on_event(now, event).await;
+            }
+            while let Some(transmit) = self.coap.poll_transmit() {
+                self.socket
+                    .send_to(transmit.to, &transmit.payload)
+                    .await
+                    .expect("sent");
+            }
+            let next = [self.coap.poll_timeout(), self.restart_at];
+            let next = next.into_iter().flatten().min();
+            let wait = next.map_or(Duration::from_secs(3_600), |at| at.saturating_sub(now));
+            tokio::select! {
+                outcome = self.socket.recv(&mut received) => outcome.expect("received"),
+                () = self.device.wake.notified() => {}
+                () = sleep(wait.max(Duration::from_millis(1))) => {}
+            }
+            for datagram in received.drain(..) {
+                self.device.script().datagrams += 1;
+                if !self.device.script().deaf {
+                    self.coap
+                        .handle_datagram(self.clock.elapsed(), datagram.from, &datagram.bytes);
+                }
+            }
+        }
+    }
+
+    /// Comes back from an update with another version.
+    fn restart(&mut self, now: Duration) {
+        self.observers.clear();
+        {
+            let mut script = self.device.script();
+            let version = script.next_version.clone();
+            script.values.insert("/3/0/3", version);
+            script.values.insert("/5/0/3", "0".into());
+            script.values.insert("/5/0/5", "1".into());
+        }
+        let request = self.register.clone().expect("registered before");
+        self.coap.request(now, self.server, request).expect("room");
+    }
+
+    async fn on_event(&mut self, now: Duration, event: Event<SocketAddr>) {
+        match event {
+            Event::Response { request, message } if self.pulls.remove(&request).is_some() => {
+                let fine = message.code == Code::CONTENT;
+                self.downloaded(now, fine.then(|| message.payload.to_vec()));
+            }
+            Event::Response { message, .. } => {
+                self.device.script().answers.push((message.code, message));
+            }
+            Event::BlockReceived {
+                exchange,
+                offset,
+                more,
+                message,
+                ..
+            } => {
+                if offset == 0 {
+                    self.device.script().got.push("PUT /5/0/0".into());
+                    self.device.script().image.clear();
+                    self.set(now, "/5/0/3", "1");
+                }
+                self.device.script().image.extend(message.payload);
+                if more {
+                    self.reply(now, exchange, Code::CONTINUE);
+                } else {
+                    self.reply(now, exchange, Code::CHANGED);
+                    self.set(now, "/5/0/3", "2");
+                }
+            }
+            Event::Request {
+                exchange,
+                observe,
+                message,
+                ..
+            } => {
+                let path = message.options.path();
+                let method = match message.code {
+                    Code::GET if observe => "OBSERVE",
+                    Code::GET => "GET",
+                    Code::PUT => "PUT",
+                    _ => "POST",
+                };
+                self.device.script().got.push(format!("{method} {path}"));
+                self.on_request(now, exchange, observe, &path, message)
+                    .await;
+            }
+            _ => {}
+        }
+    }
+
+    async fn on_request(
+        &mut self,
+        now: Duration,
+        exchange: ExchangeId,
+        observe: bool,
+        path: &str,
+        message: Message,
+    ) {
+        let answer = |code| Response::new(code);
+        match (message.code, path) {
+            (Code::GET, _) => {
+                let value = self.device.script().values.get(path).cloned();
+                let response = match value {
+                    None => answer(Code::NOT_FOUND),
+                    Some(value) => Response::with(Code::CONTENT, value).format(0),
+                };
+                if observe && response.code == Code::CONTENT {
+                    let observer = self.coap.respond_observing(now, exchange, response);
+                    if let Ok(Some(observer)) = observer {
+                        self.observers.insert(path.to_owned(), observer);
+                    }
+                } else {
+                    self.coap.respond(now, exchange, response).expect("sent");
+                }
+            }
+            (Code::PUT, "/5/0/1") => {
+                let uri = String::from_utf8(message.payload.to_vec()).expect("UTF-8");
+                self.reply(now, exchange, Code::CHANGED);
+                self.set(now, "/5/0/5", "0");
+                if uri.is_empty() {
+                    self.set(now, "/5/0/3", "0");
+                } else {
+                    self.set(now, "/5/0/3", "1");
+                    self.pull(now, &uri).await;
+                }
+            }
+            (Code::PUT, "/5/0/0") if message.payload.as_ref() == [0] => {
+                self.set(now, "/5/0/3", "0");
+                self.reply(now, exchange, Code::CHANGED);
+            }
+            (Code::PUT, "/5/0/0") => {
+                self.reply(now, exchange, Code::CHANGED);
+                self.downloaded(now, Some(message.payload.to_vec()));
+            }
+            (Code::POST, "/5/0/2") => {
+                self.set(now, "/5/0/3", "3");
+                self.restart_at = Some(now + Duration::from_secs(200));
+                if self.device.script().loses_execute {
+                    self.coap.acknowledge(exchange).expect("known");
+                } else {
+                    self.restart_at = Some(now + Duration::from_secs(5));
+                    self.reply(now, exchange, Code::CHANGED);
+                }
+            }
+            (Code::PUT, _) => self.reply(now, exchange, Code::CHANGED),
+            _ => self.reply(now, exchange, Code::METHOD_NOT_ALLOWED),
+        }
+    }
+
+    async fn pull(&mut self, now: Duration, uri: &str) {
+        if uri.starts_with("http://") {
+            let request = http::Request::get(uri).body(Bytes::new()).expect("a URI");
+            let answer = send(&*self.network, request, 1 << 24)
+                .await
+                .expect("answered");
+            assert!(
+                answer.headers()["etag"]
+                    .to_str()
+                    .expect("text")
+                    .starts_with('"')
+            );
+            return self.downloaded(now, Some(answer.body().to_vec()));
+        }
+        let rest = uri.strip_prefix("coap://").expect("a scheme");
+        let (authority, path) = rest.split_once('/').expect("a path");
+        let mut request = Request::get(&format!("/{path}"));
+        request.delivery = Delivery::Whole { limit: 1 << 24 };
+        request.options.push_uint(number::ACCEPT, 42);
+        let to = authority.parse().expect("an address");
+        let pull = self.coap.request(now, to, request).expect("room");
+        self.pulls.insert(pull, ());
+    }
+
+    fn downloaded(&mut self, now: Duration, image: Option<Vec<u8>>) {
+        match image {
+            Some(image) => {
+                self.device.script().image = image;
+                self.set(now, "/5/0/3", "2");
+            }
+            None => {
+                self.set(now, "/5/0/5", "7");
+                self.set(now, "/5/0/3", "0");
+            }
+        }
+    }
+
+    fn set(&mut self, now: Duration, path: &'static str, value: &str) {
+        let quiet = self.device.script().never_notifies;
+        self.device.script().values.insert(path, value.to_owned());
+        if let Some(observer) = self.observers.get(path).filter(|_| !quiet) {
+            let response = Response::with(Code::CONTENT, value.to_owned()).format(0);
+            let _gone = self.coap.notify(now, *observer, response, false);
+        }
+    }
+
+    fn reply(&mut self, now: Duration, exchange: ExchangeId, code: Code) {
+        self.coap
+            .respond(now, exchange, Response::new(code))
+            .expect("sent");
+    }
+}
