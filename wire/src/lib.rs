@@ -1,7 +1,9 @@
 //! What crosses the air in fotalab, without a socket or a clock, and the two worlds it crosses in.
 //!
+//! - [`coap`] one CoAP endpoint for both sides, without a socket or a clock.
 //! - [`net`] the network a process lives in: real sockets and the machine's clock, or in-memory
 //!   streams on tokio's paused clock. Everything that speaks HTTP or websocket in this workspace
 //!   gets its connections here, so that a whole run can move from one world to the other.
 
+pub mod coap;
 pub mod net;
