@@ -41,3 +41,12 @@ pub const RESPONSE_PIECE_TIME: Duration = Duration::from_secs(30);
 /// Time that a closed connection still takes what its client sends, so that no reset destroys
 /// the response on its way.
 pub const LINGER_TIME: Duration = Duration::from_secs(1);
+
+/// Characters of a text that is no fault which its error repeats.
+pub const FAULT_TEXT: usize = 80;
+/// Bytes of a persona file.
+pub const PERSONA_BYTES: usize = 256 * 1024;
+/// States that a device's update history keeps; the oldest go first.
+pub const HISTORY_STEPS: usize = 256;
+/// Longest package URI (object 5, resource 1).
+pub const URI_BYTES: usize = 255;
