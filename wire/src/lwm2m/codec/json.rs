@@ -1,0 +1,197 @@
+//! `application/vnd.oma.lwm2m+json` (11543) of LwM2M 1.0, for reading (TS 1.0 6.4.4).
+//!
+//! `{"bn":"/3/0/","e":[{"n":"0","sv":"ACME"},{"n":"6/0","v":1}]}`, where `bn` may be missing and
+//! names then go on from the path of the request. `v` a number, `bv` a boolean, `sv` a string or
+//! base64, `ov` an object link; `t` and `bt` are seconds.
+
+use serde::Deserialize;
+use serde_json::Number;
+
+use super::{At, DecodeError, Errors, json_offset};
+use crate::lwm2m::definition::Definitions;
+use crate::lwm2m::error::Problem;
+use crate::lwm2m::format::ContentFormat;
+use crate::lwm2m::limits;
+use crate::lwm2m::node::Tree;
+use crate::lwm2m::path::Path;
+use crate::lwm2m::value::{Kind, Value};
+
+const ERRORS: Errors = Errors(ContentFormat::Json);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pack {
+    bn: Option<String>,
+    bt: Option<f64>,
+    #[serde(default)]
+    e: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    n: Option<String>,
+    v: Option<Number>,
+    bv: Option<bool>,
+    sv: Option<String>,
+    ov: Option<String>,
+    t: Option<f64>,
+}
+
+/// Reads entries for `base`; of a value with several times, the newest.
+pub fn decode(base: Path, payload: &[u8], definitions: &Definitions) -> Result<Tree, DecodeError> {
+    let pack: Pack = serde_json::from_slice(payload).map_err(|error| {
+        ERRORS.syntax(At::Byte(json_offset(payload, &error)), error.to_string())
+    })?;
+    if pack.e.len() > limits::VALUES {
+        return Err(ERRORS.limit(At::Record(limits::VALUES), "entries", limits::VALUES));
+    }
+    let mut tree = Tree::new();
+    if base.depth() < 3 {
+        tree.touch(base);
+    }
+    let mut newest = std::collections::BTreeMap::new();
+    for (index, entry) in pack.e.into_iter().enumerate() {
+        let at = At::Record(index);
+        let path = join(
+            pack.bn.as_deref(),
+            base,
+            entry.n.as_deref().unwrap_or_default(),
+        )
+        .map_err(|what| ERRORS.new(at.clone(), Problem::Path(what)))?;
+        if !path.starts_with(&base) {
+            return Err(ERRORS.new(at, Problem::Outside { found: path, base }));
+        }
+        let time = pack.bt.unwrap_or(0.0) + entry.t.unwrap_or(0.0);
+        let kind = definitions.kind(path);
+        let value = entry
+            .value(kind)
+            .map_err(|why| ERRORS.value(At::Node(path), why))?;
+        match newest.insert(path, time) {
+            Some(before) if before == time => return Err(ERRORS.new(at, Problem::Twice(path))),
+            Some(before) if before > time => {
+                newest.insert(path, before);
+                continue;
+            }
+            _ => {}
+        }
+        if !tree.set(path, value) {
+            let what = format!("{path} is no resource and has no value");
+            return Err(ERRORS.value(at, what));
+        }
+    }
+    Ok(tree)
+}
+
+impl Entry {
+    fn value(self, kind: Option<Kind>) -> Result<Value, String> {
+        let value = match (self.v, self.bv, self.sv, self.ov) {
+            (Some(number), None, None, None) => {
+                let whole = number.as_i64().map(Value::Integer);
+                let whole = whole.or_else(|| number.as_u64().map(Value::Unsigned));
+                whole.unwrap_or_else(|| Value::Float(number.as_f64().unwrap_or_default()))
+            }
+            (None, Some(truth), None, None) => Value::Boolean(truth),
+            (None, None, Some(text), None) if kind == Some(Kind::Opaque) => {
+                Value::Opaque(super::base64(&text)?)
+            }
+            (None, None, Some(text), None) => Value::String(text),
+            (None, None, None, Some(link)) => Value::ObjectLink(link.parse()?),
+            _ => return Err("an entry has exactly one of `v`, `bv`, `sv` and `ov`".to_owned()),
+        };
+        kind.map_or(Ok(value.clone()), |kind| value.into_kind(kind))
+    }
+}
+
+/// Base name and name, with one slash between them whoever brought it.
+fn join(base_name: Option<&str>, base: Path, name: &str) -> Result<Path, String> {
+    let base_name = base_name.map_or_else(|| base.to_string(), str::to_owned);
+    let joined = match (
+        base_name.trim_end_matches('/'),
+        name.trim_start_matches('/'),
+    ) {
+        (base, "") => base.to_owned(),
+        (base, name) => format!("{base}/{name}"),
+    };
+    let joined = if joined.is_empty() { "/" } else { &joined };
+    joined.parse::<Path>().map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lwm2m::version::Version;
+
+    fn read(base: &str, payload: &str) -> Result<Tree, String> {
+        let definitions = Definitions::core(Version::V1_0);
+        decode(base.parse().unwrap(), payload.as_bytes(), &definitions)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn names_go_on_from_the_base_name_or_the_request() {
+        let with = read(
+            "/3/0",
+            r#"{"bn":"/3/0/","e":[{"n":"0","sv":"ACME"},{"n":"6/1","v":5}]}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            read("/3/0", r#"{"e":[{"n":"0","sv":"ACME"},{"n":"6/1","v":5}]}"#).unwrap(),
+            with
+        );
+        assert_eq!(
+            read(
+                "/3/0",
+                r#"{"bn":"/","e":[{"n":"3/0/0","sv":"ACME"},{"n":"3/0/6/1","v":5}]}"#
+            )
+            .unwrap(),
+            with
+        );
+        assert_eq!(with.values().count(), 2);
+        let uri = read(
+            "/5/0/1",
+            r#"{"bn":"/5/0/1","e":[{"n":"","sv":"coap://a/b"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            uri.value(Path::resource(5, 0, 1)).unwrap().as_str(),
+            Some("coap://a/b")
+        );
+    }
+
+    #[test]
+    fn the_newest_of_several_times_counts() {
+        let tree = read(
+            "/4/0/2",
+            r#"{"bn":"/4/0/2","bt":25462634,"e":[{"n":"","v":-80,"t":-5},{"n":"","v":-75,"t":-30}]}"#,
+        );
+        assert_eq!(
+            tree.unwrap().value(Path::resource(4, 0, 2)),
+            Some(&Value::Integer(-80))
+        );
+    }
+
+    #[test]
+    fn refuses_with_the_reason() {
+        assert!(
+            read("/3/0", r#"{"e":[{"n":"0"}]}"#)
+                .unwrap_err()
+                .contains("exactly one of")
+        );
+        assert!(
+            read("/3/0", r#"{"e":[{"n":"0","sv":"a"},{"n":"0","sv":"b"}]}"#)
+                .unwrap_err()
+                .contains("twice")
+        );
+        assert!(
+            read("/3/0", r#"{"bn":"/5/0","e":[{"n":"3","v":1}]}"#)
+                .unwrap_err()
+                .contains("outside /3/0")
+        );
+        assert!(
+            read("/3/0", r#"{"e":[{"n":"0","sv":1}]}"#)
+                .unwrap_err()
+                .contains("byte 20: invalid type")
+        );
+    }
+}
