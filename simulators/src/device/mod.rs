@@ -8,7 +8,7 @@ pub mod persona;
 mod slot;
 
 pub use self::fault::{Fault, Faults};
-pub use self::firmware::{Firmware, Outcome, State, Step};
+pub use self::firmware::{Firmware, State, Step, UpdateResult};
 pub use self::identity::Identity;
 pub use self::persona::Persona;
-pub use self::slot::{Package, make_image};
+pub use self::slot::Package;

@@ -14,22 +14,12 @@
 
 use std::time::Duration;
 
+use fotalab_wire::lwm2m::Version;
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 use super::fault::{Fault, Faults, Strike};
 use crate::limits;
-
-/// A version of LwM2M, or of its object 5.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-pub enum Version {
-    /// 1.0.
-    #[serde(rename = "1.0")]
-    V1_0,
-    /// 1.1.
-    #[serde(rename = "1.1")]
-    V1_1,
-}
 
 /// Which ways of getting a package it has (/5/0/9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

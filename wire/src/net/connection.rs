@@ -4,6 +4,8 @@ use std::{future::Future, io, net::SocketAddr, pin::Pin};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::Datagrams;
+
 /// A boxed future, as the object-safe traits here return them.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -43,6 +45,13 @@ pub trait Network: Connect {
     /// # Errors
     /// The port is taken, or the address is not one of this machine.
     fn listen(&self, addr: SocketAddr) -> io::Result<Box<dyn Accept>>;
+
+    /// Opens a UDP socket on `addr`; port 0 picks a free one. See [`Datagrams`] for what the
+    /// wildcard address means.
+    ///
+    /// # Errors
+    /// The port is taken, or the address is not one of this machine.
+    fn bind(&self, addr: SocketAddr) -> io::Result<Box<dyn Datagrams>>;
 
     /// Whether time is tokio's paused clock and no socket exists.
     fn is_virtual(&self) -> bool;

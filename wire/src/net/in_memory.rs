@@ -1,4 +1,4 @@
-//! The virtual world: connections that are pipes in memory.
+//! The virtual world: connections that are pipes in memory, datagrams that cross a link.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,9 @@ use std::{
 
 use tokio::{io::duplex, sync::mpsc};
 
-use super::{Accept, BoxFuture, Connect, Network, Stream};
+use super::{
+    Accept, BoxFuture, Clock, Connect, Datagrams, Link, Network, Stream, in_memory_udp::VirtualUdp,
+};
 
 /// Bytes one direction of a pipe holds before its writer has to wait, as a TCP window would.
 const PIPE_BYTES: usize = 64 * 1024;
@@ -20,11 +22,15 @@ const FIRST_EPHEMERAL_PORT: u16 = 49_152;
 
 /// An in-memory network of one host that answers to every loopback address and to `localhost`.
 ///
-/// Clones share the network. Deterministic: ports are handed out in order. Use it on a
-/// current-thread runtime with the clock paused.
+/// Its UDP knows every other address too, so that each of thousands of simulated devices can have
+/// one (see [`Datagrams`]).
+///
+/// Clones share the network. Deterministic: ports are handed out in order, datagrams arrive in the
+/// order of the link. Use it on a current-thread runtime with the clock paused.
 #[derive(Clone, Debug, Default)]
 pub struct InMemory {
     ports: Arc<Mutex<Ports>>,
+    udp: Arc<VirtualUdp>,
 }
 
 #[derive(Debug, Default)]
@@ -41,6 +47,12 @@ impl InMemory {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Lets all datagrams cross `link` instead of a perfect one, at the times of `clock`. Those
+    /// under way on the link before are lost.
+    pub fn carry_datagrams(&self, link: impl Link + 'static, clock: Clock) {
+        self.udp.replace_link(Box::new(link), clock);
     }
 
     fn ports(&self) -> MutexGuard<'_, Ports> {
@@ -109,6 +121,17 @@ impl Network for InMemory {
             queue,
             local: SocketAddr::new(addr.ip(), port),
         }))
+    }
+
+    fn bind(&self, mut addr: SocketAddr) -> io::Result<Box<dyn Datagrams>> {
+        if addr.port() == 0 {
+            let mut ports = self.ports();
+            let free = (FIRST_EPHEMERAL_PORT..u16::MAX)
+                .map(|_| ports.next_ephemeral())
+                .find(|port| !self.udp.is_bound(*port));
+            addr.set_port(free.ok_or(io::ErrorKind::AddrInUse)?);
+        }
+        self.udp.bind(addr)
     }
 
     fn is_virtual(&self) -> bool {

@@ -1,12 +1,12 @@
-//! The real world: TCP sockets.
+//! The real world: TCP and UDP sockets.
 
 use std::{io, net::SocketAddr};
 
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Accept, BoxFuture, Connect, Network, Stream};
+use super::{Accept, BoxFuture, Connect, Datagrams, Network, Stream, udp::Udp};
 
-/// Real TCP sockets of this machine. Needs a tokio runtime with I/O enabled.
+/// Real TCP and UDP sockets of this machine. Needs a tokio runtime with I/O enabled.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sockets;
 
@@ -29,6 +29,10 @@ impl Network for Sockets {
             socket: TcpListener::from_std(listener)?,
             local,
         }))
+    }
+
+    fn bind(&self, addr: SocketAddr) -> io::Result<Box<dyn Datagrams>> {
+        Ok(Box::new(Udp::bind(addr)?))
     }
 
     fn is_virtual(&self) -> bool {

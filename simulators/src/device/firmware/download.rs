@@ -5,7 +5,7 @@ use std::time::Duration;
 use fotalab_wire::coap::Code;
 
 use super::uri::{Target, UriError};
-use super::{Answer, Due, Effect, FetchFailure, Firmware, Outcome, Piece, Reply, State};
+use super::{Answer, Due, Effect, FetchFailure, Firmware, Piece, Reply, State, UpdateResult};
 use crate::device::fault::Fault;
 use crate::device::persona::AfterPowerCut;
 use crate::device::slot::Slot;
@@ -59,8 +59,8 @@ impl Firmware {
                 Err(_) => Code::BAD_REQUEST,
             },
             Ok(()) => Code::CONTINUE,
-            Err(Outcome::NotEnoughFlash) => Code::REQUEST_ENTITY_TOO_LARGE,
-            Err(Outcome::UnsupportedPackage) => Code::UNSUPPORTED_CONTENT_FORMAT,
+            Err(UpdateResult::NotEnoughFlash) => Code::REQUEST_ENTITY_TOO_LARGE,
+            Err(UpdateResult::UnsupportedPackage) => Code::UNSUPPORTED_CONTENT_FORMAT,
             Err(_) => Code::INTERNAL_SERVER_ERROR,
         };
         Reply::code(code).later(after)
@@ -75,7 +75,7 @@ impl Firmware {
             State::Updating => return Code::METHOD_NOT_ALLOWED,
             _ if uri.is_empty() => {
                 self.forget_package();
-                self.enter(now, State::Idle, Outcome::Initial);
+                self.enter(now, State::Idle, UpdateResult::Initial);
                 return Code::CHANGED;
             }
             State::Downloading | State::Downloaded => {
@@ -99,11 +99,11 @@ impl Firmware {
         match Target::parse(uri) {
             Ok(target) if spoken(&target) => {}
             Err(UriError::Malformed) => {
-                self.enter(now, State::Idle, Outcome::InvalidUri);
+                self.enter(now, State::Idle, UpdateResult::InvalidUri);
                 return Code::CHANGED;
             }
             _ => {
-                self.enter(now, State::Idle, Outcome::UnsupportedProtocol);
+                self.enter(now, State::Idle, UpdateResult::UnsupportedProtocol);
                 let quiet = self.strikes(Fault::AcceptsUnsupportedScheme).is_some();
                 return if quiet {
                     Code::CHANGED
@@ -114,7 +114,7 @@ impl Firmware {
         }
         self.forget_package();
         uri.clone_into(&mut self.uri);
-        self.enter(now, State::Idle, Outcome::Initial);
+        self.enter(now, State::Idle, UpdateResult::Initial);
         if self.strikes(Fault::NeverFetches).is_none() {
             self.set_timer(now + self.persona.fetch_after, Due::Fetch);
         }
@@ -128,7 +128,7 @@ impl Firmware {
             return Code::METHOD_NOT_ALLOWED;
         }
         self.forget_package();
-        self.enter(now, State::Idle, Outcome::Cancelled);
+        self.enter(now, State::Idle, UpdateResult::Cancelled);
         Code::CHANGED
     }
 
@@ -145,7 +145,8 @@ impl Firmware {
         if !self.fetching || self.stalled {
             return None;
         }
-        let slot = self.slot.get_or_insert_default();
+        let insist = self.persona.insists_on_header;
+        let slot = self.slot.get_or_insert_with(|| Box::new(Slot::new(insist)));
         if piece.offset != slot.received() {
             // Nothing else is asked for; somebody mixes up two answers.
             self.fetch_failed(now, FetchFailure::Refused);
@@ -158,7 +159,7 @@ impl Firmware {
         if self.persona.flash_bytes < slot.announced.unwrap_or(0)
             && self.persona.fault(Fault::FindsOversizeAtInstall).is_none()
         {
-            self.fail(now, Outcome::NotEnoughFlash);
+            self.fail(now, UpdateResult::NotEnoughFlash);
             return None;
         }
         if self.reaches(piece, Fault::LosesConnection) {
@@ -181,7 +182,7 @@ impl Firmware {
         if piece.last {
             self.fetching = false;
             // Why it failed, if it did, is in the result.
-            let _: Result<(), Outcome> = self.complete(now);
+            let _: Result<(), UpdateResult> = self.complete(now);
             return None;
         }
         Some(after)
@@ -190,7 +191,7 @@ impl Firmware {
     /// The body changed: what is there is void, it comes again from 0.
     pub fn fetch_restarted(&mut self) {
         if self.fetching {
-            self.slot = Some(Box::default());
+            self.slot = Some(self.empty_slot());
         }
     }
 
@@ -201,8 +202,8 @@ impl Firmware {
         }
         self.fetching = false;
         let outcome = match failure {
-            FetchFailure::NotFound => Outcome::InvalidUri,
-            FetchFailure::Refused => Outcome::ConnectionLost,
+            FetchFailure::NotFound => UpdateResult::InvalidUri,
+            FetchFailure::Refused => UpdateResult::ConnectionLost,
             FetchFailure::Lost => {
                 if self.strikes(Fault::HangsOnConnectionLoss).is_some() {
                     self.stalled = true;
@@ -214,7 +215,7 @@ impl Firmware {
                     self.set_timer(now + self.persona.fetch_retry_after, Due::Fetch);
                     return;
                 }
-                Outcome::ConnectionLost
+                UpdateResult::ConnectionLost
             }
         };
         self.fail(now, outcome);
@@ -226,8 +227,9 @@ impl Firmware {
         if self.uri.is_empty() {
             return;
         }
-        self.enter(now, State::Downloading, Outcome::Initial);
-        let slot = self.slot.get_or_insert_default();
+        self.enter(now, State::Downloading, UpdateResult::Initial);
+        let insist = self.persona.insists_on_header;
+        let slot = self.slot.get_or_insert_with(|| Box::new(Slot::new(insist)));
         let (mut offset, etag) = (slot.received(), slot.etag.clone());
         if offset > 0 && self.strikes(Fault::ResumesWrong).is_some() {
             // The bytes between are taken as if they came again.
@@ -252,10 +254,10 @@ impl Firmware {
             AfterPowerCut::Resume if !self.uri.is_empty() => {
                 self.set_timer(now + self.persona.fetch_after, Due::Fetch);
             }
-            AfterPowerCut::ConnectionLost => self.fail(now, Outcome::ConnectionLost),
+            AfterPowerCut::ConnectionLost => self.fail(now, UpdateResult::ConnectionLost),
             _ => {
                 self.forget_package();
-                self.enter(now, State::Idle, Outcome::Initial);
+                self.enter(now, State::Idle, UpdateResult::Initial);
             }
         }
     }
@@ -277,10 +279,10 @@ impl Firmware {
     }
 
     /// The download failed.
-    fn fail(&mut self, now: Duration, outcome: Outcome) {
+    fn fail(&mut self, now: Duration, outcome: UpdateResult) {
         if self.strikes(Fault::ClaimsDownloaded).is_some() {
             self.package = None;
-            return self.enter(now, State::Downloaded, Outcome::Initial);
+            return self.enter(now, State::Downloaded, UpdateResult::Initial);
         }
         self.stuck |= self.persona.fault(Fault::StuckUntilReboot).is_some();
         self.forget_package();
@@ -289,8 +291,12 @@ impl Firmware {
 
     fn reset(&mut self, now: Duration) -> Reply {
         self.forget_package();
-        self.enter(now, State::Idle, Outcome::Initial);
+        self.enter(now, State::Idle, UpdateResult::Initial);
         Reply::code(Code::CHANGED)
+    }
+
+    fn empty_slot(&self) -> Box<Slot> {
+        Box::new(Slot::new(self.persona.insists_on_header))
     }
 
     /// Room for a package, unless it is known to be too large.
@@ -303,13 +309,13 @@ impl Firmware {
             return Some(Reply::code(Code::INTERNAL_SERVER_ERROR));
         }
         self.forget_package();
-        let mut slot = Slot::default();
+        let mut slot = self.empty_slot();
         slot.announced = total;
-        self.slot = Some(Box::new(slot));
-        self.enter(now, State::Downloading, Outcome::Initial);
+        self.slot = Some(slot);
+        self.enter(now, State::Downloading, UpdateResult::Initial);
         let late = self.persona.fault(Fault::FindsOversizeAtInstall).is_some();
         if total > Some(self.persona.flash_bytes) && !late {
-            self.fail(now, Outcome::NotEnoughFlash);
+            self.fail(now, UpdateResult::NotEnoughFlash);
             return Some(Reply::code(Code::REQUEST_ENTITY_TOO_LARGE));
         }
         None
@@ -326,7 +332,7 @@ impl Firmware {
         }
         if self.reaches(piece, Fault::ForgetsBlocks) {
             self.forget_package();
-            self.enter(now, State::Idle, Outcome::Initial);
+            self.enter(now, State::Idle, UpdateResult::Initial);
             return Some(Answer::Code(Code::REQUEST_ENTITY_INCOMPLETE));
         }
         if self.reaches(piece, Fault::IsBusy) {
@@ -337,7 +343,7 @@ impl Firmware {
     }
 
     /// Writes into flash, as far as nothing is in the way.
-    fn take(&mut self, now: Duration, bytes: &[u8]) -> Result<(), Outcome> {
+    fn take(&mut self, now: Duration, bytes: &[u8]) -> Result<(), UpdateResult> {
         let done = self.received() + bytes.len();
         let too_big = done > self.persona.flash_bytes
             && self.persona.fault(Fault::FindsOversizeAtInstall).is_none();
@@ -348,13 +354,13 @@ impl Firmware {
             bytes,
         };
         let wrong = if self.stuck {
-            Some(Outcome::OutOfMemory)
+            Some(UpdateResult::OutOfRam)
         } else if too_big || self.reaches(piece, Fault::OutOfFlash) {
-            Some(Outcome::NotEnoughFlash)
+            Some(UpdateResult::NotEnoughFlash)
         } else if self.reaches(piece, Fault::OutOfMemory) {
-            Some(Outcome::OutOfMemory)
+            Some(UpdateResult::OutOfRam)
         } else if self.strikes(Fault::RejectsPackageType).is_some() {
-            Some(Outcome::UnsupportedPackage)
+            Some(UpdateResult::UnsupportedPackage)
         } else {
             None
         };
@@ -364,16 +370,17 @@ impl Firmware {
             return Err(outcome);
         }
         let corrupts = self.reaches(piece, Fault::CorruptsFlash);
-        let slot = self.slot.get_or_insert_default();
+        let insist = self.persona.insists_on_header;
+        let slot = self.slot.get_or_insert_with(|| Box::new(Slot::new(insist)));
         if corrupts {
             slot.append_wrong(bytes);
         } else {
             slot.append(bytes);
         }
-        if self.persona.insists_on_header && !slot.looks_like_image() {
+        if slot.is_refused() {
             self.stop_fetching();
-            self.fail(now, Outcome::UnsupportedPackage);
-            return Err(Outcome::UnsupportedPackage);
+            self.fail(now, UpdateResult::UnsupportedPackage);
+            return Err(UpdateResult::UnsupportedPackage);
         }
         Ok(())
     }
@@ -385,7 +392,7 @@ impl Firmware {
     }
 
     /// All bytes are there.
-    fn complete(&mut self, now: Duration) -> Result<(), Outcome> {
+    fn complete(&mut self, now: Duration) -> Result<(), UpdateResult> {
         let Some(slot) = self.slot.take() else {
             return Ok(());
         };
@@ -395,9 +402,9 @@ impl Firmware {
             .fault(Fault::FindsCorruptionAtInstall)
             .is_some();
         let wrong = if self.persona.insists_on_header && !package.has_header {
-            Some(Outcome::UnsupportedPackage)
+            Some(UpdateResult::UnsupportedPackage)
         } else if !package.intact && !late {
-            Some(Outcome::IntegrityFailure)
+            Some(UpdateResult::IntegrityFailure)
         } else {
             None
         };
@@ -407,7 +414,7 @@ impl Firmware {
             return Err(outcome);
         }
         self.package = Some(Box::new(package));
-        self.enter(now, State::Downloaded, Outcome::Initial);
+        self.enter(now, State::Downloaded, UpdateResult::Initial);
         if let Some(seconds) = self.strikes(Fault::LosesPowerWhenDownloaded) {
             let at = now + Duration::from_secs(seconds.into());
             self.set_timer(at, Due::PowerCut);

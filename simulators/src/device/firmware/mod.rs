@@ -15,54 +15,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fotalab_wire::coap::Code;
+pub use fotalab_wire::lwm2m::firmware::{State, UpdateResult};
 
 pub use self::uri::{Target, UriError};
 use super::fault::{Fault, Times};
-use super::persona::{Delivery, Persona, Version};
+use fotalab_wire::lwm2m::Version;
+
+use super::persona::{Delivery, Persona};
 use super::slot::{Package, Slot};
 use crate::limits;
-
-/// /5/0/3.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum State {
-    /// Nothing is under way.
-    Idle = 0,
-    /// A package comes.
-    Downloading = 1,
-    /// It is there.
-    Downloaded = 2,
-    /// It is being installed.
-    Updating = 3,
-}
-
-/// /5/0/5.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Outcome {
-    /// Nothing to say yet.
-    Initial = 0,
-    /// It runs.
-    Success = 1,
-    /// Not enough flash.
-    NotEnoughFlash = 2,
-    /// Out of RAM.
-    OutOfMemory = 3,
-    /// The connection was lost during the download.
-    ConnectionLost = 4,
-    /// The integrity check failed.
-    IntegrityFailure = 5,
-    /// The package is of no known type.
-    UnsupportedPackage = 6,
-    /// The URI is wrong, or nothing is there.
-    InvalidUri = 7,
-    /// The update failed.
-    UpdateFailed = 8,
-    /// The URI's scheme is not spoken.
-    UnsupportedProtocol = 9,
-    /// Cancelled (1.1).
-    Cancelled = 10,
-    /// Put off (1.1).
-    Deferred = 11,
-}
 
 /// A pair of state and result, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +33,7 @@ pub struct Step {
     /// /5/0/3.
     pub state: State,
     /// /5/0/5.
-    pub outcome: Outcome,
+    pub outcome: UpdateResult,
 }
 
 /// How to answer a request.
@@ -160,7 +121,7 @@ enum Due {
 pub struct Firmware {
     persona: Arc<Persona>,
     state: State,
-    outcome: Outcome,
+    outcome: UpdateResult,
     running: String,
     previous: Option<String>,
     uri: String,
@@ -188,7 +149,7 @@ impl Firmware {
         let mut firmware = Self {
             persona,
             state: State::Idle,
-            outcome: Outcome::Initial,
+            outcome: UpdateResult::Initial,
             running: version.to_owned(),
             previous: None,
             uri: String::new(),
@@ -211,7 +172,7 @@ impl Firmware {
         firmware.history.push(Step {
             at: now,
             state: State::Idle,
-            outcome: Outcome::Initial,
+            outcome: UpdateResult::Initial,
         });
         firmware.begin_in_the_middle(now);
         firmware
@@ -225,7 +186,7 @@ impl Firmware {
 
     /// /5/0/5.
     #[must_use]
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> UpdateResult {
         self.outcome
     }
 
@@ -347,7 +308,7 @@ impl Firmware {
         self.persona.firmware_object >= Version::V1_1
     }
 
-    fn enter(&mut self, now: Duration, state: State, outcome: Outcome) {
+    fn enter(&mut self, now: Duration, state: State, outcome: UpdateResult) {
         if (state, outcome) == (self.state, self.outcome) {
             return;
         }

@@ -6,7 +6,6 @@ use fotalab_wire::coap::Code;
 use super::*;
 use crate::device::fault::Faults;
 use crate::device::persona::{AfterPowerCut, Protocol};
-use crate::device::slot::make_image;
 
 const BLOCK: usize = 256;
 const URI: &str = "coap://127.0.0.1/fw";
@@ -29,7 +28,7 @@ impl Rig {
         Self {
             firmware: Firmware::new(Duration::ZERO, Arc::new(persona), "1.0.0"),
             now: Duration::ZERO,
-            image: make_image("2.0.0", 10_000, 1).expect("fits"),
+            image: fotalab_wire::image::build("2.0.0", 10_000, 1).expect("fits"),
             etag: b"one".to_vec(),
             fetching: None,
             fetched: 0,

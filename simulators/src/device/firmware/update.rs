@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fotalab_wire::coap::Code;
 
-use super::{Answer, Due, Effect, Firmware, Outcome, Reply, State};
+use super::{Answer, Due, Effect, Firmware, Reply, State, UpdateResult};
 use crate::device::fault::Fault;
 use crate::device::slot::Package;
 
@@ -24,7 +24,7 @@ impl Firmware {
             // Its user's time, but not beyond what the server allows.
             let period = u64::try_from(self.defer_period).unwrap_or(u64::MAX);
             let at = now + Duration::from_secs(period.min(seconds.into()));
-            self.enter(now, State::Downloaded, Outcome::Deferred);
+            self.enter(now, State::Downloaded, UpdateResult::Deferred);
             self.set_timer(at, Due::Defer);
             return Reply::code(Code::CHANGED);
         }
@@ -47,7 +47,7 @@ impl Firmware {
             State::Downloading => self.resume_download(now),
             State::Downloaded if !self.persona.keeps_package => {
                 self.forget_package();
-                self.enter(now, State::Idle, Outcome::Initial);
+                self.enter(now, State::Idle, UpdateResult::Initial);
             }
             State::Idle if !self.uri.is_empty() => {
                 self.set_timer(now + self.persona.fetch_after, Due::Fetch);
@@ -69,7 +69,7 @@ impl Firmware {
 
     pub(super) fn begin_update(&mut self, now: Duration) {
         self.clear_timer(Due::PowerCut);
-        self.enter(now, State::Updating, Outcome::Initial);
+        self.enter(now, State::Updating, UpdateResult::Initial);
         self.set_timer(now + self.persona.update_after, Due::Install);
     }
 
@@ -116,10 +116,10 @@ impl Firmware {
         };
         if self.strikes(Fault::StartsDownloaded).is_some() {
             self.package = Some(Box::new(foreign));
-            self.enter(now, State::Downloaded, Outcome::Initial);
+            self.enter(now, State::Downloaded, UpdateResult::Initial);
         } else if let Some(seconds) = self.strikes(Fault::StartsUpdating) {
             self.package = Some(Box::new(foreign));
-            self.enter(now, State::Updating, Outcome::Initial);
+            self.enter(now, State::Updating, UpdateResult::Initial);
             self.set_timer(now + Duration::from_secs(seconds.into()), Due::Install);
         }
     }
@@ -132,7 +132,7 @@ impl Firmware {
         };
         if !package.intact {
             self.forget_package();
-            return self.enter(now, State::Idle, Outcome::IntegrityFailure);
+            return self.enter(now, State::Idle, UpdateResult::IntegrityFailure);
         }
         if self.strikes(Fault::FailsToInstall).is_some() || self.strikes(Fault::RollsBack).is_some()
         {
@@ -151,9 +151,9 @@ impl Firmware {
         }
         let forgets = self.strikes(Fault::ForgetsResult).is_some();
         let outcome = if forgets {
-            Outcome::Initial
+            UpdateResult::Initial
         } else {
-            Outcome::Success
+            UpdateResult::Success
         };
         self.enter(now, State::Idle, outcome);
     }
@@ -164,10 +164,10 @@ impl Firmware {
         let to_idle = self.is_v1_1() && self.persona.failed_to_idle;
         if to_idle {
             self.forget_package();
-            return self.enter(now, State::Idle, Outcome::UpdateFailed);
+            return self.enter(now, State::Idle, UpdateResult::UpdateFailed);
         }
         self.package = package;
-        self.enter(now, State::Downloaded, Outcome::UpdateFailed);
+        self.enter(now, State::Downloaded, UpdateResult::UpdateFailed);
     }
 
     fn count(&mut self, fault: Fault) {
