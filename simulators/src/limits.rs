@@ -50,3 +50,13 @@ pub const PERSONA_BYTES: usize = 256 * 1024;
 pub const HISTORY_STEPS: usize = 256;
 /// Longest package URI (object 5, resource 1).
 pub const URI_BYTES: usize = 255;
+/// Peers of one device: its server, and where it fetches packages.
+pub const DEVICE_PEERS: usize = 8;
+/// Values of a device's objects that a server may write, in bytes of one request.
+pub const WRITE_BYTES: usize = 64 * 1024;
+/// First wait after a registration that failed; it doubles.
+pub const REGISTER_AGAIN: Duration = Duration::from_secs(5);
+/// Longest wait after a registration that failed.
+pub const REGISTER_AGAIN_MAX: Duration = Duration::from_secs(600);
+/// How long before the end of its lifetime a registration is updated: MAX_TRANSMIT_WAIT.
+pub const UPDATE_MARGIN: Duration = Duration::from_secs(93);

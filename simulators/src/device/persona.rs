@@ -80,6 +80,8 @@ pub struct Persona {
     pub ack_timeout: Duration,
     /// Largest block it sends and takes, 16 to 1024 bytes.
     pub block_bytes: usize,
+    /// Notifies by CON, so that a lost notification is sent again.
+    pub confirmable_notifications: bool,
     /// How it gets packages.
     pub delivery: Delivery,
     /// What it can fetch over. Empty: /5/0/8 is not there, which means CoAP.
@@ -133,6 +135,7 @@ impl Default for Persona {
             awake: Duration::from_secs(93),
             ack_timeout: Duration::from_secs(2),
             block_bytes: 1_024,
+            confirmable_notifications: true,
             delivery: Delivery::Both,
             protocols: vec![Protocol::Coap],
             flash_bytes: 2 * 1024 * 1024,

@@ -230,6 +230,10 @@ impl Firmware {
         self.enter(now, State::Downloading, UpdateResult::Initial);
         let insist = self.persona.insists_on_header;
         let slot = self.slot.get_or_insert_with(|| Box::new(Slot::new(insist)));
+        if slot.etag.is_none() {
+            // Nothing tells whether it is still the same: from the start.
+            **slot = Slot::new(insist);
+        }
         let (mut offset, etag) = (slot.received(), slot.etag.clone());
         if offset > 0 && self.strikes(Fault::ResumesWrong).is_some() {
             // The bytes between are taken as if they came again.

@@ -131,6 +131,7 @@ pub struct Firmware {
     timers: Vec<(Duration, Due)>,
     effects: VecDeque<Effect>,
     history: Vec<Step>,
+    steps: usize,
     struck: Vec<(Fault, u32)>,
     fetching: bool,
     tries: u32,
@@ -159,6 +160,7 @@ impl Firmware {
             timers: Vec::new(),
             effects: VecDeque::new(),
             history: Vec::new(),
+            steps: 1,
             struck: Vec::new(),
             fetching: false,
             tries: 0,
@@ -242,6 +244,12 @@ impl Firmware {
         &self.history
     }
 
+    /// How many states it went through, those that are forgotten included.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
     /// Bytes of the download that are in flash.
     #[must_use]
     pub fn received(&self) -> usize {
@@ -319,6 +327,7 @@ impl Firmware {
         if self.history.len() >= limits::HISTORY_STEPS {
             self.history.remove(0);
         }
+        self.steps += 1;
         self.history.push(Step {
             at: now,
             state,
