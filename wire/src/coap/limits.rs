@@ -13,8 +13,8 @@ pub const PEERS_MAX: usize = 131_072;
 pub const EVICTION_PROBES: usize = 16;
 
 /// Messages whose id is remembered per peer (RFC 7252 4.5), the oldest forgotten first. With
-/// NSTART 1 a duplicate would have to be 64 exchanges late to be taken for a new message.
-pub const SEEN_PER_PEER: usize = 64;
+/// NSTART 1 a duplicate would have to be 32 exchanges late to be taken for a new message.
+pub const SEEN_PER_PEER: usize = 32;
 
 /// Answers to safe requests (GET, FETCH) kept per peer to be replayed. Older ones are forgotten:
 /// RFC 7252 4.5 allows to process a safe request again, and a kilobyte a block adds up.

@@ -1,20 +1,19 @@
-//! Requests of ours and what became of them: a client's side of RFC 7252 5, 7641 and 7959.
+//! Requests of ours until their last answer: a client's side of RFC 7252 5.
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use rand::Rng as _;
 
 use super::event::{Event, Failure, Refused, RequestId};
-use super::fetch::{Fetch, Taken};
+use super::fetch::Fetch;
 use super::outgoing::{Role, Urgency};
 use super::peer::{Peer, Shared};
 use super::peers::PeerKey;
 use super::request::{Delivery, Request};
-use super::upload::{Upload, Uploaded};
+use super::upload::Upload;
 use super::watch::Watch;
 use crate::coap::limits;
-use crate::coap::message::{Block, Code, Kind, Message, MessageView, Token, number};
+use crate::coap::message::{Block, Code, Kind, Message, Token, number};
 
 /// A request until its last answer.
 #[derive(Debug)]
@@ -29,9 +28,9 @@ pub(super) struct Call {
     /// The Observe option of the exchange under way.
     pub(super) observe: Option<u32>,
     pub(super) watch: Option<Watch>,
-    upload: Option<Upload>,
-    uploaded: bool,
-    fetch: Fetch,
+    pub(super) upload: Option<Upload>,
+    pub(super) uploaded: bool,
+    pub(super) fetch: Fetch,
 }
 
 /// What a request waits for.
@@ -54,7 +53,7 @@ impl Call {
         self.stage == Stage::Unconfirmed
     }
 
-    fn is_deregistering(&self) -> bool {
+    pub(super) fn is_deregistering(&self) -> bool {
         self.observe == Some(1)
     }
 }
@@ -218,177 +217,6 @@ impl<P: PeerKey> Peer<P> {
                 self.fail(shared, now, serial, Failure::Unanswered);
             }
         }
-    }
-
-    /// A response to this request, whichever way it came.
-    pub(super) fn on_answer(
-        &mut self,
-        shared: &mut Shared<P>,
-        now: Duration,
-        serial: u64,
-        view: &MessageView<'_>,
-    ) {
-        let Some(call) = self.call_mut(serial) else {
-            return;
-        };
-        call.deadline = None;
-        if let Some(watch) = &mut call.watch
-            && watch.token == view.token
-        {
-            let observe = view
-                .uint(number::OBSERVE)
-                .filter(|_| view.code.is_success());
-            if call.observe == Some(1) {
-                if observe.is_none() {
-                    self.finish(shared, serial, view.to_message());
-                }
-                return;
-            }
-            let Some(sequence) = observe else {
-                self.withdraw(Role::Request(serial));
-                self.finish(shared, serial, view.to_message());
-                return;
-            };
-            let asked = call.observe.take().is_some() && view.kind == Kind::Acknowledgement;
-            if !watch.take(now, sequence) && !asked {
-                shared.statistics.ignored += 1;
-                self.rest(shared, now, serial);
-                return;
-            }
-            call.fetch = Fetch::new(&call.request);
-            self.withdraw(Role::Request(serial));
-            self.on_body(shared, now, serial, view);
-            return;
-        }
-        if call.observe.take() == Some(0)
-            && view.code.is_success()
-            && let Some(sequence) = view.uint(number::OBSERVE)
-        {
-            call.watch = Some(Watch::new(now, call.token, sequence));
-        }
-        match &mut call.upload {
-            Some(upload) => {
-                let outcome = upload.answered(&call.request, view);
-                self.uploaded(shared, now, serial, view, outcome);
-            }
-            None => {
-                let smaller = Upload::asked_for(&call.request, view);
-                match smaller.filter(|_| !call.uploaded) {
-                    Some(upload) => {
-                        call.upload = Some(upload);
-                        self.start(shared, now, serial, Urgency::NextOfUpload);
-                    }
-                    None => self.on_body(shared, now, serial, view),
-                }
-            }
-        }
-    }
-
-    fn uploaded(
-        &mut self,
-        shared: &mut Shared<P>,
-        now: Duration,
-        serial: u64,
-        view: &MessageView<'_>,
-        outcome: Uploaded,
-    ) {
-        let request = self.request_id(serial);
-        let Some(call) = self.call_mut(serial) else {
-            return;
-        };
-        let total = call.request.payload.len();
-        match outcome {
-            Uploaded::Next { sent } => {
-                shared.events.push_back(Event::Progress {
-                    request,
-                    sent,
-                    total,
-                });
-                self.start(shared, now, serial, Urgency::NextOfUpload);
-            }
-            Uploaded::Final => {
-                call.upload = None;
-                call.uploaded = true;
-                self.on_body(shared, now, serial, view);
-            }
-            Uploaded::Broken => self.fail(shared, now, serial, Failure::Blocks),
-        }
-    }
-
-    /// An answer that may be one block of several.
-    fn on_body(
-        &mut self,
-        shared: &mut Shared<P>,
-        now: Duration,
-        serial: u64,
-        view: &MessageView<'_>,
-    ) {
-        let request = self.request_id(serial);
-        let Some(call) = self.call_mut(serial) else {
-            return;
-        };
-        if !view.code.is_success() {
-            return self.finish(shared, serial, view.to_message());
-        }
-        let in_blocks = call.request.delivery == Delivery::Blocks;
-        let offset = call.fetch.offset();
-        match call.fetch.take(&call.request, view) {
-            Taken::More | Taken::Last if in_blocks => {
-                let more = call.fetch.more();
-                call.stage = Stage::Paused;
-                shared.events.push_back(Event::Block {
-                    request,
-                    offset,
-                    total: call.fetch.total(),
-                    more,
-                    message: view.to_message(),
-                });
-                if !more {
-                    self.calls.retain(|call| call.serial != serial);
-                }
-            }
-            Taken::More | Taken::Again => self.start(shared, now, serial, Urgency::Request),
-            Taken::Last => {
-                let message = match call.fetch.assembled() {
-                    Some(body) => {
-                        let mut message = view.with_payload(Bytes::from(body));
-                        message.options.remove(number::BLOCK2);
-                        message
-                    }
-                    None => view.to_message(),
-                };
-                self.complete(shared, now, serial, message);
-            }
-            Taken::Restart => {
-                shared.events.push_back(Event::Restarted { request });
-                self.start(shared, now, serial, Urgency::Request);
-            }
-            Taken::Failed(reason) => self.fail(shared, now, serial, reason),
-        }
-    }
-
-    /// A body is complete: the end of a request, or one notification of many.
-    fn complete(&mut self, shared: &mut Shared<P>, now: Duration, serial: u64, message: Message) {
-        let request = self.request_id(serial);
-        let age = message.options.uint(number::MAX_AGE);
-        match self.call_mut(serial).map(|call| &mut call.watch) {
-            Some(Some(watch)) => {
-                watch.max_age = Duration::from_secs(u64::from(age.unwrap_or(60)));
-                shared
-                    .events
-                    .push_back(Event::Notification { request, message });
-                self.rest(shared, now, serial);
-            }
-            _ => self.finish(shared, serial, message),
-        }
-    }
-
-    fn finish(&mut self, shared: &mut Shared<P>, serial: u64, message: Message) {
-        let request = self.request_id(serial);
-        self.calls.retain(|call| call.serial != serial);
-        shared
-            .events
-            .push_back(Event::Response { request, message });
     }
 
     pub(super) fn fail(

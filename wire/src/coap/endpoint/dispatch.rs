@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::calls::Call;
 use super::event::Failure;
 use super::outgoing::Role;
 use super::peer::{Peer, Shared};
@@ -85,7 +86,8 @@ impl<P: PeerKey> Peer<P> {
     fn on_response(&mut self, shared: &mut Shared<P>, now: Duration, view: &MessageView<'_>) {
         let serial = self.waiting_for(view.token);
         if view.kind == Kind::Confirmable {
-            let unacceptable = serial.is_none() || unknown_critical(view, &[]).is_some();
+            let unknown = unknown_critical(view, &shared.config.understood);
+            let unacceptable = serial.is_none() || unknown.is_some();
             let kind = if unacceptable {
                 Kind::Reset
             } else {
@@ -101,13 +103,13 @@ impl<P: PeerKey> Peer<P> {
             shared.statistics.ignored += 1;
             return;
         };
-        // It acknowledges the request, whose own acknowledgement was lost (RFC 7252 5.2.2),
-        // unless it is a notification of an older registration.
-        if self
-            .calls
-            .iter()
-            .any(|call| call.serial == serial && call.token == view.token)
-        {
+        // It acknowledges the request, whose own acknowledgement was lost (RFC 7252 5.2.2), unless
+        // it is a late notification of an observation that is being given up.
+        let late = view.option(number::OBSERVE).is_some();
+        let answers = |call: &Call| {
+            call.serial == serial && call.token == view.token && !(call.is_deregistering() && late)
+        };
+        if self.calls.iter().any(answers) {
             self.withdraw(Role::Request(serial));
         }
         self.deliver(shared, now, serial, view);

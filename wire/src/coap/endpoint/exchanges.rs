@@ -23,7 +23,7 @@ pub(super) struct Exchange {
     pub(super) token: Token,
     pub(super) message_id: u16,
     pub(super) block1: Option<Block>,
-    block2: Option<Block>,
+    pub(super) block2: Option<Block>,
     size2: bool,
     confirmable: bool,
     observe: bool,
@@ -212,6 +212,7 @@ impl<P: PeerKey> Peer<P> {
     pub(super) fn reject(&mut self, shared: &mut Shared<P>, serial: u64) -> Result<(), Refused> {
         let position = self.exchanges.iter().position(|e| e.serial == serial);
         let exchange = self.exchanges.swap_remove(position.ok_or(Refused::Over)?);
+        self.body_answered(serial, Code::EMPTY);
         if exchange.acknowledge_at.is_some() || !exchange.confirmable {
             let reply = empty(Kind::Reset, exchange.message_id);
             self.seen.answered(exchange.message_id, reply.clone());

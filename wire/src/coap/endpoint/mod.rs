@@ -11,10 +11,13 @@
 //!
 //! Message ids are unique among what is outstanding, and count up from a random start. At more
 //! than 265 messages a second to one peer they come round within EXCHANGE_LIFETIME (RFC 7252
-//! 4.4); that is not throttled.
+//! 4.4); that is not throttled. Nor is the rate of non-confirmable messages (PROBING_RATE, RFC 7641
+//! 4.5.1): how often to notify is the application's to say, by pmin.
 
+mod answers;
 mod bodies;
 mod calls;
+mod config;
 mod dispatch;
 mod event;
 mod exchanges;
@@ -38,6 +41,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::{Rng, RngExt as _};
 
+pub use self::config::Config;
 pub use self::event::{
     BodyId, Event, ExchangeId, Failure, Gone, ObserverId, PingId, Refused, RequestId, Statistics,
     Transmit,
@@ -47,35 +51,8 @@ pub use self::peers::PeerKey;
 use self::peers::{PeerRef, Peers};
 pub use self::request::{Body, Delivery, Observe, Request, Response, Resume};
 use super::limits;
-use super::message::{BlockSize, Code, Kind, MessageView, empty, number};
+use super::message::{Code, Kind, MessageView, empty, number};
 use super::parameters::TransmissionParameters;
-
-/// What is chosen once for an endpoint.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// For all peers that have none of their own.
-    pub parameters: TransmissionParameters,
-    /// The largest block that is sent, and proposed for what is received.
-    pub block_size: BlockSize,
-    /// Bytes of a token, 1 to 8.
-    pub token_length: usize,
-    /// Critical options that the application understands beside those of RFC 7252 and 7959.
-    pub understood: Vec<u16>,
-    /// Peers, at most [`limits::PEERS_MAX`].
-    pub peers: usize,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            parameters: TransmissionParameters::default(),
-            block_size: BlockSize::MAX,
-            token_length: 4,
-            understood: Vec::new(),
-            peers: limits::PEERS_MAX,
-        }
-    }
-}
 
 /// A CoAP endpoint. `P` says who is on the other side.
 pub struct Endpoint<P> {
@@ -314,6 +291,17 @@ impl<P: PeerKey> Endpoint<P> {
         });
     }
 
+    /// Lets a test write Block2 by itself.
+    #[cfg(test)]
+    fn ignore_block2(&mut self, exchange: ExchangeId) {
+        let ExchangeId { peer, serial } = exchange;
+        self.with(peer, |peer, _| {
+            for exchange in peer.exchanges.iter_mut().filter(|e| e.serial == serial) {
+                exchange.block2 = None;
+            }
+        });
+    }
+
     // Peers.
 
     /// Gives a peer parameters of its own. It is not evicted until it is forgotten.
@@ -361,13 +349,6 @@ impl<P: PeerKey> Endpoint<P> {
         let answered = self.with(peer, |peer, shared| {
             peer.respond(shared, now, serial, response, observing)
         });
-        while self.shared.replays.len() > limits::SAFE_REPLAYS_MAX {
-            if let Some((place, id)) = self.shared.replays.pop_front()
-                && let Some(peer) = self.peers.get_mut(place)
-            {
-                peer.seen.forget_safe(id);
-            }
-        }
         answered.ok_or(Refused::Over)?
     }
 
@@ -389,6 +370,13 @@ impl<P: PeerKey> Endpoint<P> {
     ) -> Option<T> {
         let done = act(self.peers.get_mut(place)?, &mut self.shared);
         self.peers.arm(place);
+        while self.shared.replays.len() > limits::SAFE_REPLAYS_MAX {
+            if let Some((place, id)) = self.shared.replays.pop_front()
+                && let Some(peer) = self.peers.get_mut(place)
+            {
+                peer.seen.forget_safe(id);
+            }
+        }
         Some(done)
     }
 

@@ -159,7 +159,7 @@ impl<P: PeerKey> Peer<P> {
                 self.unacknowledged(shared, now, role);
                 index = 0;
             } else {
-                self.supersede(now, index);
+                self.supersede(index);
                 let outgoing = &mut self.outgoing[index];
                 outgoing.retransmitted += 1;
                 outgoing.wait *= 2;
@@ -174,7 +174,7 @@ impl<P: PeerKey> Peer<P> {
 
     /// RFC 7641 4.5.2: where there is something newer, that is sent instead, under a new message
     /// id, and the count of retransmissions goes on.
-    fn supersede(&mut self, _now: Duration, index: usize) {
+    fn supersede(&mut self, index: usize) {
         let Role::Notification(serial) = self.outgoing[index].role else {
             return;
         };
@@ -243,12 +243,6 @@ impl<P: PeerKey> Peer<P> {
         } else {
             shared.statistics.ignored += 1;
         }
-    }
-
-    pub(super) fn outgoing_or_queued(&self, serial: u64) -> bool {
-        let role = Role::Request(serial);
-        self.outgoing.iter().any(|outgoing| outgoing.role == role)
-            || self.queue.iter().any(|queued| queued.role == role)
     }
 
     /// Forgets what is sent or waits for this.

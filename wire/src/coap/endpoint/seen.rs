@@ -19,7 +19,15 @@ struct Entry {
     id: u16,
     safe: bool,
     expires: Duration,
-    reply: Option<Bytes>,
+    reply: Reply,
+}
+
+/// Most answers of a server that is notified are empty acknowledgements: no allocation for those.
+#[derive(Debug)]
+enum Reply {
+    Nothing,
+    Empty([u8; 4]),
+    Whole(Bytes),
 }
 
 /// What is known of a message id.
@@ -36,8 +44,9 @@ impl Seen {
     pub(super) fn look(&self, now: Duration, id: u16) -> Sighting {
         match self.entries.iter().rev().find(|entry| entry.id == id) {
             Some(entry) if entry.expires > now => match &entry.reply {
-                Some(reply) => Sighting::Answered(reply.clone()),
-                None => Sighting::Silent,
+                Reply::Whole(reply) => Sighting::Answered(reply.clone()),
+                Reply::Empty(reply) => Sighting::Answered(Bytes::copy_from_slice(reply)),
+                Reply::Nothing => Sighting::Silent,
             },
             _ => Sighting::New,
         }
@@ -67,7 +76,7 @@ impl Seen {
             id,
             safe,
             expires,
-            reply: None,
+            reply: Reply::Nothing,
         });
     }
 
@@ -75,7 +84,10 @@ impl Seen {
     pub(super) fn answered(&mut self, id: u16, reply: Bytes) -> bool {
         let entry = self.entries.iter_mut().rev().find(|entry| entry.id == id);
         entry.is_some_and(|entry| {
-            entry.reply = Some(reply);
+            entry.reply = match <[u8; 4]>::try_from(&reply[..]) {
+                Ok(empty) => Reply::Empty(empty),
+                Err(_) => Reply::Whole(reply),
+            };
             entry.safe
         })
     }

@@ -46,17 +46,12 @@ impl<P: PeerKey> Peer<P> {
     /// Waits for the next notification.
     pub(super) fn rest(&mut self, shared: &mut Shared<P>, now: Duration, serial: u64) {
         let grace = Duration::from_secs(5) + Duration::from_secs(10).mul_f64(shared.fraction());
-        let waits = self.outgoing_or_queued(serial);
         let Some(call) = self.call_mut(serial) else {
             return;
         };
         let Some(watch) = &call.watch else {
             return;
         };
-        // A stale notification that came while the rest of a fresh one is fetched.
-        if waits {
-            return;
-        }
         let refresh = call.request.observe.is_some_and(|observe| observe.refresh);
         call.stage = Stage::Watching;
         call.deadline = refresh.then_some(now + watch.max_age + grace);

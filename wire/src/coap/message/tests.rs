@@ -1,8 +1,8 @@
 //! Vectors written out from the RFCs, and coap-lite as the oracle.
 
 use proptest::prelude::*;
+use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use rand::{Rng as _, RngExt as _, SeedableRng as _};
 
 use super::*;
 
