@@ -60,3 +60,14 @@ pub const REGISTER_AGAIN: Duration = Duration::from_secs(5);
 pub const REGISTER_AGAIN_MAX: Duration = Duration::from_secs(600);
 /// How long before the end of its lifetime a registration is updated: MAX_TRANSMIT_WAIT.
 pub const UPDATE_MARGIN: Duration = Duration::from_secs(93);
+/// Datagrams of one device that wait for its DTLS handshake.
+pub const WAITING_FOR_HANDSHAKE: usize = 8;
+/// Devices whose timers one call of a fleet's `handle_timeout` serves.
+pub const DEVICES_PER_CALL: usize = 1_024;
+/// Events of a fleet that nobody has asked for yet; the oldest go first.
+pub const FLEET_EVENTS: usize = 65_536;
+/// Devices of one fleet, all with an address of 127/8 of their own.
+pub const FLEET_DEVICES: usize = 1_000_000;
+/// Sockets of one fleet whose server is not on this machine: one for each device, and a process
+/// may have only so many files.
+pub const FLEET_SOCKETS: usize = 1_000;

@@ -64,10 +64,14 @@ pub(super) fn check(arguments: &Arguments, when: When) -> Result<Exit, Failure> 
     out.write_all(text.as_bytes())
         .map_err(|error| Failure::environment(error.to_string()))?;
     if diagnostics.is_empty() {
-        eprintln!("{count} files, no mistake");
+        eprintln!("{}, no mistake", diagnostics::count(count, "file"));
         return Ok(Exit::Held);
     }
-    eprintln!("{count} files, {} mistakes", diagnostics.len());
+    let files = diagnostics::count(count, "file");
+    eprintln!(
+        "{files}, {}",
+        diagnostics::count(diagnostics.len(), "mistake")
+    );
     Ok(Exit::Scenario)
 }
 

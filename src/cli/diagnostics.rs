@@ -24,6 +24,15 @@ pub(super) enum Format {
     Ast,
 }
 
+/// `1 mistake`, `2 mistakes`.
+pub(super) fn count(number: usize, what: &str) -> String {
+    if number == 1 {
+        format!("1 {what}")
+    } else {
+        format!("{number} {what}s")
+    }
+}
+
 /// For people: place, code frame, how to mend it.
 pub(super) fn text(diagnostics: &[FileDiagnostic], paint: Paint) -> String {
     let theme = if paint.0 {

@@ -106,6 +106,9 @@ pub(super) fn run(arguments: Arguments, when: When) -> Result<Exit, Failure> {
     };
     if plan.selected() == 0 {
         eprintln!("nothing was selected: a run of nothing does not pass");
+        for hint in selection.hints(&plan.offered) {
+            eprintln!("  {hint}");
+        }
         return Ok(Exit::Nothing);
     }
     if arguments.list {
@@ -154,6 +157,9 @@ fn planned(
         ..
     } = collected;
     let planned = plan::plan(documents, selection, &settings.set);
+    if let Ok(plan) = &planned {
+        diagnostics.extend(plan.out_of_time(settings.clock));
+    }
     match planned {
         Ok(plan) if diagnostics.is_empty() => Ok(plan),
         planned => {
@@ -163,7 +169,8 @@ fn planned(
                 "{}",
                 diagnostics::text(&diagnostics, when.on(&std::io::stderr()))
             );
-            eprintln!("{} mistakes; nothing was started", diagnostics.len());
+            let count = diagnostics::count(diagnostics.len(), "mistake");
+            eprintln!("{count}; nothing was started");
             Err(Exit::Scenario)
         }
     }

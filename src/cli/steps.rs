@@ -133,7 +133,8 @@ const fn block(block: BlockNeed) -> Option<&'static str> {
         BlockNeed::Json => Some("takes JSON in a code block"),
         BlockNeed::JsonAfterWith => Some("after `with` it takes JSON in a code block"),
         BlockNeed::Text => Some("takes a code block"),
-        BlockNeed::Http => Some("takes an HTTP message in a code block"),
+        BlockNeed::HttpRequest => Some("takes an HTTP request in a code block"),
+        BlockNeed::HttpResponse => Some("takes an HTTP response in a code block"),
         BlockNeed::Free => Some("may take a code block"),
     }
 }

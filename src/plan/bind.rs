@@ -1,18 +1,19 @@
 //! Binds every step of a feature to its definition and reports all that does not fit.
 
-use std::{sync::Arc, sync::LazyLock};
+use std::sync::{Arc, LazyLock};
 
 use regex::Regex;
 use serde_json::Value;
 
 use super::{
-    BlockNeed, Definition, Part, Vocabulary, Waiting,
+    Definition, Part, Vocabulary,
+    requirements::{check_arguments, check_block, check_expressions, check_waiting},
     variables::{GIVEN, Known},
     vocabulary::Captures,
 };
 use crate::scenario::{
     Diagnostic, Expression, Span, Text,
-    ast::{Block, Step, StepKind},
+    ast::{Block, Step},
     parse_duration, placeholder, printed,
 };
 
@@ -107,9 +108,12 @@ pub(super) fn bind(
         }
     };
     let definition = Arc::clone(definition);
-    check_block(&step, &definition, &title, problems);
+    check_block(&step, &definition, &title, known, problems);
     check_waiting(&step, &definition, limit.map(|(kind, ..)| kind), problems);
     check_expressions(&step, &definition, &captures, problems);
+    if whole {
+        check_arguments(&step, &definition, &captures, problems);
+    }
     let uses = uses(&step, &definition);
     known.store(&definition, &captures);
     if problems.len() > before {
@@ -170,7 +174,7 @@ fn unknown_variable(name: &str, span: Span, known: &Known) -> Diagnostic {
 }
 
 /// The title with every placeholder replaced, and whether all of it is a value that could be real.
-fn with_stand_ins(title: &str, known: &Known) -> (String, bool) {
+pub(super) fn with_stand_ins(title: &str, known: &Known) -> (String, bool) {
     let binding = Value::Object(known.binding().clone());
     let mut text = String::with_capacity(title.len());
     let mut from = 0;
@@ -198,7 +202,27 @@ fn with_stand_ins(title: &str, known: &Known) -> (String, bool) {
 /// Any time will do to bind steps: 2026-01-01T00:00:00Z.
 const BINDING_TIME: i64 = 1_767_225_600_000;
 
+/// Where a second step begins in a title: two steps without an empty line between them.
+fn second_step(sentence: &str) -> Option<&'static str> {
+    ["Given", "When", "Then", "Soon", "And"]
+        .into_iter()
+        .find(|keyword| {
+            sentence
+                .match_indices(&format!(" {keyword} "))
+                .any(|(at, _)| {
+                    !Vocabulary::of_this_process()
+                        .find(&sentence[..at])
+                        .is_empty()
+                })
+        })
+}
+
 fn unmatched(sentence: &str, title: &Text, known: &Known) -> Diagnostic {
+    if let Some(keyword) = second_step(sentence) {
+        let message = format!("two steps in one paragraph: no step says \"{sentence}\"");
+        return Diagnostic::new("plan::unmatched-step", title.span(), message)
+            .help(format!("put an empty line before `{keyword}`"));
+    }
     let problem = Diagnostic::new(
         "plan::unmatched-step",
         title.span(),
@@ -243,150 +267,6 @@ fn ambiguous(sentence: &str, title: &Text, found: &[(&Arc<Definition>, Captures)
         format!("{} steps say \"{sentence}\"", found.len()),
     )
     .help(format!("make one of them narrower: {}", places.join("; ")))
-}
-
-fn check_block(step: &Step, definition: &Definition, title: &str, problems: &mut Vec<Diagnostic>) {
-    let need = definition
-        .entry
-        .map_or(BlockNeed::Free, |entry| entry.block);
-    let need = match need {
-        BlockNeed::JsonAfterWith if title.ends_with("with") => BlockNeed::Json,
-        BlockNeed::JsonAfterWith => BlockNeed::None,
-        need => need,
-    };
-    let span = step.title.span();
-    match (&step.block, need) {
-        (None, BlockNeed::Json | BlockNeed::Text | BlockNeed::Http) => {
-            let (what, example) = match need {
-                BlockNeed::Json => ("JSON", "```json\n{ }\n```"),
-                BlockNeed::Http => ("an HTTP message", "```\nHTTP/1.1 200 OK\n```"),
-                _ => ("a code block", "```\n…\n```"),
-            };
-            problems.push(
-                Diagnostic::new(
-                    "plan::missing-block",
-                    span,
-                    format!("this step needs {what} in a code block below it"),
-                )
-                .help(format!("add, after an empty line:\n{example}")),
-            );
-        }
-        (Some(block), BlockNeed::None) => problems.push(
-            Diagnostic::new(
-                "plan::unused-block",
-                block.span,
-                "this step takes no code block, so this one would be ignored",
-            )
-            .help("remove it, or check the sentence: some say `with` at the end"),
-        ),
-        (Some(block), BlockNeed::Json) => check_json(block, problems),
-        _ => {}
-    }
-    if let Some(table) = &step.table
-        && definition.entry.is_some()
-    {
-        let span = table.rows.first().map_or(span, |row| row.span);
-        problems.push(
-            Diagnostic::new("plan::unused-table", span, "this step takes no data table")
-                .help("remove it"),
-        );
-    }
-}
-
-/// JSON has to be JSON once its placeholders have values.
-fn check_json(block: &Block, problems: &mut Vec<Diagnostic>) {
-    let code = &block.code.value;
-    let found = placeholder::find(code, is_json(block));
-    // Stand-ins as long as what they replace keep the places right.
-    let mut text = code.clone();
-    for place in found.iter().rev() {
-        let length = place.range.len();
-        let stand_in = "0".repeat(length.max(1));
-        let number = format!("1{}", &stand_in[1..]);
-        text.replace_range(place.range.clone(), &number);
-    }
-    if let Err(error) = serde_json::from_str::<Value>(&text) {
-        let line_start: usize = code
-            .split_inclusive('\n')
-            .take(error.line().saturating_sub(1))
-            .map(str::len)
-            .sum();
-        let at = (line_start + error.column().saturating_sub(1)).min(code.len());
-        let at = (0..=at)
-            .rev()
-            .find(|&it| code.is_char_boundary(it))
-            .unwrap_or(0);
-        let words = error.to_string();
-        let words = words.split(" at line").next().unwrap_or_default();
-        problems.push(
-            Diagnostic::new(
-                "plan::json",
-                block.code.source(at..at),
-                format!("this is not JSON: {words}"),
-            )
-            .help("JSON wants double quotes, commas between and none after the last entry"),
-        );
-    }
-}
-
-fn check_waiting(
-    step: &Step,
-    definition: &Definition,
-    limit: Option<LimitKind>,
-    problems: &mut Vec<Diagnostic>,
-) {
-    let waiting = definition
-        .entry
-        .map_or(Waiting::WhenSoon(super::Budget::REST), |it| it.waiting);
-    let span = step.title.span();
-    let soon = step.kind == StepKind::Soon;
-    let problem = match (waiting, limit) {
-        (Waiting::Window(_), Some(LimitKind::Within)) => Some((
-            "something that should not happen cannot be waited for within a time",
-            "say: For `10 seconds` …",
-        )),
-        (Waiting::Window(_), _) if soon => Some((
-            "`Soon` does not go with something that should not happen",
-            "use Then, and say for how long: Then for `10 seconds` …",
-        )),
-        (Waiting::Always(_) | Waiting::WhenSoon(_) | Waiting::Never, Some(LimitKind::For)) => {
-            Some((
-                "`For` goes with something that should not happen",
-                "say: Within `10 seconds` …, if it has to become true",
-            ))
-        }
-        (Waiting::Never, Some(LimitKind::Within)) => Some((
-            "this step asserts nothing that could become true",
-            "leave the time out",
-        )),
-        _ => None,
-    };
-    if let Some((message, help)) = problem {
-        problems.push(Diagnostic::new("plan::waiting", span, message).help(help));
-    }
-}
-
-fn check_expressions(
-    step: &Step,
-    definition: &Definition,
-    captures: &Captures,
-    problems: &mut Vec<Diagnostic>,
-) {
-    let groups = definition.entry.map_or(&[][..], |entry| entry.expressions);
-    for (_, text) in captures.iter().filter(|(name, text)| {
-        name.as_deref().is_some_and(|it| groups.contains(&it)) && !text.is_empty()
-    }) {
-        if let Err(error) = Expression::compile(text) {
-            problems.push(
-                Diagnostic::new(
-                    "plan::expression",
-                    step.title.span(),
-                    format!("`{text}` is not valid JSONata: {error}"),
-                )
-                .help("the language is described at docs.jsonata.org; `$` is the answer's body"),
-            );
-        }
-    }
 }
 
 fn uses(step: &Step, definition: &Definition) -> Vec<Part> {

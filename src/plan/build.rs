@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde_json::{Map, Value};
 
 use super::{
-    FileDiagnostic, Group, Plan, PlannedFeature, PlannedScenario, Role, Selection, bind, groups,
-    in_reading_order,
+    FileDiagnostic, Group, Offered, Plan, PlannedFeature, PlannedScenario, Role, Selection, bind,
+    groups, in_reading_order,
     planned::{bring_earlier, bring_needed, uses_of},
     variables::Known,
 };
@@ -34,78 +34,93 @@ pub fn plan(
     let needs: Vec<Vec<usize>> = (0..documents.len())
         .map(|index| groups::needed_by(index, &documents))
         .collect();
-    let documents: Vec<Arc<Document>> = documents.into_iter().map(Arc::new).collect();
-    let mut planned = Vec::new();
-    for group in members {
-        planned.push(plan_group(
-            &group,
-            &documents,
-            &needs,
-            &skipped,
-            selection,
-            set,
-            &mut problems,
-        ));
-    }
-    if problems.is_empty() {
-        let groups = planned.into_iter().flatten().collect();
-        Ok(Plan { groups })
-    } else {
+    let mut planner = Planner {
+        documents: documents.into_iter().map(Arc::new).collect(),
+        needs,
+        skipped,
+        selection,
+        set,
+        problems,
+    };
+    let all: Vec<Group> = members.iter().flat_map(|it| planner.groups(it)).collect();
+    let mut problems = planner.problems;
+    if !problems.is_empty() {
         in_reading_order(&mut problems);
-        Err(problems)
+        return Err(problems);
+    }
+    let offered = offered(&all);
+    let mut groups = all;
+    groups.retain(|group| is_asked_for(group, selection));
+    Ok(Plan { groups, offered })
+}
+
+struct Planner<'a> {
+    documents: Vec<Arc<Document>>,
+    needs: Vec<Vec<usize>>,
+    skipped: BTreeMap<usize, String>,
+    selection: &'a Selection,
+    set: &'a Map<String, Value>,
+    problems: Vec<FileDiagnostic>,
+}
+
+impl Planner<'_> {
+    /// A file alone makes one group for each of its variants; files joined by `needs` make one.
+    fn groups(&mut self, members: &[usize]) -> Vec<Group> {
+        let joined = members.len() > 1;
+        check_clocks(members, &self.documents, &mut self.problems);
+        let mut groups = Vec::new();
+        let mut known = Known::at_start(self.set);
+        let mut features: Vec<PlannedFeature> = Vec::new();
+        let mut in_group: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for &member in members {
+            let document = Arc::clone(&self.documents[member]);
+            for variant in variants(&document) {
+                if !joined {
+                    known = Known::at_start(self.set);
+                }
+                let (selection, problems) = (self.selection, &mut self.problems);
+                let mut feature = plan_feature(&document, variant, &mut known, selection, problems);
+                feature.skip = self.skipped.get(&member).cloned();
+                let needs = self.needs[member].iter();
+                feature.needs = needs
+                    .flat_map(|it| in_group.get(it).cloned().unwrap_or_default())
+                    .collect();
+                if joined {
+                    in_group.entry(member).or_default().push(features.len());
+                    features.push(feature);
+                } else {
+                    groups.push(group_of(vec![feature]));
+                }
+            }
+        }
+        if joined {
+            bring_needed(&mut features);
+            groups.push(group_of(features));
+        }
+        groups
     }
 }
 
-/// A file alone makes one group for each of its variants; files joined by `needs` make one.
-fn plan_group(
-    members: &[usize],
-    documents: &[Arc<Document>],
-    needs: &[Vec<usize>],
-    skipped: &BTreeMap<usize, String>,
-    selection: &Selection,
-    set: &Map<String, Value>,
-    problems: &mut Vec<FileDiagnostic>,
-) -> Vec<Group> {
-    let joined = members.len() > 1;
-    check_clocks(members, documents, problems);
-    let mut groups = Vec::new();
-    let mut known = Known::at_start(set);
-    let mut features: Vec<PlannedFeature> = Vec::new();
-    let mut index_in_group: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for &member in members {
-        let document = &documents[member];
-        for variant in variants(document) {
-            if !joined {
-                known = Known::at_start(set);
-            }
-            let mut feature = plan_feature(document, variant, &mut known, selection, problems);
-            feature.skip = skipped.get(&member).cloned();
-            feature.needs = needs[member]
-                .iter()
-                .flat_map(|it| index_in_group.get(it).cloned().unwrap_or_default())
-                .collect();
-            if joined {
-                index_in_group
-                    .entry(member)
-                    .or_default()
-                    .push(features.len());
-                features.push(feature);
-            } else {
-                groups.push(group_of(vec![feature]));
-            }
-        }
-    }
-    if joined {
-        bring_needed(&mut features);
-        groups.push(group_of(features));
-    }
-    groups.retain(|group| {
-        group.features.iter().any(|feature| {
-            feature.skip.is_some() && selection.is_everything()
-                || feature.scenarios.iter().any(|it| it.role != Role::LeftOut)
-        })
-    });
-    groups
+fn is_asked_for(group: &Group, selection: &Selection) -> bool {
+    group.features.iter().any(|feature| {
+        feature.skip.is_some() && selection.is_everything()
+            || feature.scenarios.iter().any(|it| it.role != Role::LeftOut)
+    })
+}
+
+fn offered(groups: &[Group]) -> Vec<Offered> {
+    let features = groups.iter().flat_map(|it| &it.features);
+    let of_feature = |feature: &PlannedFeature| {
+        let path = feature.document.path.clone();
+        let offer = |it: &PlannedScenario| Offered {
+            path: path.clone(),
+            line: it.line,
+            title: it.title.clone(),
+            tags: it.tags.clone(),
+        };
+        feature.scenarios.iter().map(offer).collect::<Vec<_>>()
+    };
+    features.flat_map(of_feature).collect()
 }
 
 fn variants(document: &Document) -> Vec<Option<(usize, Map<String, Value>)>> {
@@ -310,18 +325,26 @@ impl Binder<'_> {
         known.unbind_row(&values, &before);
         let row_span = row.row.as_ref().map_or(row.span, |(span, _)| *span);
         let row_line = row_span.position(source).line;
-        let own_lines = scenario.span.position(source).line
-            ..Span::new(end.end, end.end).position(source).line + 1;
+        // The body of an outline and the head of its table mean all rows, a row means itself.
+        let rows: Vec<usize> = scenario
+            .examples
+            .iter()
+            .filter_map(|it| it.table.as_ref())
+            .flat_map(|it| it.rows.iter().skip(1))
+            .map(|it| it.span.position(source).line)
+            .collect();
+        let first = scenario.span.position(source).line;
+        let last = Span::new(end.end, end.end).position(source).line;
+        let last = rows.iter().copied().fold(last, usize::max);
+        let has =
+            |line| line == row_line || ((first..=last).contains(&line) && !rows.contains(&line));
         let tags: Vec<String> = tags
             .iter()
             .map(|it| it.value.clone())
             .chain(row.tags.iter().cloned())
             .collect();
-        let asked = |lines| {
-            self.selection
-                .takes(&self.document.path, lines, &row.title, &tags)
-        };
-        let selected = asked(own_lines) || (row.row.is_some() && asked(row_line..row_line + 1));
+        let path = &self.document.path;
+        let selected = self.selection.takes(path, has, &row.title, &tags);
         self.scenarios.push(PlannedScenario {
             id: String::new(),
             title: row.title.clone(),

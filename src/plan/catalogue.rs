@@ -18,6 +18,10 @@ pub struct Entry {
     pub stores: &'static [&'static str],
     /// Named groups that hold a JSONata expression.
     pub expressions: &'static [&'static str],
+    /// Named groups that hold a duration.
+    pub durations: &'static [&'static str],
+    /// Named groups that hold a regular expression.
+    pub patterns: &'static [&'static str],
     /// How it waits.
     pub waiting: Waiting,
     /// What has to run for it.
@@ -43,6 +47,8 @@ impl Entry {
         block: BlockNeed::None,
         stores: &[],
         expressions: &[],
+        durations: &[],
+        patterns: &[],
         waiting: Waiting::WhenSoon(Budget::REST),
         uses: &[],
         own_time: false,
@@ -92,8 +98,10 @@ pub enum BlockNeed {
     JsonAfterWith,
     /// Any text has to.
     Text,
-    /// An HTTP request or response has to.
-    Http,
+    /// An HTTP request has to.
+    HttpRequest,
+    /// An HTTP response has to.
+    HttpResponse,
     /// The step itself looks (steps that declare nothing).
     Free,
 }

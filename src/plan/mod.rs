@@ -5,6 +5,7 @@ mod build;
 mod catalogue;
 mod groups;
 mod planned;
+mod requirements;
 mod selection;
 mod variables;
 mod vocabulary;
@@ -16,7 +17,7 @@ pub use self::{
     build::plan,
     catalogue::{BlockNeed, Budget, Entry, MAX_RETRIES, Part, Waiting},
     planned::{Group, PartKey, Plan, PlannedFeature, PlannedScenario, Role},
-    selection::{Selection, TagExpression},
+    selection::{Offered, Selection, TagExpression},
     variables::{GIVEN, stored_names},
     vocabulary::{Captures, Definition, Nearest, Vocabulary},
 };

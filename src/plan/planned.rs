@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 
-use super::{BoundStep, Part};
+use super::{BoundStep, FileDiagnostic, Offered, Part};
 use crate::scenario::{
-    Span,
+    Diagnostic, Span,
     ast::{ClockChoice, Document},
 };
 
@@ -15,6 +15,8 @@ use crate::scenario::{
 pub struct Plan {
     /// Groups share nothing and may run side by side.
     pub groups: Vec<Group>,
+    /// All scenarios of all files, whether they were asked for or not.
+    pub offered: Vec<Offered>,
 }
 
 impl Plan {
@@ -24,6 +26,28 @@ impl Plan {
         self.scenarios()
             .filter(|it| it.role == Role::Selected)
             .count()
+    }
+
+    /// Steps that need the virtual clock in groups that would run on the real one.
+    #[must_use]
+    pub fn out_of_time(&self, clock: ClockChoice) -> Vec<FileDiagnostic> {
+        let real = |group: &&Group| group.clock.unwrap_or(clock) == ClockChoice::Real;
+        let features = self.groups.iter().filter(real).flat_map(|it| &it.features);
+        features
+            .flat_map(|feature| {
+                let wanted = feature.scenarios.iter().filter(|it| it.role != Role::LeftOut);
+                let steps = wanted.flat_map(|it| &it.steps);
+                let own = steps.filter(|it| it.definition.entry.is_some_and(|it| it.own_time));
+                own.map(|bound| {
+                    let span = bound.step.title.span();
+                    let message = "this step needs the virtual clock, and this run is in real time";
+                    let problem = Diagnostic::new("plan::clock", span, message).help(
+                        "say `clock: virtual` in front matter, or wait for what you expect with `Soon` or `Within`",
+                    );
+                    FileDiagnostic::new(&feature.document, problem)
+                })
+            })
+            .collect()
     }
 
     /// Keeps only the selected scenarios that `wanted` takes, and what they need.

@@ -1,6 +1,9 @@
 //! Which scenarios were asked for: by place, by name, by tag expression.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use gherkin::tagexpr::TagOperation;
 use regex::Regex;
@@ -16,21 +19,74 @@ pub struct Selection {
     pub tags: Option<TagExpression>,
 }
 
+/// A scenario that could have been selected.
+#[derive(Clone, Debug)]
+pub struct Offered {
+    /// Its file.
+    pub path: PathBuf,
+    /// Line of its heading or example row.
+    pub line: usize,
+    /// Its title.
+    pub title: String,
+    /// Its tags.
+    pub tags: Vec<String>,
+}
+
 impl Selection {
-    /// Whether a scenario is asked for. `lines` is the range of lines it occupies.
+    /// Whether a scenario is asked for. `has` says whether a line of the file belongs to it.
     #[must_use]
     pub fn takes(
         &self,
         path: &Path,
-        lines: std::ops::Range<usize>,
+        has: impl Fn(usize) -> bool,
         name: &str,
         tags: &[String],
     ) -> bool {
         let mut asked = self.lines.iter().filter(|(of, _)| of == path).peekable();
-        let by_line = asked.peek().is_none() || asked.any(|(_, line)| lines.contains(line));
+        let by_line = asked.peek().is_none() || asked.any(|(_, line)| has(*line));
         let by_name = self.names.is_empty() || self.names.iter().any(|it| it.is_match(name));
         let by_tags = self.tags.as_ref().is_none_or(|it| it.holds(tags));
         by_line && by_name && by_tags
+    }
+
+    /// Why it may have selected nothing: each filter, and what there is.
+    #[must_use]
+    pub fn hints(&self, offered: &[Offered]) -> Vec<String> {
+        let mut hints = Vec::new();
+        for (path, line) in &self.lines {
+            let of_file = offered.iter().filter(|it| it.path == *path);
+            let lines: BTreeSet<usize> = of_file.map(|it| it.line).collect();
+            let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+            let lines = lines.join(", ");
+            let path = path.display();
+            hints.push(format!(
+                "{path}:{line}: the scenarios of this file begin at lines {lines}"
+            ));
+        }
+        for name in &self.names {
+            let nearest = offered
+                .iter()
+                .map(|it| (strsim::jaro_winkler(&it.title, name.as_str()), &it.title))
+                .max_by(|a, b| a.0.total_cmp(&b.0));
+            let near =
+                nearest.map_or_else(String::new, |(_, it)| format!("; the nearest is \"{it}\""));
+            hints.push(format!("--name {name} finds no title{near}"));
+        }
+        if self.tags.is_some() {
+            let known: BTreeSet<&str> = offered
+                .iter()
+                .flat_map(|it| &it.tags)
+                .map(String::as_str)
+                .collect();
+            let known: Vec<&str> = known.into_iter().collect();
+            let known = if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(" ")
+            };
+            hints.push(format!("--tags: the tags there are: {known}"));
+        }
+        hints
     }
 
     /// Whether it leaves anything out.

@@ -3,9 +3,12 @@
 use std::fmt::Write as _;
 
 use super::{cause, in_one_line, short};
+use serde_json::{Map, Value};
+
 use crate::{
     cli::Paint,
     run::{AttemptRecord, FeatureRecord, RunRecord, ScenarioRecord, StepRecord, Verdict},
+    scenario::printed,
     trace::{Kind, Lane, Message},
 };
 
@@ -57,19 +60,8 @@ fn mark(verdict: Verdict, paint: Paint) -> String {
 fn line_of(feature: &FeatureRecord, paint: Paint, text: &mut String) {
     let scenarios = feature.scenarios.len();
     let steps: usize = feature.scenarios.iter().map(|it| it.steps.len()).sum();
-    let variant = feature.variant.as_ref().map_or_else(String::new, |values| {
-        let values: Vec<_> = values
-            .iter()
-            .map(|(name, value)| format!("{name}={}", plain(value)))
-            .collect();
-        format!(" [{}]", values.join(", "))
-    });
     let time = match feature.clock {
-        "virtual" => format!(
-            "{} on the virtual clock, {}",
-            seconds(feature.clock_ms),
-            seconds(feature.took_ms)
-        ),
+        "virtual" => format!("{} of virtual time", seconds(feature.clock_ms)),
         _ => seconds(feature.took_ms),
     };
     let counts = format!(
@@ -83,9 +75,10 @@ fn line_of(feature: &FeatureRecord, paint: Paint, text: &mut String) {
         .map_or(counts, |reason| format!("skipped: {reason}"));
     let _ = writeln!(
         text,
-        "{} {}{variant}  {}",
+        "{} {}{}  {}",
         mark(feature.verdict, paint),
         paint.strong(&feature.title),
+        variant_of(feature),
         paint.quiet(&format!("{}  {facts}", feature.path)),
     );
     if feature.verdict != Verdict::Failed {
@@ -96,9 +89,30 @@ fn line_of(feature: &FeatureRecord, paint: Paint, text: &mut String) {
             text,
             "  {} {}",
             mark(scenario.verdict, paint),
-            scenario.title
+            name_of(scenario)
         );
     }
+}
+
+/// The values of a variant, which tell runs of one file apart.
+fn variant_of(feature: &FeatureRecord) -> String {
+    feature.variant.as_ref().map_or_else(String::new, values)
+}
+
+/// A scenario's title, with the values of its example row.
+fn name_of(scenario: &ScenarioRecord) -> String {
+    format!("{}{}", scenario.title, values(&scenario.row))
+}
+
+fn values(map: &Map<String, Value>) -> String {
+    if map.is_empty() {
+        return String::new();
+    }
+    let values: Vec<_> = map
+        .iter()
+        .map(|(name, value)| format!("{name}={}", printed(value)))
+        .collect();
+    format!(" [{}]", values.join(", "))
 }
 
 fn failure(feature: &FeatureRecord, scenario: &ScenarioRecord, paint: Paint, text: &mut String) {
@@ -115,10 +129,11 @@ fn failure(feature: &FeatureRecord, scenario: &ScenarioRecord, paint: Paint, tex
         .map_or_else(String::new, |rule| format!("{rule} › "));
     let _ = writeln!(
         text,
-        "\n{} {} › {rule}{}\n  {}:{}:{}",
+        "\n{} {}{} › {rule}{}\n  {}:{}:{}",
         paint.bad("✗"),
         paint.strong(&feature.title),
-        scenario.title,
+        variant_of(feature),
+        name_of(scenario),
         feature.path,
         step.line,
         step.column,
@@ -205,7 +220,10 @@ fn messages(feature: &FeatureRecord, step: &StepRecord, paint: Paint, text: &mut
             .filter(|it| (from..to).contains(&it.seq))
     };
     let Some(first) = of_step().next() else {
-        let _ = writeln!(text, "\n    no message crossed while this step was at work");
+        let _ = writeln!(
+            text,
+            "\n    no message crossed while this step was at work: it looks at what came before"
+        );
         return;
     };
     let mut rows: Vec<(&Message, usize)> = Vec::new();
@@ -293,6 +311,9 @@ fn reason(step: &StepRecord, paint: Paint, text: &mut String) {
             paint.bad(&short(difference.actual.as_ref()))
         );
     }
+    if let Some(help) = &mismatch.help {
+        let _ = writeln!(text, "      {}", paint.quiet(help));
+    }
 }
 
 fn summary(record: &RunRecord, paint: Paint) -> String {
@@ -364,12 +385,6 @@ const fn arrow(kind: Kind) -> &'static str {
         Kind::Answer => "←",
         Kind::Connection => "·",
     }
-}
-
-fn plain(value: &serde_json::Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn count(number: usize, what: &str) -> String {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
+use serde_json::Value;
 
 use super::{cause, in_one_line};
 use crate::{
@@ -33,7 +34,16 @@ pub fn junit(record: &RunRecord, secrets: &Secrets) -> String {
 }
 
 fn suite(feature: &FeatureRecord, secrets: &Secrets) -> TestSuite {
-    let mut suite = TestSuite::new(secrets.redact(&feature.path));
+    let variant = feature
+        .variant
+        .as_ref()
+        .map(|values| Value::Object(values.clone()).to_string());
+    let name = format!(
+        "{}{}",
+        feature.path,
+        variant.map_or_else(String::new, |it| format!(" {it}"))
+    );
+    let mut suite = TestSuite::new(secrets.redact(&name));
     suite.set_time(Duration::from_millis(feature.took_ms));
     suite.add_property(Property::new("title", secrets.redact(&feature.title)));
     suite.add_property(Property::new("clock", feature.clock));

@@ -264,6 +264,7 @@ impl GroupRun<'_> {
             title: scenario.title.clone(),
             rule: scenario.rule.clone(),
             tags: scenario.tags.clone(),
+            row: scenario.row.clone(),
             line: scenario.line,
             prerequisite: scenario.role == Role::Prerequisite,
             verdict: verdict_of(steps.iter().map(|it| it.verdict), skip.is_some()),

@@ -16,6 +16,9 @@ pub struct Mismatch {
     /// More that helps: the answer's status and body, the closest message.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// How to mend it, where it is the scenario that needs mending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
 }
 
 /// One place where two values differ.
@@ -63,7 +66,14 @@ impl Mismatch {
         self
     }
 
-    /// Adds something that helps.
+    /// Says how to mend it.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds something that helps to understand it.
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());

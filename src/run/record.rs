@@ -109,6 +109,9 @@ pub struct ScenarioRecord {
     /// Tags.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// Values of its example row.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub row: Map<String, Value>,
     /// Line of its heading or example row.
     pub line: usize,
     /// It ran only because another one needs it.

@@ -122,6 +122,7 @@ catalogue! {
     does: "Holds when the regular expression finds something in the variable's text.",
     example: "Given I store `\"v2.0.1\"` into `version`\n\nThen the variable `version` should match the pattern `^v[0-9]`",
     expressions: &["expression"],
+    patterns: &["pattern"],
     waiting: Waiting::Never,
 }
 #[cucumber::then(

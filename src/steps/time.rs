@@ -13,6 +13,7 @@ catalogue! {
     sentence: "time passes for `DURATION`",
     does: "Lets time pass on the virtual clock; everything that was due in it happens. Not for the real clock: wait for what you expect instead.",
     example: "Given I store `$millis()` into `before`\n\nWhen time passes for `2 hours`\n\nThen the variable `$millis() - before >= 7200000` should be\n\n```json\ntrue\n```",
+    durations: &["duration"],
     waiting: Waiting::Never,
     own_time: true,
 }
@@ -21,7 +22,7 @@ async fn time_passes(lab: &mut Lab, duration: String) -> StepResult {
     if !lab.network().is_virtual() {
         return lab.fail(
             Mismatch::new("time passes on the virtual clock only")
-                .note("say `clock: virtual` in front matter, or wait for what you expect with `Soon` or `Within`"),
+                .help("say `clock: virtual` in front matter, or wait for what you expect with `Soon` or `Within`"),
         );
     }
     match parse_duration(&duration) {

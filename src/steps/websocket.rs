@@ -252,7 +252,7 @@ fn current(lab: &mut Lab) -> Result<&mut Client, StepError> {
     if lab.state::<Websockets>().clients.is_empty() {
         return lab.fail(
             Mismatch::new("there is no websocket yet")
-                .note("connect first: Given I connect to the websocket using fingerprint `…`"),
+                .help("connect first: Given I connect to the websocket using fingerprint `…`"),
         );
     }
     Ok(lab

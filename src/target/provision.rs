@@ -100,7 +100,7 @@ impl Provisioner {
         let doing = format!("make the {kind} `{name}` known to the server");
         match self {
             Self::Admin { url, token } => {
-                let request = Request::put(format!("{url}/{path}/{name}"))
+                let request = Request::put(format!("{url}/{path}/{}", path_segment(name)))
                     .header(header::AUTHORIZATION, format!("Bearer {token}"))
                     .header(header::CONTENT_TYPE, "application/json")
                     .body(Bytes::from(body.to_string()))
@@ -132,6 +132,20 @@ impl Provisioner {
             )),
         }
     }
+}
+
+/// A name as one segment of a path (RFC 3986, 3.3).
+fn path_segment(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+:@".contains(&byte);
+    name.bytes()
+        .map(|byte| {
+            if plain(byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
 }
 
 /// Runs the program to its end. It blocks the group's thread, which has nothing else to do.

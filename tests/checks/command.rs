@@ -101,6 +101,56 @@ fn a_selected_scenario_brings_the_earlier_ones_of_its_file() {
 }
 
 #[test]
+fn a_line_of_an_outline_means_all_rows_and_a_row_itself() {
+    let directory = directory("outline-lines");
+    let text = "# Rows\n\n## Scenario Outline: says ${n}\n\nGiven I store `${n}` into `x`\n\n### Examples\n\n| n |\n\
+                | - |\n| 1 |\n| 2 |\n\n## After\n\nGiven I store `1` into `y`\n";
+    fs::write(directory.join("a.feature.md"), text).expect("it can be written");
+    let listed = |line: &str| {
+        fotalab(
+            &directory,
+            &["run", &format!("a.feature.md:{line}"), "--list"],
+        )
+        .out
+    };
+    let count = |line: &str| {
+        listed(line)
+            .lines()
+            .filter(|it| !it.contains("prerequisite"))
+            .count()
+    };
+    for line in ["3", "5", "9"] {
+        assert_eq!(count(line), 2, "line {line}: {}", listed(line));
+    }
+    assert_eq!((count("11"), count("12"), count("16")), (1, 1, 1));
+    let ran = fotalab(&directory, &["run", "a.feature.md:99"]);
+    assert_eq!(ran.code, Some(4), "{ran:?}");
+    assert!(
+        ran.err.contains("11, 12, 14"),
+        "it says where scenarios begin: {ran:?}"
+    );
+}
+
+#[test]
+fn virtual_time_on_the_real_clock_is_found_before_anything_runs() {
+    let directory = directory("real-time");
+    let text = "# Time\n\n## Passes\n\nWhen time passes for `1 hour`\n";
+    fs::write(directory.join("a.feature.md"), text).expect("it can be written");
+    let ran = fotalab(&directory, &["run", "a.feature.md", "--clock", "real"]);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    assert!(
+        ran.err.contains("a.feature.md:5") && ran.err.contains("clock: virtual"),
+        "{ran:?}"
+    );
+    let insists = format!("---\nclock: virtual\n---\n\n{text}");
+    fs::write(directory.join("a.feature.md"), insists).expect("it can be written");
+    assert_eq!(
+        fotalab(&directory, &["run", "a.feature.md", "--clock", "real"]).code,
+        Some(0)
+    );
+}
+
+#[test]
 fn init_makes_a_project_that_passes() {
     let directory = directory("init");
     let ran = fotalab(&directory, &["init"]);

@@ -4,6 +4,8 @@ mod broken;
 mod command;
 mod defects;
 mod groups;
+#[path = "../scenario/mod.rs"]
+mod language;
 mod rooms;
 mod running;
 mod secrets;

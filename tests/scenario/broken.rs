@@ -10,7 +10,7 @@ use std::{
 use fotalab::scenario::{Diagnostic, parse};
 use serde_json::Value;
 
-use crate::gherkin::files;
+use super::gherkin::files;
 
 /// The longest that reading one of them may take.
 const LONGEST: Duration = Duration::from_secs(1);

@@ -9,8 +9,8 @@
 //! - [`image`] the firmware format that simulated devices understand.
 
 pub mod coap;
-pub mod image;
-pub mod lwm2m;
 #[cfg(feature = "dtls")]
 pub mod dtls;
+pub mod image;
+pub mod lwm2m;
 pub mod net;

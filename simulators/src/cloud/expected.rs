@@ -146,6 +146,16 @@ impl Matcher<'_> {
         method + path + query + headers + usize::from(!self.body_matches(call)) * 2
     }
 
+    /// Whether the call has everything that is said; a query or a body that is not said is any.
+    pub(super) fn takes_in(&self, call: &Received) -> bool {
+        let expected = self.expected;
+        call.method == expected.method
+            && call.path == self.path
+            && (expected.query.is_empty() || self.query.is_exactly(&call.query))
+            && expected.headers.iter().all(|it| has(call, it))
+            && (expected.body.is_none() || self.body_matches(call))
+    }
+
     pub(super) fn differences(&self, call: &Received) -> Vec<Difference> {
         let mut differences = Vec::new();
         if call.method != self.expected.method {
@@ -233,6 +243,24 @@ mod tests {
                 "body at `$.bundleId`: expected `\"APP*1e29dfa3*v2.0.1\"`, was `\"x\"`",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_not_said_is_any() {
+        let received = call("POST", "/v1/x?a=1", &[JSON], b"{\"b\":2}");
+        for (expected, takes_in) in [
+            ("POST /v1/x HTTP/1.1", true),
+            ("POST /v1/x?a=1 HTTP/1.1", true),
+            ("POST /v1/x?a=2 HTTP/1.1", false),
+            ("POST /v1/x HTTP/1.1\n\n{\"b\":2}", true),
+            ("POST /v1/x HTTP/1.1\n\n{\"b\":3}", false),
+            ("POST /v1/x HTTP/1.1\nAccept: text/html", false),
+            ("PUT /v1/x HTTP/1.1", false),
+            ("POST /v1 HTTP/1.1", false),
+        ] {
+            let call = ExpectedCall::parse(expected).expect("a call");
+            assert_eq!(call.matcher().takes_in(&received), takes_in, "{expected}");
+        }
     }
 
     #[test]

@@ -184,6 +184,19 @@ impl Cloud {
         }
     }
 
+    /// The latest call that has everything that `unexpected` says; a query or a body that it does
+    /// not say is any. For what should not have been called.
+    #[must_use]
+    pub fn find_any_call(&self, unexpected: &ExpectedCall) -> Option<Arc<Received>> {
+        let matcher = unexpected.matcher();
+        let calls = self.journal();
+        calls
+            .iter()
+            .rev()
+            .find(|call| matcher.takes_in(call))
+            .cloned()
+    }
+
     /// How many calls of the journal are as expected.
     #[must_use]
     pub fn count_calls(&self, expected: &ExpectedCall) -> usize {

@@ -83,6 +83,8 @@ pub enum Event {
     Registered(String),
     /// The server said no, or nothing. It tries again.
     NotRegistered(Option<coap::Code>),
+    /// A registration update got no answer: a driver begins a new DTLS session.
+    Unanswered,
     /// It is de-registered.
     Deregistered,
     /// /5/0/3 or /5/0/5 changed.
@@ -277,6 +279,13 @@ impl Device {
         self.stay_awake(now);
         self.register(now);
         self.settle(now);
+    }
+
+    /// Starts by itself at that time, if it is off.
+    pub fn switch_on_at(&mut self, at: Duration) {
+        if let Power::Off(until) = &mut self.power {
+            *until = Some(at);
+        }
     }
 
     /// Goes dark at once, as by a power cut, and starts again after a reboot's time.

@@ -197,7 +197,10 @@ impl Device {
         let asked = self.registration.request.take_if(|(id, _)| *id == request);
         match asked {
             Some((_, Asked::Register)) => self.try_again(now, None),
-            Some((_, Asked::Update)) => self.register(now),
+            Some((_, Asked::Update)) => {
+                self.events.push_back(Event::Unanswered);
+                self.register(now);
+            }
             _ => {}
         }
     }

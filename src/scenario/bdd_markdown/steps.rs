@@ -246,7 +246,9 @@ impl Parser<'_> {
             (
                 word.len(),
                 format!("`{word}` is not a keyword"),
-                format!("did you mean `{near}`?"),
+                format!(
+                    "did you mean `{near}`? Prose goes into a description: lines that begin with `>`"
+                ),
             )
         } else {
             (

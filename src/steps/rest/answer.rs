@@ -280,7 +280,7 @@ fn one(
             Mismatch::new(format!(
                 "`{path}` selects {count} nodes of the answer, not one"
             ))
-            .note("say `all of the JSONPath …` to compare the list of them")
+            .help("say `all of the JSONPath …` to compare the list of them")
             .note(said(answer)),
         ),
     }

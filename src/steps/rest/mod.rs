@@ -95,7 +95,7 @@ async fn answer(lab: &mut Lab) -> Result<Answer, StepError> {
     let Some(mut declared) = lab.state::<Rest>().declared.clone() else {
         return lab.fail(
             Mismatch::new("there is no request yet")
-                .note("declare one first: When I `GET` `${APIURL}/…`"),
+                .help("declare one first: When I `GET` `${APIURL}/…`"),
         );
     };
     let may_repeat = matches!(declared.method, Method::GET | Method::HEAD) || declared.retrying;

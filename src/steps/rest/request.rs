@@ -158,7 +158,7 @@ async fn form(lab: &mut Lab, method: String, url: String, retries: String) -> St
     if rest.form.is_empty() {
         return lab.fail(
             Mismatch::new("the form is empty")
-                .note("add to it: Given the form field `NAME` of the next request is `VALUE`"),
+                .help("add to it: Given the form field `NAME` of the next request is `VALUE`"),
         );
     }
     rest.forms_made += 1;

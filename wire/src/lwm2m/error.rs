@@ -125,7 +125,7 @@ impl EncodeError {
 pub(crate) struct Errors(pub(crate) ContentFormat);
 
 impl Errors {
-    pub(crate) fn new(self, at: At, problem: Problem) -> DecodeError {
+    pub(crate) fn problem(self, at: At, problem: Problem) -> DecodeError {
         DecodeError {
             format: self.0,
             at,
@@ -134,15 +134,15 @@ impl Errors {
     }
 
     pub(crate) fn syntax(self, at: At, what: impl Into<String>) -> DecodeError {
-        self.new(at, Problem::Syntax(what.into()))
+        self.problem(at, Problem::Syntax(what.into()))
     }
 
     pub(crate) fn value(self, at: At, what: impl Into<String>) -> DecodeError {
-        self.new(at, Problem::Value(what.into()))
+        self.problem(at, Problem::Value(what.into()))
     }
 
     pub(crate) fn limit(self, at: At, what: &'static str, limit: usize) -> DecodeError {
-        self.new(at, Problem::Limit { what, limit })
+        self.problem(at, Problem::Limit { what, limit })
     }
 
     pub(crate) fn encode(self, path: Path, why: impl Into<String>) -> EncodeError {

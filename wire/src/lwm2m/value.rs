@@ -212,8 +212,8 @@ impl FromStr for ObjectLink {
 /// The integer that a float is, exactly.
 fn whole(number: f64) -> Option<i64> {
     // 2^63 is exact as a float and the first that does not fit.
-    let fits = number.fract() == 0.0
-        && (-9.223_372_036_854_775_808e18..9.223_372_036_854_775_808e18).contains(&number);
+    let edge = 2_f64.powi(63);
+    let fits = number.fract() == 0.0 && (-edge..edge).contains(&number);
     fits.then_some(number as i64)
 }
 

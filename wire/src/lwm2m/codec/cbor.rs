@@ -246,7 +246,7 @@ impl<'a> Reader<'a> {
     pub(super) fn end(&self) -> Result<(), DecodeError> {
         match self.decoder.input().len() - self.decoder.position() {
             0 => Ok(()),
-            left => Err(self.errors.new(self.here(), Problem::TooLong(left))),
+            left => Err(self.errors.problem(self.here(), Problem::TooLong(left))),
         }
     }
 

@@ -58,9 +58,9 @@ pub fn decode(base: Path, payload: &[u8], definitions: &Definitions) -> Result<T
             base,
             entry.n.as_deref().unwrap_or_default(),
         )
-        .map_err(|what| ERRORS.new(at.clone(), Problem::Path(what)))?;
+        .map_err(|what| ERRORS.problem(at.clone(), Problem::Path(what)))?;
         if !path.starts_with(&base) {
-            return Err(ERRORS.new(at, Problem::Outside { found: path, base }));
+            return Err(ERRORS.problem(at, Problem::Outside { found: path, base }));
         }
         let time = pack.bt.unwrap_or(0.0) + entry.t.unwrap_or(0.0);
         let kind = definitions.kind(path);
@@ -68,7 +68,7 @@ pub fn decode(base: Path, payload: &[u8], definitions: &Definitions) -> Result<T
             .value(kind)
             .map_err(|why| ERRORS.value(At::Node(path), why))?;
         match newest.insert(path, time) {
-            Some(before) if before == time => return Err(ERRORS.new(at, Problem::Twice(path))),
+            Some(before) if before == time => return Err(ERRORS.problem(at, Problem::Twice(path))),
             Some(before) if before > time => {
                 newest.insert(path, before);
                 continue;

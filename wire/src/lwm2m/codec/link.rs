@@ -161,7 +161,7 @@ impl<'a> Reader<'a> {
             }
         }
         let problem = Problem::Syntax("a quoted value has no end".to_owned());
-        Err(ERRORS.new(At::Byte(start), problem))
+        Err(ERRORS.problem(At::Byte(start), problem))
     }
 
     fn rest(&self) -> &'a str {

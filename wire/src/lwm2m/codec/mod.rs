@@ -57,7 +57,7 @@ pub fn decode(
         ContentFormat::Json => json::decode(base, payload, definitions),
         ContentFormat::Link => {
             let what = "it carries links, no values".to_owned();
-            Err(Errors(format).new(At::Byte(0), Problem::Unsupported(what)))
+            Err(Errors(format).problem(At::Byte(0), Problem::Unsupported(what)))
         }
     }
 }
@@ -85,7 +85,7 @@ fn check_single_base(errors: Errors, base: Path) -> Result<(), DecodeError> {
         return Ok(());
     }
     let what = format!("it carries one value, {base} is more");
-    Err(errors.new(At::Node(base), Problem::Unsupported(what)))
+    Err(errors.problem(At::Node(base), Problem::Unsupported(what)))
 }
 
 /// A tree with one decoded value.

@@ -27,7 +27,7 @@ pub fn decode(base: Path, payload: &[u8], definitions: &Definitions) -> Result<T
         None | Some(Kind::Opaque) => Ok(leaf(base, Value::Opaque(Bytes::copy_from_slice(payload)))),
         Some(kind) => {
             let what = format!("it carries opaque values, {base} is {kind}");
-            Err(ERRORS.new(At::Node(base), Problem::Unsupported(what)))
+            Err(ERRORS.problem(At::Node(base), Problem::Unsupported(what)))
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The vocabulary of Firmware Update, /5: states, results, ways of delivery; and [`transitions`],
 //! what may become of what (contract, section 1).
 
+mod table;
 pub mod transitions;
 
 use std::fmt;

@@ -8,9 +8,7 @@ use super::{State, UpdateResult};
 use crate::lwm2m::code::Code;
 use crate::lwm2m::version::Version;
 
-use Event as E;
-use State::{Downloaded, Downloading, Idle, Updating};
-use UpdateResult as R;
+pub use super::table::TABLE;
 
 /// What happens to the firmware object of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -103,318 +101,6 @@ pub struct Illegal {
     pub allowed: String,
 }
 
-const CHANGED: &[Code] = &[Code::new(2, 4)];
-const CONTINUE: &[Code] = &[Code::new(2, 31)];
-const NOT_ALLOWED: &[Code] = &[Code::METHOD_NOT_ALLOWED];
-const NOTHING: &[Code] = &[];
-const V1_0: Version = Version::V1_0;
-const V1_1: Version = Version::V1_1;
-
-const fn row(
-    from: &'static [State],
-    event: Event,
-    to: State,
-    result: Option<UpdateResult>,
-    answers: &'static [Code],
-    since: Version,
-) -> Transition {
-    Transition {
-        from,
-        event,
-        to,
-        result,
-        answers,
-        since,
-        basis: Basis::Specification,
-    }
-}
-
-/// The same, resting on what devices do.
-const fn field(transition: Transition) -> Transition {
-    Transition {
-        basis: Basis::Field,
-        ..transition
-    }
-}
-
-/// 2.04 where the error shows only in the result, or an error on the last block of a push.
-const PUSH_REFUSED: &[Code] = &[
-    Code::new(2, 4),
-    Code::BAD_REQUEST,
-    Code::REQUEST_ENTITY_TOO_LARGE,
-    Code::UNSUPPORTED_CONTENT_FORMAT,
-    Code::new(5, 0),
-];
-const URI_REFUSED: &[Code] = &[Code::new(2, 4), Code::BAD_REQUEST];
-const WRITE_REFUSED: &[Code] = &[Code::BAD_REQUEST, Code::METHOD_NOT_ALLOWED];
-const EXECUTE_REFUSED: &[Code] = &[Code::BAD_REQUEST];
-
-/// A download that was never seen as such ends from Idle: one message, or an error at once.
-const ARRIVING: &[State] = &[Idle, Downloading];
-const PENDING: &[State] = &[Downloading, Downloaded];
-
-/// All rows.
-pub const TABLE: &[Transition] = &[
-    row(
-        &[Idle],
-        E::PackageBegins,
-        Downloading,
-        Some(R::Initial),
-        CONTINUE,
-        V1_0,
-    ),
-    row(
-        ARRIVING,
-        E::PackageComplete,
-        Downloaded,
-        Some(R::Initial),
-        CHANGED,
-        V1_0,
-    ),
-    row(
-        &[Idle],
-        E::UriWritten,
-        Downloading,
-        Some(R::Initial),
-        CHANGED,
-        V1_0,
-    ),
-    // "At the next practical opportunity": the download may begin later.
-    row(
-        &[Idle],
-        E::UriWritten,
-        Idle,
-        Some(R::Initial),
-        CHANGED,
-        V1_0,
-    ),
-    row(
-        ARRIVING,
-        E::UriUnsupported,
-        Idle,
-        Some(R::UnsupportedProtocol),
-        URI_REFUSED,
-        V1_0,
-    ),
-    row(
-        ARRIVING,
-        E::UriInvalid,
-        Idle,
-        Some(R::InvalidUri),
-        CHANGED,
-        V1_0,
-    ),
-    row(
-        ARRIVING,
-        E::DownloadComplete,
-        Downloaded,
-        Some(R::Initial),
-        NOTHING,
-        V1_0,
-    ),
-    row(
-        ARRIVING,
-        E::OutOfFlash,
-        Idle,
-        Some(R::NotEnoughFlash),
-        PUSH_REFUSED,
-        V1_0,
-    ),
-    row(
-        ARRIVING,
-        E::OutOfRam,
-        Idle,
-        Some(R::OutOfRam),
-        PUSH_REFUSED,
-        V1_0,
-    ),
-    row(
-        ARRIVING,
-        E::ConnectionLost,
-        Idle,
-        Some(R::ConnectionLost),
-        CHANGED,
-        V1_0,
-    ),
-    row(
-        ARRIVING,
-        E::IntegrityFailure,
-        Idle,
-        Some(R::IntegrityFailure),
-        PUSH_REFUSED,
-        V1_0,
-    ),
-    row(
-        ARRIVING,
-        E::UnsupportedPackage,
-        Idle,
-        Some(R::UnsupportedPackage),
-        PUSH_REFUSED,
-        V1_0,
-    ),
-    // ETS 777 ends in state 1, devices in 0.
-    field(row(
-        ARRIVING,
-        E::UnsupportedPackage,
-        Downloading,
-        Some(R::UnsupportedPackage),
-        PUSH_REFUSED,
-        V1_0,
-    )),
-    row(PENDING, E::Reset, Idle, Some(R::Initial), CHANGED, V1_0),
-    row(&[Idle], E::Reset, Idle, Some(R::Initial), CHANGED, V1_0),
-    row(&[Updating], E::Reset, Updating, None, NOT_ALLOWED, V1_0),
-    row(
-        PENDING,
-        E::OtherWrite,
-        Downloading,
-        None,
-        WRITE_REFUSED,
-        V1_0,
-    ),
-    row(
-        PENDING,
-        E::OtherWrite,
-        Downloaded,
-        None,
-        WRITE_REFUSED,
-        V1_0,
-    ),
-    // Zephyr takes a second URI without a word and without effect.
-    field(row(
-        PENDING,
-        E::OtherWrite,
-        Downloading,
-        None,
-        CHANGED,
-        V1_0,
-    )),
-    field(row(PENDING, E::OtherWrite, Downloaded, None, CHANGED, V1_0)),
-    row(
-        &[Updating],
-        E::OtherWrite,
-        Updating,
-        None,
-        NOT_ALLOWED,
-        V1_0,
-    ),
-    row(&[Idle], E::Execute, Idle, None, NOT_ALLOWED, V1_0),
-    row(
-        &[Downloading],
-        E::Execute,
-        Downloading,
-        None,
-        NOT_ALLOWED,
-        V1_0,
-    ),
-    row(&[Updating], E::Execute, Updating, None, NOT_ALLOWED, V1_0),
-    // Wakaama's client.
-    field(row(&[Idle], E::Execute, Idle, None, EXECUTE_REFUSED, V1_0)),
-    row(
-        &[Downloaded],
-        E::Execute,
-        Updating,
-        Some(R::Initial),
-        CHANGED,
-        V1_0,
-    ),
-    row(
-        &[Downloaded],
-        E::ExecuteDeferred,
-        Downloaded,
-        Some(R::Deferred),
-        CHANGED,
-        V1_1,
-    ),
-    row(PENDING, E::Cancel, Idle, Some(R::Cancelled), CHANGED, V1_1),
-    row(&[Idle], E::Cancel, Idle, None, NOT_ALLOWED, V1_1),
-    row(&[Updating], E::Cancel, Updating, None, NOT_ALLOWED, V1_1),
-    row(
-        &[Downloaded],
-        E::UpdateBegins,
-        Updating,
-        Some(R::Initial),
-        NOTHING,
-        V1_1,
-    ),
-    row(
-        &[Updating],
-        E::UpdateSucceeds,
-        Idle,
-        Some(R::Success),
-        NOTHING,
-        V1_0,
-    ),
-    row(
-        &[Updating],
-        E::UpdateFails,
-        Downloaded,
-        Some(R::UpdateFailed),
-        NOTHING,
-        V1_0,
-    ),
-    row(
-        &[Updating],
-        E::UpdateFails,
-        Idle,
-        Some(R::UpdateFailed),
-        NOTHING,
-        V1_1,
-    ),
-    row(
-        &[Updating],
-        E::InstallIntegrityFailure,
-        Idle,
-        Some(R::IntegrityFailure),
-        NOTHING,
-        V1_1,
-    ),
-    row(&[Idle], E::PowerCycle, Idle, None, NOTHING, V1_0),
-    // Resumed, forgotten, or given up.
-    row(
-        &[Downloading],
-        E::PowerCycle,
-        Downloading,
-        Some(R::Initial),
-        NOTHING,
-        V1_0,
-    ),
-    row(
-        &[Downloading],
-        E::PowerCycle,
-        Idle,
-        Some(R::Initial),
-        NOTHING,
-        V1_0,
-    ),
-    row(
-        &[Downloading],
-        E::PowerCycle,
-        Idle,
-        Some(R::ConnectionLost),
-        NOTHING,
-        V1_0,
-    ),
-    row(
-        &[Downloaded],
-        E::PowerCycle,
-        Downloaded,
-        None,
-        NOTHING,
-        V1_0,
-    ),
-    field(row(
-        &[Downloaded, Updating, Idle],
-        E::PowerCycle,
-        Idle,
-        Some(R::Initial),
-        NOTHING,
-        V1_0,
-    )),
-    // The reboot of an update itself; it ends with one of the two events above.
-    row(&[Updating], E::PowerCycle, Updating, None, NOTHING, V1_0),
-];
-
 impl Transition {
     /// Whether this row describes a change, in object 5 of this version.
     #[must_use]
@@ -424,12 +110,9 @@ impl Transition {
         (from, before): (State, UpdateResult),
         (to, after): (State, UpdateResult),
     ) -> bool {
-        // A row whose result stays also leaves the state as it was.
-        let stays = self.result.is_none();
         self.since <= version
             && self.from.contains(&from)
             && self.to == to
-            && (!stays || from == to)
             && self.result.unwrap_or(before) == after
     }
 }
@@ -446,10 +129,7 @@ pub fn legal(
     if let Some(row) = rows().find(|row| row.allows(version, from, to)) {
         return Ok(row);
     }
-    let possible = rows().filter(|row| {
-        let stays = row.result.is_none();
-        row.since <= version && row.from.contains(&from.0) && (!stays || row.to == from.0)
-    });
+    let possible = rows().filter(|row| row.since <= version && row.from.contains(&from.0));
     let mut allowed: Vec<String> = possible
         .map(|row| format!("{}, {}", row.to, row.result.unwrap_or(from.1)))
         .collect();
@@ -466,6 +146,20 @@ pub fn legal(
         result: to.1,
         allowed,
     })
+}
+
+/// The codes with which the request behind a legal change may be answered, the specification's
+/// before the field's; none when there is no request, or the change is illegal.
+pub fn answers(
+    version: Version,
+    from: (State, UpdateResult),
+    event: Event,
+    to: (State, UpdateResult),
+) -> impl Iterator<Item = (Code, Basis)> {
+    let rows = TABLE
+        .iter()
+        .filter(move |row| row.event == event && row.allows(version, from, to));
+    rows.flat_map(|row| row.answers.iter().map(|code| (*code, row.basis)))
 }
 
 /// Whether any event at all leads from one to the other: for histories seen without their causes.
@@ -487,6 +181,12 @@ pub fn first_impossible(version: Version, history: &[(State, UpdateResult)]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Event as E;
+    use State::{Downloaded, Downloading, Idle, Updating};
+    use UpdateResult as R;
+
+    const V1_0: Version = Version::V1_0;
+    const V1_1: Version = Version::V1_1;
 
     #[test]
     fn a_push_and_a_pull_go_through() {
@@ -552,7 +252,14 @@ mod tests {
     fn an_execute_without_an_image_changes_nothing_and_is_4_05() {
         for result in R::ALL {
             let row = legal(V1_0, (Idle, *result), E::Execute, (Idle, *result)).unwrap();
-            assert_eq!(row.answers, NOT_ALLOWED);
+            assert_eq!(row.answers, [Code::METHOD_NOT_ALLOWED]);
+            let idle = (Idle, *result);
+            let all: Vec<_> = answers(V1_0, idle, E::Execute, idle).collect();
+            let field = (Code::BAD_REQUEST, Basis::Field);
+            assert_eq!(
+                all,
+                [(Code::METHOD_NOT_ALLOWED, Basis::Specification), field]
+            );
             assert!(legal(V1_0, (Idle, *result), E::Execute, (Updating, R::Initial)).is_err());
         }
     }
@@ -573,8 +280,22 @@ mod tests {
         );
     }
 
+    /// A stay is a row of one state, and the specification's answer comes before the field's.
     #[test]
-    fn every_result_is_reached_and_every_event_is_in_the_table() {
+    fn the_table_is_in_order() {
+        for (at, row) in TABLE.iter().enumerate() {
+            assert!(row.result.is_some() || row.from == [row.to], "{row:?}");
+            let later = TABLE[at..].iter().filter(|later| later.event == row.event);
+            let bases: Vec<Basis> = later.map(|later| later.basis).collect();
+            assert!(
+                row.basis == Basis::Specification || !bases.contains(&Basis::Specification),
+                "{row:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_result_is_reached_and_success_only_from_updating() {
         for result in R::ALL {
             assert!(
                 TABLE.iter().any(|row| row.result == Some(*result)),

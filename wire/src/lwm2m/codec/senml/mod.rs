@@ -94,7 +94,7 @@ pub fn resolve(format: ContentFormat, records: Vec<Record>) -> Result<Vec<Resolv
         base.base_sum = record.base_sum.or(base.base_sum);
         if let Some(version) = record.base_version.filter(|version| *version > VERSION) {
             let what = format!("SenML version {version}, up to {VERSION} is understood");
-            return Err(errors.new(at, Problem::Unsupported(what)));
+            return Err(errors.problem(at, Problem::Unsupported(what)));
         }
         let mut name = base.base_name.clone().unwrap_or_default();
         name.push_str(record.name.as_deref().unwrap_or_default());
@@ -131,9 +131,9 @@ pub fn entries(
         let path: Path = record
             .name
             .parse()
-            .map_err(|error| errors.new(at.clone(), Problem::Path(format!("{error}"))))?;
+            .map_err(|error| errors.problem(at.clone(), Problem::Path(format!("{error}"))))?;
         if !path.starts_with(&base) {
-            return Err(errors.new(at, Problem::Outside { found: path, base }));
+            return Err(errors.problem(at, Problem::Outside { found: path, base }));
         }
         let value = match (record.value, definitions.kind(path)) {
             (Some(value), Some(kind)) => {
@@ -173,7 +173,7 @@ pub fn tree(
             return Err(errors.syntax(at, "a record without a value"));
         };
         if !seen.insert((path, time.map(f64::to_bits))) {
-            return Err(errors.new(at, Problem::Twice(path)));
+            return Err(errors.problem(at, Problem::Twice(path)));
         }
         if !tree.set(path, value) {
             return Err(errors.value(at, format!("{path} is no resource and has no value")));

@@ -4,27 +4,22 @@
 //! bytes, three bits a length below 8), the id, the length, the value. Integers are 1, 2, 4 or 8
 //! bytes, floats 4 or 8, all big endian.
 
-use bytes::Bytes;
+mod entry;
+mod value;
 
-use super::{At, DecodeError, EncodeError, Errors, utf8};
+use entry::{Cursor, What, put};
+use value::{bytes_of, value_of};
+
+use super::{At, DecodeError, EncodeError, Errors};
 use crate::lwm2m::definition::Definitions;
 use crate::lwm2m::error::Problem;
 use crate::lwm2m::format::ContentFormat;
 use crate::lwm2m::limits;
 use crate::lwm2m::node::{Instance, Resource, Tree};
 use crate::lwm2m::path::Path;
-use crate::lwm2m::value::{Kind, ObjectLink, Value};
+use crate::lwm2m::value::Kind;
 
 const ERRORS: Errors = Errors(ContentFormat::Tlv);
-
-/// What an entry is, as in the two highest bits of its type.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum What {
-    ObjectInstance = 0b00,
-    ResourceInstance = 0b01,
-    MultipleResource = 0b10,
-    Resource = 0b11,
-}
 
 /// An object as instances, an instance as resources, a resource as itself. A resource instance is
 /// written inside its resource.
@@ -77,13 +72,7 @@ pub fn decode(base: Path, payload: &[u8], definitions: &Definitions) -> Result<T
     if base.depth() < 3 {
         decoder.tree.touch(base);
     }
-    decoder.entries(
-        Cursor {
-            bytes: payload,
-            at: 0,
-        },
-        base.prefix(base.depth().min(2)),
-    )?;
+    decoder.entries(Cursor::new(payload), base.prefix(base.depth().min(2)))?;
     if base.depth() >= 3 && !decoder.tree.contains(base) {
         return Err(ERRORS.syntax(
             At::Byte(payload.len()),
@@ -129,8 +118,8 @@ impl Decoder<'_> {
                 What::Resource | What::ResourceInstance => {
                     self.once(path, start)?;
                     let kind = self.definitions.kind(path).unwrap_or(Kind::Opaque);
-                    let value =
-                        value_of(inside, kind).map_err(|why| ERRORS.value(At::Node(path), why))?;
+                    let value = value_of(inside.bytes, kind)
+                        .map_err(|why| ERRORS.value(At::Node(path), why))?;
                     self.tree.set(path, value);
                 }
             }
@@ -160,7 +149,7 @@ impl Decoder<'_> {
             return Err(ERRORS.syntax(At::Byte(start), format!("{what} cannot be in {parent}")));
         }
         let path = parent.child(id).ok_or_else(|| {
-            ERRORS.new(
+            ERRORS.problem(
                 At::Byte(start),
                 Problem::Path("65535 is reserved and names nothing".into()),
             )
@@ -168,7 +157,7 @@ impl Decoder<'_> {
         if path.starts_with(&self.base) || self.base.starts_with(&path) {
             return Ok(path);
         }
-        Err(ERRORS.new(
+        Err(ERRORS.problem(
             At::Byte(start),
             Problem::Outside {
                 found: path,
@@ -181,143 +170,9 @@ impl Decoder<'_> {
         let there =
             self.tree.contains(path) && path != self.base || self.tree.value(path).is_some();
         if there {
-            return Err(ERRORS.new(At::Byte(start), Problem::Twice(path)));
+            return Err(ERRORS.problem(At::Byte(start), Problem::Twice(path)));
         }
         Ok(())
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Cursor<'a> {
-    bytes: &'a [u8],
-    /// Bytes from the start of the payload.
-    at: usize,
-}
-
-impl<'a> Cursor<'a> {
-    fn entry(&mut self) -> Result<(What, u16, Cursor<'a>), DecodeError> {
-        let first = self.number(1)?;
-        let what = match first >> 6 {
-            0b00 => What::ObjectInstance,
-            0b01 => What::ResourceInstance,
-            0b10 => What::MultipleResource,
-            _ => What::Resource,
-        };
-        let id = self.number(if first & 0b10_0000 == 0 { 1 } else { 2 })?;
-        let length = match (first >> 3) & 0b11 {
-            0 => first & 0b111,
-            width => self.number(width as usize)?,
-        };
-        let inside = self.take(length as usize)?;
-        Ok((what, id as u16, inside))
-    }
-
-    fn number(&mut self, width: usize) -> Result<u32, DecodeError> {
-        let bytes = self.take(width)?.bytes;
-        Ok(bytes
-            .iter()
-            .fold(0, |number, byte| (number << 8) | u32::from(*byte)))
-    }
-
-    fn take(&mut self, length: usize) -> Result<Cursor<'a>, DecodeError> {
-        let Some((taken, rest)) = self.bytes.split_at_checked(length) else {
-            let problem = Problem::CutOff {
-                needed: length,
-                left: self.bytes.len(),
-            };
-            return Err(ERRORS.new(At::Byte(self.at), problem));
-        };
-        let inside = Cursor {
-            bytes: taken,
-            at: self.at,
-        };
-        self.bytes = rest;
-        self.at += length;
-        Ok(inside)
-    }
-}
-
-fn value_of(inside: Cursor<'_>, kind: Kind) -> Result<Value, String> {
-    let bytes = inside.bytes;
-    let wrong = |sizes: &str| format!("{} bytes are no {kind} ({sizes})", bytes.len());
-    let signed = || match *bytes {
-        [a] => Ok(i64::from(a as i8)),
-        [a, b] => Ok(i64::from(i16::from_be_bytes([a, b]))),
-        [a, b, c, d] => Ok(i64::from(i32::from_be_bytes([a, b, c, d]))),
-        [a, b, c, d, e, f, g, h] => Ok(i64::from_be_bytes([a, b, c, d, e, f, g, h])),
-        _ => Err(wrong("1, 2, 4 or 8")),
-    };
-    let text = || utf8(ERRORS, At::Byte, bytes).map_err(|error| error.problem.to_string());
-    match kind {
-        Kind::String => text().map(Value::String),
-        Kind::CoreLink => text().map(Value::CoreLink),
-        Kind::Integer => signed().map(Value::Integer),
-        Kind::Time => signed().map(Value::Time),
-        Kind::Unsigned if matches!(bytes.len(), 1 | 2 | 4 | 8) => Ok(Value::Unsigned(
-            bytes
-                .iter()
-                .fold(0, |number, byte| (number << 8) | u64::from(*byte)),
-        )),
-        Kind::Unsigned => Err(wrong("1, 2, 4 or 8")),
-        Kind::Float => match *bytes {
-            [a, b, c, d] => Ok(Value::Float(f64::from(f32::from_be_bytes([a, b, c, d])))),
-            [a, b, c, d, e, f, g, h] => {
-                Ok(Value::Float(f64::from_be_bytes([a, b, c, d, e, f, g, h])))
-            }
-            _ => Err(wrong("4 or 8")),
-        },
-        Kind::Boolean => match *bytes {
-            [truth @ 0..=1] => Ok(Value::Boolean(truth == 1)),
-            _ => Err("a boolean is one byte, 0 or 1".to_owned()),
-        },
-        Kind::Opaque => Ok(Value::Opaque(Bytes::copy_from_slice(bytes))),
-        Kind::ObjectLink => match *bytes {
-            [a, b, c, d] => Ok(Value::ObjectLink(ObjectLink {
-                object: u16::from_be_bytes([a, b]),
-                instance: u16::from_be_bytes([c, d]),
-            })),
-            _ => Err(wrong("4")),
-        },
-    }
-}
-
-fn bytes_of(value: &Value) -> Vec<u8> {
-    match value {
-        Value::String(text) | Value::CoreLink(text) => text.as_bytes().to_vec(),
-        Value::Integer(number) | Value::Time(number) => {
-            let bytes = number.to_be_bytes();
-            let fits = |bits: u32| number << bits >> bits == *number;
-            bytes[if fits(56) {
-                7
-            } else if fits(48) {
-                6
-            } else if fits(32) {
-                4
-            } else {
-                0
-            }..]
-                .to_vec()
-        }
-        Value::Unsigned(number) => {
-            let bytes = number.to_be_bytes();
-            bytes[match *number {
-                0..=0xff => 7,
-                0..=0xffff => 6,
-                0..=0xffff_ffff => 4,
-                _ => 0,
-            }..]
-                .to_vec()
-        }
-        #[expect(clippy::float_cmp, reason = "whether nothing at all is lost")]
-        Value::Float(number) if f64::from(*number as f32) == *number => {
-            (*number as f32).to_be_bytes().to_vec()
-        }
-        Value::Float(number) => number.to_be_bytes().to_vec(),
-        Value::Boolean(truth) => vec![u8::from(*truth)],
-        Value::Opaque(bytes) => bytes.to_vec(),
-        Value::ObjectLink(link) => {
-            [link.object.to_be_bytes(), link.instance.to_be_bytes()].concat()
-        }
     }
 }
 
@@ -349,31 +204,6 @@ fn put_resource(
             put(out, path, What::MultipleResource, id, &inside)
         }
     }
-}
-
-fn put(
-    out: &mut Vec<u8>,
-    path: Path,
-    what: What,
-    id: u16,
-    inside: &[u8],
-) -> Result<(), EncodeError> {
-    let length = u32::try_from(inside.len())
-        .ok()
-        .filter(|_| inside.len() <= limits::VALUE_LENGTH);
-    let length = length.ok_or_else(|| ERRORS.encode(path, "more than 24 bits of length"))?;
-    let (width, low) = match length {
-        0..=7 => (0_u8, length as u8),
-        8..=0xff => (1, 0),
-        0x100..=0xffff => (2, 0),
-        _ => (3, 0),
-    };
-    let wide_id = id > 0xff;
-    out.push((what as u8) << 6 | u8::from(wide_id) << 5 | width << 3 | low);
-    out.extend_from_slice(&id.to_be_bytes()[usize::from(!wide_id)..]);
-    out.extend_from_slice(&length.to_be_bytes()[4 - usize::from(width)..]);
-    out.extend_from_slice(inside);
-    Ok(())
 }
 
 #[cfg(test)]
