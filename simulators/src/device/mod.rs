@@ -343,6 +343,12 @@ impl Device {
         self.registration.phase
     }
 
+    /// It has no registration, and waits for no answer about one.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        self.registration.phase == Phase::Unregistered && self.registration.is_settled()
+    }
+
     /// It is on.
     #[must_use]
     pub fn is_on(&self) -> bool {

@@ -70,6 +70,10 @@ impl Registration {
         self.at
     }
 
+    pub(super) fn is_settled(&self) -> bool {
+        self.request.is_none()
+    }
+
     pub(super) fn version(&self) -> Version {
         self.version
     }

@@ -232,6 +232,13 @@ impl Fleet {
         self.told.pop_front()
     }
 
+    /// None has a registration, or waits to be rid of it.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        let left = |member: &Member| !member.device.is_on() || member.device.has_left();
+        self.members.iter().all(left)
+    }
+
     /// Counts them.
     #[must_use]
     pub fn census(&self) -> Census {
