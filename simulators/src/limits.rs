@@ -41,3 +41,33 @@ pub const RESPONSE_PIECE_TIME: Duration = Duration::from_secs(30);
 /// Time that a closed connection still takes what its client sends, so that no reset destroys
 /// the response on its way.
 pub const LINGER_TIME: Duration = Duration::from_secs(1);
+
+/// Characters of a text that is no fault which its error repeats.
+pub const FAULT_TEXT: usize = 80;
+/// Bytes of a persona file.
+pub const PERSONA_BYTES: usize = 256 * 1024;
+/// States that a device's update history keeps; the oldest go first.
+pub const HISTORY_STEPS: usize = 256;
+/// Longest package URI (object 5, resource 1).
+pub const URI_BYTES: usize = 255;
+/// Peers of one device: its server, and where it fetches packages.
+pub const DEVICE_PEERS: usize = 8;
+/// Values of a device's objects that a server may write, in bytes of one request.
+pub const WRITE_BYTES: usize = 64 * 1024;
+/// First wait after a registration that failed; it doubles.
+pub const REGISTER_AGAIN: Duration = Duration::from_secs(5);
+/// Longest wait after a registration that failed.
+pub const REGISTER_AGAIN_MAX: Duration = Duration::from_secs(600);
+/// How long before the end of its lifetime a registration is updated: MAX_TRANSMIT_WAIT.
+pub const UPDATE_MARGIN: Duration = Duration::from_secs(93);
+/// Datagrams of one device that wait for its DTLS handshake.
+pub const WAITING_FOR_HANDSHAKE: usize = 8;
+/// Devices whose timers one call of a fleet's `handle_timeout` serves.
+pub const DEVICES_PER_CALL: usize = 1_024;
+/// Events of a fleet that nobody has asked for yet; the oldest go first.
+pub const FLEET_EVENTS: usize = 65_536;
+/// Devices of one fleet, all with an address of 127/8 of their own.
+pub const FLEET_DEVICES: usize = 1_000_000;
+/// Sockets of one fleet whose server is not on this machine: one for each device, and a process
+/// may have only so many files.
+pub const FLEET_SOCKETS: usize = 1_000;

@@ -4,6 +4,8 @@ mod check;
 mod config;
 mod diagnostics;
 mod files;
+mod fleet;
+mod image;
 mod init;
 mod paint;
 mod places;
@@ -112,6 +114,10 @@ enum Verb {
     /// Starts the FOTA server alone.
     #[cfg(feature = "embedded")]
     Serve(serve::Arguments),
+    /// Runs simulated devices against any LwM2M server.
+    Fleet(Box<fleet::Arguments>),
+    /// Makes a firmware image that simulated devices can check.
+    Image(image::Arguments),
 }
 
 /// Runs the command of this process's arguments.
@@ -138,6 +144,8 @@ pub fn main() -> ExitCode {
         Verb::Init(arguments) => init::init(&arguments),
         #[cfg(feature = "embedded")]
         Verb::Serve(arguments) => serve::serve(&arguments),
+        Verb::Fleet(arguments) => fleet::fleet(&arguments),
+        Verb::Image(arguments) => image::image(&arguments),
     };
     exit.unwrap_or_else(|Failure { exit, message }| {
         eprintln!("error: {message}");

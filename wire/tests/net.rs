@@ -47,7 +47,7 @@ async fn a_fleet_shares_a_socket(network: &dyn Network) {
     }
     let requests = receive(&*server, devices.into()).await;
     let peers: BTreeSet<_> = requests.iter().map(|it| it.from).collect();
-    assert_eq!(peers.len(), devices.into());
+    assert_eq!(peers.len(), usize::from(devices));
     for request in requests {
         assert_eq!(request.to, server.local_addr());
         let answer = server.send_to(request.from, &request.bytes).await;

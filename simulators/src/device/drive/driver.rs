@@ -1,0 +1,166 @@
+//! A fleet's socket and clock.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use fotalab_wire::net::{Clock, Datagram, Datagrams, Network};
+use futures_util::future::select_all;
+
+use super::fleet::Fleet;
+use crate::limits;
+
+/// Moves a fleet: what it sends goes out, what arrives goes in, its timers are kept.
+///
+/// A server on this machine is reached through one socket, from which each device sends with an
+/// address of its own. Any other is reached through one socket for each device, at most
+/// [`limits::FLEET_SOCKETS`], since this host has no more addresses to give.
+pub struct Driver {
+    /// The devices.
+    pub fleet: Fleet,
+    sockets: Sockets,
+    clock: Clock,
+    received: Vec<Datagram>,
+}
+
+enum Sockets {
+    Shared(Box<dyn Datagrams>),
+    /// By device.
+    Each(Vec<Box<dyn Datagrams>>),
+}
+
+impl Driver {
+    /// Opens the sockets for a fleet whose server is at `server`.
+    ///
+    /// # Errors
+    /// What the network says, or the fleet is too large for its sockets.
+    pub fn new(
+        fleet: Fleet,
+        network: &dyn Network,
+        server: SocketAddr,
+        clock: Clock,
+    ) -> io::Result<Self> {
+        let here = server.is_ipv4() && (network.is_virtual() || server.ip().is_loopback());
+        let sockets = if here {
+            Sockets::Shared(network.bind(([0, 0, 0, 0], 0).into())?)
+        } else {
+            if fleet.len() > limits::FLEET_SOCKETS {
+                let most = limits::FLEET_SOCKETS;
+                let why = format!("at most {most} devices reach a server that is not on 127/8");
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+            }
+            let any: IpAddr = match server {
+                SocketAddr::V4(_) => [0, 0, 0, 0].into(),
+                SocketAddr::V6(_) => [0_u16; 8].into(),
+            };
+            let each = (0..fleet.len()).map(|_| network.bind((any, 0).into()));
+            Sockets::Each(each.collect::<io::Result<_>>()?)
+        };
+        Ok(Self {
+            fleet,
+            sockets,
+            clock,
+            received: Vec::new(),
+        })
+    }
+
+    /// The time of its world, as the fleet's methods take it.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.clock.elapsed()
+    }
+
+    /// Moves until `until`. Safe to drop before it is ready: a datagram may be lost then, as on
+    /// any network.
+    ///
+    /// # Errors
+    /// The socket is broken. What a host answers to a datagram nobody wanted is no error.
+    pub async fn run_until(&mut self, until: Duration) -> io::Result<()> {
+        loop {
+            let now = self.clock.elapsed();
+            if self.fleet.poll_timeout().is_some_and(|at| at <= now) {
+                self.fleet.handle_timeout(now);
+            }
+            self.flush().await?;
+            let now = self.clock.elapsed();
+            if now >= until {
+                return Ok(());
+            }
+            let next = self.fleet.poll_timeout().map_or(until, |at| at.min(until));
+            let pause = tokio::time::sleep(next.saturating_sub(now));
+            self.received.clear();
+            let arrived = tokio::select! {
+                biased;
+                arrived = self.sockets.receive(&mut self.received) => Some(arrived),
+                () = pause => None,
+            };
+            let now = self.clock.elapsed();
+            match arrived {
+                None => {}
+                Some(Ok(of)) => {
+                    for datagram in &mut self.received {
+                        if let Some(address) = of.and_then(|index| self.fleet.address(index)) {
+                            datagram.to.set_ip(address);
+                        }
+                        self.fleet.handle_datagram(now, datagram);
+                    }
+                }
+                // ICMP's word that nobody listens there: the next try may find somebody.
+                Some(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+                Some(Err(error)) => return Err(error),
+            }
+        }
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        while let Some(datagram) = self.fleet.poll_transmit() {
+            let Datagram { from, to, bytes } = &datagram;
+            let sent = match &self.sockets {
+                Sockets::Shared(socket) => socket.send(*from, *to, bytes).await,
+                Sockets::Each(sockets) => {
+                    let index = self.fleet.index_of(from.ip());
+                    match index.and_then(|index| sockets.get(index)) {
+                        Some(socket) => socket.send_to(*to, bytes).await,
+                        None => Ok(()),
+                    }
+                }
+            };
+            match sent {
+                Err(error) if is_fatal(&error) => return Err(error),
+                // A datagram that cannot go is lost, as one that gets lost on its way.
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Sockets {
+    /// Whose socket it was, where each device has its own.
+    async fn receive(&self, received: &mut Vec<Datagram>) -> io::Result<Option<usize>> {
+        match self {
+            Self::Shared(socket) => socket.recv(received).await.map(|()| None),
+            Self::Each(sockets) if sockets.is_empty() => std::future::pending().await,
+            Self::Each(sockets) => {
+                let waiting = sockets.iter().map(|socket| {
+                    Box::pin(async move {
+                        let mut received = Vec::new();
+                        let done = socket.recv(&mut received).await;
+                        (done, received)
+                    })
+                });
+                let ((done, mut arrived), index, _) = select_all(waiting).await;
+                received.append(&mut arrived);
+                done.map(|()| Some(index))
+            }
+        }
+    }
+}
+
+fn is_fatal(error: &io::Error) -> bool {
+    use io::ErrorKind as K;
+    matches!(
+        error.kind(),
+        K::NotConnected | K::BrokenPipe | K::PermissionDenied
+    )
+}

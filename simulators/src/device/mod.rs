@@ -1,0 +1,512 @@
+//! One simulated LwM2M device without I/O: it really receives the bytes of its firmware, checks
+//! them, restarts, and comes back with the new version.
+//!
+//! [`Device`] has the four kinds of method of the sans-I/O objects in `wire`: `handle_*` for what
+//! comes in, commands, `poll_*` for what goes out, and views. It owns neither socket nor clock;
+//! [`drive`] does, for one device or ten thousand.
+//!
+//! - [`firmware`] object 5 as a state machine, [`fault`] what it can do wrong, [`persona`] what
+//!   kind of device it is, [`identity`] who it says it is.
+//! - `registration`, `requests`, `objects`, `observe`, `fetch`: the parts of `Device`.
+
+pub mod drive;
+pub mod fault;
+mod fetch;
+pub mod firmware;
+pub mod identity;
+mod objects;
+mod observe;
+pub mod persona;
+mod registration;
+mod requests;
+mod slot;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fotalab_wire::coap::{self, BlockSize, ExchangeId, Response, TransmissionParameters};
+use fotalab_wire::lwm2m::attributes::Attributes;
+use fotalab_wire::lwm2m::{Definitions, Path, Tree, Version};
+use rand::SeedableRng as _;
+use rand::rngs::SmallRng;
+
+pub use self::fault::{Fault, Faults};
+use self::fetch::Fetch;
+use self::firmware::Effect;
+pub use self::firmware::{Firmware, State, Step, UpdateResult};
+pub use self::identity::Identity;
+use self::observe::Observed;
+pub use self::persona::Persona;
+pub use self::registration::Phase;
+use self::registration::Registration;
+pub use self::slot::Package;
+use crate::limits;
+
+/// Who a device talks to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Peer {
+    /// Where.
+    pub address: SocketAddr,
+    /// Over DTLS: the driver seals and opens what passes.
+    pub secure: bool,
+}
+
+/// What all devices of one kind share.
+#[derive(Debug)]
+pub struct Kind {
+    persona: Arc<Persona>,
+    definitions: Definitions,
+    /// Instances and values of objects beside 1, 3, 4 and 5.
+    custom: Tree,
+}
+
+/// One device as it is set up.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Its endpoint client name.
+    pub endpoint: String,
+    /// The version that it runs.
+    pub firmware: String,
+    /// Where it registers.
+    pub server: Peer,
+    /// All of its randomness.
+    pub seed: u64,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It has a registration, at this location.
+    Registered(String),
+    /// The server said no, or nothing. It tries again.
+    NotRegistered(Option<coap::Code>),
+    /// A registration update got no answer: a driver begins a new DTLS session.
+    Unanswered,
+    /// It is de-registered.
+    Deregistered,
+    /// /5/0/3 or /5/0/5 changed.
+    Update(Step),
+    /// It went dark: a driver drops its DTLS sessions.
+    Off,
+    /// It is on again.
+    On,
+    /// It wants a package over a protocol that is not CoAP: answer with [`Device::fetched`].
+    Fetch {
+        /// From where.
+        uri: String,
+        /// Bytes that are there.
+        offset: usize,
+        /// Of what is there.
+        etag: Option<Vec<u8>>,
+    },
+    /// It does not want it any more.
+    StopFetching,
+}
+
+#[derive(Debug)]
+struct Pending {
+    at: Duration,
+    exchange: ExchangeId,
+    response: Response,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Power {
+    On,
+    /// Until then, or for ever.
+    Off(Option<Duration>),
+}
+
+/// A device.
+#[derive(Debug)]
+pub struct Device {
+    kind: Arc<Kind>,
+    setup: Box<Setup>,
+    coap: coap::Endpoint<Peer>,
+    firmware: Firmware,
+    registration: Registration,
+    observed: Vec<Observed>,
+    attributes: BTreeMap<Path, Attributes>,
+    written: Option<Box<Tree>>,
+    pending: Vec<Pending>,
+    fetch: Option<Box<Fetch>>,
+    power: Power,
+    reboot_at: Option<Duration>,
+    awake_until: Duration,
+    starts: u64,
+    told: usize,
+    out: VecDeque<coap::Transmit<Peer>>,
+    events: VecDeque<Event>,
+}
+
+impl Kind {
+    /// Devices with the objects 1, 3, 4 and 5.
+    #[must_use]
+    pub fn new(persona: Persona) -> Self {
+        Self::with_objects(persona, Definitions::new(), Tree::new())
+    }
+
+    /// The same with objects of one's own, and the values that they begin with.
+    #[must_use]
+    pub fn with_objects(persona: Persona, mut custom: Definitions, values: Tree) -> Self {
+        let core = Definitions::core(persona.lwm2m);
+        for object in [0, 1, 3, 4, 5] {
+            if let Some(definition) = core.object(object) {
+                let version = core.version(object).unwrap_or(Version::V1_0);
+                custom.add(definition.clone());
+                custom.set_version(object, version);
+            }
+        }
+        custom.set_version(5, persona.firmware_object);
+        Self {
+            persona: Arc::new(persona),
+            definitions: custom,
+            custom: values,
+        }
+    }
+
+    /// Its persona.
+    #[must_use]
+    pub fn persona(&self) -> &Persona {
+        &self.persona
+    }
+}
+
+impl Device {
+    /// A device that is switched off; [`Device::switch_on`] it.
+    #[must_use]
+    pub fn new(now: Duration, kind: Arc<Kind>, setup: Setup) -> Self {
+        let persona = Arc::clone(&kind.persona);
+        Self {
+            coap: Self::make_endpoint(&persona, setup.seed),
+            registration: Registration::new(&persona),
+            firmware: Firmware::new(now, persona, &setup.firmware),
+            kind,
+            setup: Box::new(setup),
+            observed: Vec::new(),
+            attributes: BTreeMap::new(),
+            written: None,
+            pending: Vec::new(),
+            fetch: None,
+            power: Power::Off(None),
+            reboot_at: None,
+            awake_until: Duration::ZERO,
+            starts: 0,
+            told: 1,
+            out: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    // What comes in.
+
+    /// A datagram arrived; a device that is off or asleep does not hear it.
+    pub fn handle_datagram(&mut self, now: Duration, from: Peer, datagram: &[u8]) {
+        if self.power != Power::On || self.is_asleep(now) {
+            return;
+        }
+        self.stay_awake(now);
+        self.coap.handle_datagram(now, from, datagram);
+        self.settle(now);
+    }
+
+    /// Time passed.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        if let Power::Off(until) = self.power {
+            if until.is_some_and(|until| until <= now) {
+                self.switch_on(now);
+            }
+            return;
+        }
+        self.coap.handle_timeout(now);
+        self.firmware.handle_timeout(now);
+        self.answer_pending(now);
+        self.registration_timeout(now);
+        self.fetch_timeout(now);
+        if self.reboot_at.is_some_and(|at| at <= now) {
+            self.reboot_at = None;
+            self.go_dark(now, Some(self.kind.persona.reboot), false);
+        }
+        self.settle(now);
+    }
+
+    /// A datagram to send.
+    pub fn poll_transmit(&mut self) -> Option<coap::Transmit<Peer>> {
+        self.out.pop_front().or_else(|| self.coap.poll_transmit())
+    }
+
+    /// What happened.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When `handle_timeout` should be called.
+    pub fn poll_timeout(&mut self) -> Option<Duration> {
+        if let Power::Off(until) = self.power {
+            return until;
+        }
+        [
+            self.coap.poll_timeout(),
+            self.firmware.poll_timeout(),
+            self.registration.timeout(),
+            self.pending.iter().map(|it| it.at).min(),
+            self.fetch.as_ref().and_then(|fetch| fetch.proceed_at),
+            self.observed.iter().filter_map(|it| it.due).min(),
+            self.reboot_at,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    // Commands.
+
+    /// Starts, and registers.
+    pub fn switch_on(&mut self, now: Duration) {
+        self.starts += 1;
+        self.power = Power::On;
+        self.coap = Self::make_endpoint(
+            &self.kind.persona,
+            self.setup.seed ^ self.starts.rotate_left(32),
+        );
+        self.events.push_back(Event::On);
+        if self.starts > 1 {
+            self.firmware.start(now);
+        }
+        self.stay_awake(now);
+        self.register(now);
+        self.settle(now);
+    }
+
+    /// Starts by itself at that time, if it is off.
+    pub fn switch_on_at(&mut self, at: Duration) {
+        if let Power::Off(until) = &mut self.power {
+            *until = Some(at);
+        }
+    }
+
+    /// Goes dark at once, as by a power cut, and starts again after a reboot's time.
+    pub fn cut_power(&mut self, now: Duration) {
+        self.go_dark(now, Some(self.kind.persona.reboot), false);
+    }
+
+    /// De-registers; it stays on.
+    pub fn leave(&mut self, now: Duration) {
+        self.deregister(now);
+        self.settle(now);
+    }
+
+    /// Sends a registration update now, which also wakes it.
+    pub fn wake(&mut self, now: Duration) {
+        self.stay_awake(now);
+        self.update_registration(now, false);
+        self.settle(now);
+    }
+
+    /// Sleeps at once, if it is a device that sleeps.
+    pub fn sleep(&mut self, now: Duration) {
+        self.awake_until = now;
+    }
+
+    // Views.
+
+    /// Its endpoint client name.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        &self.setup.endpoint
+    }
+
+    /// Where it registers.
+    #[must_use]
+    pub fn server(&self) -> Peer {
+        self.setup.server
+    }
+
+    /// Its firmware: state, result, version, history.
+    #[must_use]
+    pub fn firmware(&self) -> &Firmware {
+        &self.firmware
+    }
+
+    /// Its made-up identity.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        Identity::of_seed(self.setup.seed)
+    }
+
+    /// How it stands with the server.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.registration.phase
+    }
+
+    /// It has no registration, and waits for no answer about one.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        self.registration.phase == Phase::Unregistered && self.registration.is_settled()
+    }
+
+    /// It is on.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.power == Power::On
+    }
+
+    /// It hears nothing until it wakes by itself (contract 2.2).
+    #[must_use]
+    pub fn is_asleep(&self, now: Duration) -> bool {
+        self.kind.persona.queue_mode
+            && self.registration.phase == Phase::Registered
+            && self.pending.is_empty()
+            && self.fetch.is_none()
+            && now >= self.awake_until
+    }
+
+    /// How often it has started.
+    #[must_use]
+    pub fn starts(&self) -> u64 {
+        self.starts
+    }
+
+    // Helpers.
+
+    fn make_endpoint(persona: &Persona, seed: u64) -> coap::Endpoint<Peer> {
+        let config = coap::Config {
+            parameters: TransmissionParameters::with_ack_timeout(persona.ack_timeout),
+            block_size: BlockSize::at_most(persona.block_bytes),
+            peers: limits::DEVICE_PEERS,
+            ..coap::Config::default()
+        };
+        coap::Endpoint::new(config, SmallRng::seed_from_u64(seed))
+    }
+
+    fn stay_awake(&mut self, now: Duration) {
+        self.awake_until = self.awake_until.max(now + self.kind.persona.awake);
+    }
+
+    /// Does all that follows from what came in, until nothing is left to do.
+    fn settle(&mut self, now: Duration) {
+        loop {
+            if self.power != Power::On {
+                break;
+            }
+            if let Some(event) = self.coap.poll_event() {
+                self.on_coap(now, event);
+            } else if let Some(effect) = self.firmware.poll_effect() {
+                self.on_effect(now, effect);
+            } else {
+                break;
+            }
+        }
+        self.tell_steps();
+        if self.power == Power::On && self.pending.is_empty() {
+            self.notify(now);
+        }
+    }
+
+    fn on_effect(&mut self, now: Duration, effect: Effect) {
+        match effect {
+            Effect::Fetch { uri, offset, etag } => self.start_fetch(now, uri, offset, etag),
+            Effect::StopFetching => self.stop_fetch(now),
+            Effect::Restart { after, deregister } => self.go_dark(now, after, deregister),
+        }
+    }
+
+    fn on_coap(&mut self, now: Duration, event: coap::Event<Peer>) {
+        use coap::Event as E;
+        match event {
+            E::Request {
+                exchange,
+                from,
+                observe,
+                message,
+            } => self.on_request(now, exchange, from, observe, &message),
+            E::BlockReceived {
+                exchange,
+                from,
+                offset,
+                more,
+                message,
+                ..
+            } => self.on_block(now, exchange, from, offset, more, &message),
+            E::ObserverGone { observer, .. } => {
+                self.observed.retain(|it| it.observer != observer);
+            }
+            E::Response { request, message } => {
+                if self.is_fetch(request) {
+                    self.on_fetch_response(now, &message);
+                } else {
+                    self.on_registration_response(now, request, &message);
+                }
+            }
+            E::Block {
+                request,
+                offset,
+                total,
+                more,
+                message,
+            } if self.is_fetch(request) => self.on_fetch_block(now, offset, total, more, &message),
+            E::Restarted { request } if self.is_fetch(request) => self.firmware.fetch_restarted(),
+            E::Failed { request, reason } => {
+                if self.is_fetch(request) {
+                    self.on_fetch_failed(now, reason);
+                } else {
+                    self.on_registration_failed(now, request);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn go_dark(&mut self, now: Duration, after: Option<Duration>, deregister: bool) {
+        self.tell_steps();
+        if deregister {
+            self.deregister(now);
+        }
+        while let Some(transmit) = self.coap.poll_transmit() {
+            self.out.push_back(transmit);
+        }
+        self.coap = Self::make_endpoint(&self.kind.persona, self.setup.seed);
+        self.power = Power::Off(after.map(|after| now + after));
+        self.registration = Registration::new(&self.kind.persona);
+        self.observed = Vec::new();
+        self.attributes = BTreeMap::new();
+        self.pending = Vec::new();
+        self.fetch = None;
+        self.reboot_at = None;
+        self.events.push_back(Event::Off);
+    }
+
+    /// Tells the states that were entered since it was last asked.
+    fn tell_steps(&mut self) {
+        let entered = self.firmware.steps();
+        let new = entered.saturating_sub(self.told);
+        self.told = entered;
+        let history = self.firmware.history();
+        let from = history.len().saturating_sub(new);
+        let steps = history.get(from..).unwrap_or_default().iter();
+        self.events.extend(steps.map(|step| Event::Update(*step)));
+    }
+
+    fn answer_pending(&mut self, now: Duration) {
+        while let Some(index) = self.pending.iter().position(|it| it.at <= now) {
+            let Pending {
+                exchange, response, ..
+            } = self.pending.swap_remove(index);
+            self.respond(now, exchange, response);
+        }
+    }
+
+    /// An exchange that is over needs no answer.
+    fn respond(&mut self, now: Duration, exchange: ExchangeId, response: Response) {
+        let _: Result<(), coap::Refused> = self.coap.respond(now, exchange, response);
+    }
+}
+
+/// The payload of an answer, small enough to be kept whole.
+fn body(bytes: Vec<u8>) -> Bytes {
+    Bytes::from(bytes)
+}

@@ -1,0 +1,250 @@
+//! Registering, staying registered, leaving (contract 2.1).
+
+use std::time::Duration;
+
+use fotalab_wire::coap::message::number;
+use fotalab_wire::coap::{Code, Message, Request, RequestId};
+use fotalab_wire::lwm2m::Version;
+use fotalab_wire::lwm2m::registration as rd;
+
+use super::fault::Fault;
+use super::{Device, Event, Persona};
+use crate::limits;
+
+/// How a device stands with its server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Phase {
+    /// It has no registration, and asks for none now.
+    Unregistered,
+    /// It asks for one.
+    Registering,
+    /// It has one.
+    Registered,
+}
+
+#[derive(Debug)]
+pub(super) struct Registration {
+    pub(super) phase: Phase,
+    location: Box<str>,
+    version: Version,
+    /// /1/0/1, in seconds.
+    pub(super) lifetime: u32,
+    /// /1/0/2.
+    pub(super) pmin: u32,
+    /// /1/0/3.
+    pub(super) pmax: u32,
+    /// /1/0/5.
+    pub(super) disable_timeout: u32,
+    lifetime_said: u32,
+    request: Option<(RequestId, Asked)>,
+    at: Option<Duration>,
+    failures: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Register,
+    Update,
+    Deregister,
+}
+
+impl Registration {
+    pub(super) fn new(persona: &Persona) -> Self {
+        let lifetime = u32::try_from(persona.lifetime.as_secs()).unwrap_or(u32::MAX);
+        Self {
+            phase: Phase::Unregistered,
+            location: Box::default(),
+            version: persona.lwm2m,
+            lifetime,
+            pmin: 0,
+            pmax: 0,
+            disable_timeout: 86_400,
+            lifetime_said: lifetime,
+            request: None,
+            at: None,
+            failures: 0,
+        }
+    }
+
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        self.at
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.request.is_none()
+    }
+
+    pub(super) fn version(&self) -> Version {
+        self.version
+    }
+}
+
+impl Device {
+    pub(super) fn register(&mut self, now: Duration) {
+        let persona = &self.kind.persona;
+        let registration = rd::Registration {
+            lifetime: self.registration.lifetime,
+            queue: persona.queue_mode,
+            ..rd::Registration::new(
+                self.setup.endpoint.as_str(),
+                self.registration.version,
+                self.object_list(),
+            )
+        };
+        let mut request = Request::post("rd", registration.objects.payload()).format(40);
+        for item in registration.query() {
+            request.options.push(number::URI_QUERY, item.as_bytes());
+        }
+        self.registration.phase = Phase::Registering;
+        self.registration.lifetime_said = self.registration.lifetime;
+        self.ask(now, request, Asked::Register);
+    }
+
+    /// Says that it is still there; with `all` also its objects.
+    pub(super) fn update_registration(&mut self, now: Duration, all: bool) {
+        if self.registration.phase != Phase::Registered {
+            return;
+        }
+        let omits = self.kind.persona.fault(Fault::OmitsLifetime).is_some();
+        let lifetime = self.registration.lifetime;
+        let changed = lifetime != self.registration.lifetime_said && !omits;
+        let update = rd::Update {
+            lifetime: changed.then_some(lifetime),
+            objects: all.then(|| self.object_list()),
+            ..rd::Update::default()
+        };
+        let payload = update.objects.as_ref().map(rd::ObjectList::payload);
+        let mut request = Request::post(&self.registration.location, payload.unwrap_or_default());
+        if all {
+            request = request.format(40);
+        }
+        for item in update.query(self.registration.version) {
+            request.options.push(number::URI_QUERY, item.as_bytes());
+        }
+        self.registration.lifetime_said = lifetime;
+        self.ask(now, request, Asked::Update);
+    }
+
+    pub(super) fn deregister(&mut self, now: Duration) {
+        if self.registration.phase != Phase::Registered {
+            return;
+        }
+        let request = Request::new(Code::DELETE, &self.registration.location);
+        self.registration.phase = Phase::Unregistered;
+        self.ask(now, request, Asked::Deregister);
+    }
+
+    /// /1/0/4: leaves for a while.
+    pub(super) fn disable(&mut self, now: Duration) {
+        self.deregister(now);
+        let seconds = self.registration.disable_timeout;
+        self.registration.at = Some(now + Duration::from_secs(seconds.into()));
+    }
+
+    pub(super) fn registration_timeout(&mut self, now: Duration) {
+        if self.registration.at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.registration.at = None;
+        match self.registration.phase {
+            Phase::Registered => self.update_registration(now, false),
+            Phase::Unregistered | Phase::Registering => self.register(now),
+        }
+    }
+
+    pub(super) fn on_registration_response(
+        &mut self,
+        now: Duration,
+        request: RequestId,
+        message: &Message,
+    ) {
+        let Some((_, asked)) = self.registration.request.take_if(|(id, _)| *id == request) else {
+            return;
+        };
+        match (asked, message.code) {
+            (Asked::Register, Code::CREATED) => {
+                let segments = message.options.iter();
+                let location: String = segments
+                    .filter(|(number, _)| *number == number::LOCATION_PATH)
+                    .map(|(_, segment)| format!("/{}", String::from_utf8_lossy(segment)))
+                    .collect();
+                self.registration.location = location.as_str().into();
+                self.registration.phase = Phase::Registered;
+                self.registration.failures = 0;
+                self.events.push_back(Event::Registered(location));
+                self.schedule_update(now);
+            }
+            (Asked::Register, Code::PRECONDITION_FAILED)
+                if self.registration.version > Version::V1_0 =>
+            {
+                self.registration.version = Version::V1_0;
+                self.register(now);
+            }
+            (Asked::Update, Code::CHANGED | Code::REQUEST_ENTITY_TOO_LARGE) => {
+                self.schedule_update(now);
+            }
+            (Asked::Update, _) => {
+                self.observed.clear();
+                if self.kind.persona.fault(Fault::DoesNotReregister).is_some() {
+                    self.registration.phase = Phase::Unregistered;
+                    self.registration.at = None;
+                } else {
+                    self.register(now);
+                }
+            }
+            (Asked::Deregister, _) => self.events.push_back(Event::Deregistered),
+            (Asked::Register, code) => self.try_again(now, Some(code)),
+        }
+    }
+
+    pub(super) fn on_registration_failed(&mut self, now: Duration, request: RequestId) {
+        let asked = self.registration.request.take_if(|(id, _)| *id == request);
+        match asked {
+            Some((_, Asked::Register)) => self.try_again(now, None),
+            Some((_, Asked::Update)) => {
+                self.events.push_back(Event::Unanswered);
+                self.register(now);
+            }
+            _ => {}
+        }
+    }
+
+    // Helpers.
+
+    fn ask(&mut self, now: Duration, request: Request, asked: Asked) {
+        self.stay_awake(now);
+        if let Some((before, _)) = self.registration.request.take() {
+            self.coap.cancel(now, before);
+        }
+        let server = self.setup.server;
+        match self.coap.request(now, server, request) {
+            Ok(id) => self.registration.request = Some((id, asked)),
+            Err(_) => self.try_again(now, None),
+        }
+    }
+
+    /// Longer and longer, to a limit.
+    fn try_again(&mut self, now: Duration, code: Option<Code>) {
+        let doubled = limits::REGISTER_AGAIN * 2_u32.pow(self.registration.failures.min(16));
+        self.registration.failures += 1;
+        self.registration.phase = Phase::Unregistered;
+        self.registration.at = Some(now + doubled.min(limits::REGISTER_AGAIN_MAX));
+        self.events.push_back(Event::NotRegistered(code));
+    }
+
+    /// Before the lifetime is over: by the time that an update may take, or half of it.
+    fn schedule_update(&mut self, now: Duration) {
+        let lifetime = Duration::from_secs(self.registration.lifetime.into());
+        let early = if lifetime > 2 * limits::UPDATE_MARGIN {
+            lifetime - limits::UPDATE_MARGIN
+        } else {
+            lifetime / 2
+        };
+        let late = self.kind.persona.fault(Fault::UpdatesTooLate);
+        let after = match late {
+            Some(strike) => lifetime + Duration::from_secs(strike.amount.into()),
+            None => early,
+        };
+        self.registration.at = Some(now + after);
+    }
+}

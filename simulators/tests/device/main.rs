@@ -1,0 +1,6 @@
+//! A simulated device against a scripted CoAP peer, on virtual time and without a socket. Tests
+//! are named after the rows of the contract, section 3.
+
+mod management;
+mod rig;
+mod update;
