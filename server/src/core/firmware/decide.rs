@@ -173,6 +173,7 @@ impl Update {
                 self.installs(now, "the device installs by itself");
                 true
             }
+            0 if result > 0 => self.judge(now, result),
             0 | 1 if self.too_large() => {
                 self.fail(now, "the image is too large for the device: 4.13");
                 false
@@ -189,7 +190,6 @@ impl Update {
                 self.look_later(now);
                 false
             }
-            _ if result > 0 => self.judge(now, result),
             _ => match self.knows.refusal.take() {
                 Some((Ask::Uri(_), code)) => {
                     let said = format!("{}.{:02}", code.class(), code.detail());

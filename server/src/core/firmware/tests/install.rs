@@ -145,6 +145,15 @@ fn a_silent_rollback_is_found() {
 }
 
 #[test]
+fn a_silent_rollback_without_a_registration_is_found_by_the_soak_check() {
+    let mut bench = executed();
+    bench.comes_back(0, 1, "2.0");
+    bench.version = "1.0";
+    bench.pass(10 * MINUTE);
+    bench.is(State::Failed);
+}
+
+#[test]
 fn one_update_at_a_time() {
     let mut bench = Bench::new(None, Transfer::Pull);
     let wanted = bench.firmware.get(&bench.id).expect("known").wanted.clone();

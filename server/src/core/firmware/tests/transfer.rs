@@ -107,6 +107,7 @@ fn x_fw_s09_a_refused_size_ends_it() {
     bench.register();
     bench.is(State::Failed);
     assert_eq!(bench.transfers(), 1);
+    assert_eq!(bench.last(), "the image is too large for the device: 4.13");
 }
 
 #[test]
