@@ -4,9 +4,9 @@ use std::fmt;
 
 use thiserror::Error;
 
-use super::code::Code;
 use super::format::ContentFormat;
 use super::path::Path;
+use crate::coap::Code;
 
 /// A payload that could not be understood.
 #[derive(Clone, Debug, PartialEq, Error)]

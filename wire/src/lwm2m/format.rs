@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::code::Code;
 use super::path::Path;
 use super::version::Version;
+use crate::coap::Code;
 
 /// A CoAP content format that LwM2M 1.0 and 1.1 use, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -24,7 +24,6 @@ pub mod firmware;
 pub mod limits;
 pub mod registration;
 
-mod code;
 mod error;
 mod format;
 mod node;
@@ -32,7 +31,6 @@ mod path;
 mod value;
 mod version;
 
-pub use code::Code;
 pub use definition::Definitions;
 pub use error::{At, DecodeError, EncodeError, Problem};
 pub use format::{ContentFormat, FormatError};

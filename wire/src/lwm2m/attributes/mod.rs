@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 pub use notifier::{Decision, Notifier, Rules, Sample};
 
-use super::code::Code;
 use super::codec::link::Link;
 use super::limits;
 use super::path::Path;
 use super::registration::Refused;
 use super::value::Kind;
 use super::version::Version;
+use crate::coap::Code;
 
 /// An attribute by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

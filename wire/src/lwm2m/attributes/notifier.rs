@@ -4,18 +4,19 @@
 //! *sent*, so that a crossing and its way back within `pmin` cancel out; an edge is latched, since
 //! it is an event. With any of `gt`, `lt`, `st` (or `edge`) other changes do not notify.
 
+use std::time::Duration;
+
 use super::{Attributes, Name};
 use crate::lwm2m::node::Tree;
 use crate::lwm2m::value::Value;
-use crate::net::UnixMillis;
 
 /// What to do about an observed value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Notify, then call [`Notifier::sent`].
     Now,
-    /// Ask again at this time, or before it when the value changes.
-    At(UnixMillis),
+    /// Ask again at this time, on the clock of `now`, or before it when the value changes.
+    At(Duration),
     /// Ask again when the value changes.
     No,
 }
@@ -23,14 +24,14 @@ pub enum Decision {
 /// Attributes as times and thresholds.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub struct Rules {
-    /// Milliseconds between two notifications, at least.
-    pub pmin: UnixMillis,
-    /// Milliseconds between two notifications, at most.
-    pub pmax: Option<UnixMillis>,
-    /// Milliseconds between two looks at the value, at least.
-    pub epmin: UnixMillis,
-    /// Milliseconds between two looks at the value, at most.
-    pub epmax: Option<UnixMillis>,
+    /// Time between two notifications, at least.
+    pub pmin: Duration,
+    /// Time between two notifications, at most.
+    pub pmax: Option<Duration>,
+    /// Time between two looks at the value, at least.
+    pub epmin: Duration,
+    /// Time between two looks at the value, at most.
+    pub epmax: Option<Duration>,
     /// Threshold.
     pub gt: Option<f64>,
     /// Threshold.
@@ -56,9 +57,9 @@ pub trait Sample: Clone {
 pub struct Notifier<V> {
     rules: Rules,
     sent: V,
-    sent_at: UnixMillis,
+    sent_at: Duration,
     seen: V,
-    seen_at: UnixMillis,
+    seen_at: Duration,
     /// An edge was seen and not yet sent.
     edge: bool,
 }
@@ -72,17 +73,18 @@ impl Rules {
         default_pmin: Option<u32>,
         default_pmax: Option<u32>,
     ) -> Self {
-        let millis = |name, default: Option<u32>| {
+        let duration = |name, default: Option<u32>| {
             let seconds = attributes.get(name).or(default.map(f64::from));
-            seconds.map(|seconds| (seconds * 1000.0) as UnixMillis)
+            seconds.map(|seconds| Duration::from_secs(seconds as u64))
         };
-        let pmin = millis(Name::Pmin, default_pmin).unwrap_or(0);
-        let epmin = millis(Name::Epmin, None).unwrap_or(0);
+        let pmin = duration(Name::Pmin, default_pmin).unwrap_or_default();
+        let epmin = duration(Name::Epmin, None).unwrap_or_default();
         Self {
             pmin,
-            pmax: millis(Name::Pmax, default_pmax).filter(|pmax| *pmax > 0 && *pmax >= pmin),
+            pmax: duration(Name::Pmax, default_pmax)
+                .filter(|pmax| !pmax.is_zero() && *pmax >= pmin),
             epmin,
-            epmax: millis(Name::Epmax, None).filter(|epmax| *epmax > 0 && *epmax >= epmin),
+            epmax: duration(Name::Epmax, None).filter(|epmax| !epmax.is_zero() && *epmax >= epmin),
             gt: attributes.get(Name::Gt),
             lt: attributes.get(Name::Lt),
             st: attributes.get(Name::St),
@@ -94,7 +96,7 @@ impl Rules {
 impl<V: Sample> Notifier<V> {
     /// An observation that began now, its first value in the answer to the observe request.
     #[must_use]
-    pub fn new(rules: Rules, now: UnixMillis, value: V) -> Self {
+    pub fn new(rules: Rules, now: Duration, value: V) -> Self {
         Self {
             rules,
             sent: value.clone(),
@@ -112,7 +114,7 @@ impl<V: Sample> Notifier<V> {
 
     /// What to do about the value as it is now. Call it when the value changed and at the time
     /// that the last decision named.
-    pub fn should_notify(&mut self, now: UnixMillis, value: &V) -> Decision {
+    pub fn should_notify(&mut self, now: Duration, value: &V) -> Decision {
         let latest = self
             .rules
             .pmax
@@ -140,7 +142,7 @@ impl<V: Sample> Notifier<V> {
     }
 
     /// Says that a notification with this value went out.
-    pub fn sent(&mut self, now: UnixMillis, value: V) {
+    pub fn sent(&mut self, now: Duration, value: V) {
         self.sent = value.clone();
         self.seen = value;
         self.sent_at = now;
@@ -148,7 +150,7 @@ impl<V: Sample> Notifier<V> {
         self.edge = false;
     }
 
-    fn look(&mut self, now: UnixMillis, value: &V) {
+    fn look(&mut self, now: Duration, value: &V) {
         if let (Some(edge), Some(before), Some(after)) =
             (self.rules.edge, self.seen.truth(), value.truth())
         {
@@ -230,22 +232,34 @@ mod tests {
                 None,
             )
             .unwrap();
-        Notifier::new(Rules::new(&attributes, None, None), 0, Value::Float(first))
+        Notifier::new(
+            Rules::new(&attributes, None, None),
+            ms(0),
+            Value::Float(first),
+        )
     }
 
-    fn ask(notifier: &mut Notifier<Value>, now: UnixMillis, value: f64) -> Decision {
-        notifier.should_notify(now, &Value::Float(value))
+    const fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    fn at(millis: u64) -> Decision {
+        Decision::At(ms(millis))
+    }
+
+    fn ask(notifier: &mut Notifier<Value>, now: u64, value: f64) -> Decision {
+        notifier.should_notify(ms(now), &Value::Float(value))
     }
 
     #[test]
     fn pmin_holds_back_and_pmax_repeats() {
         let mut rules = notifier("pmin=2&pmax=10", 1.0);
-        assert_eq!(ask(&mut rules, 500, 1.0), Decision::At(10_000));
-        assert_eq!(ask(&mut rules, 1000, 2.0), Decision::At(2000));
-        assert_eq!(ask(&mut rules, 1500, 1.0), Decision::At(10_000));
+        assert_eq!(ask(&mut rules, 500, 1.0), at(10_000));
+        assert_eq!(ask(&mut rules, 1000, 2.0), at(2000));
+        assert_eq!(ask(&mut rules, 1500, 1.0), at(10_000));
         assert_eq!(ask(&mut rules, 2000, 2.0), Decision::Now);
-        rules.sent(2000, Value::Float(2.0));
-        assert_eq!(ask(&mut rules, 2100, 2.0), Decision::At(12_000));
+        rules.sent(ms(2000), Value::Float(2.0));
+        assert_eq!(ask(&mut rules, 2100, 2.0), at(12_000));
         assert_eq!(ask(&mut rules, 12_000, 2.0), Decision::Now);
         assert_eq!(
             ask(&mut notifier("pmin=5&pmax=3", 1.0), 4000, 1.0),
@@ -261,10 +275,10 @@ mod tests {
         assert_eq!(ask(&mut rules, 1, 19.0), Decision::No);
         assert_eq!(ask(&mut rules, 2, 20.0), Decision::No);
         assert_eq!(ask(&mut rules, 3, 20.5), Decision::Now);
-        rules.sent(3, Value::Float(20.5));
+        rules.sent(ms(3), Value::Float(20.5));
         assert_eq!(ask(&mut rules, 4, 30.0), Decision::No);
         assert_eq!(ask(&mut rules, 5, 15.0), Decision::Now);
-        rules.sent(5, Value::Float(15.0));
+        rules.sent(ms(5), Value::Float(15.0));
         assert_eq!(ask(&mut rules, 6, 9.0), Decision::Now);
         let mut step = notifier("st=5", 0.0);
         assert_eq!(ask(&mut step, 1, 4.9), Decision::No);
@@ -274,26 +288,26 @@ mod tests {
     #[test]
     fn an_edge_is_not_forgotten_while_pmin_lasts() {
         let rules = Rules {
-            pmin: 1000,
+            pmin: ms(1000),
             edge: Some(true),
             ..Rules::default()
         };
-        let mut notifier = Notifier::new(rules, 0, Value::Boolean(false));
+        let mut notifier = Notifier::new(rules, ms(0), Value::Boolean(false));
         assert_eq!(
-            notifier.should_notify(10, &Value::Boolean(true)),
-            Decision::At(1000)
+            notifier.should_notify(ms(10), &Value::Boolean(true)),
+            at(1000)
         );
         assert_eq!(
-            notifier.should_notify(20, &Value::Boolean(false)),
-            Decision::At(1000)
+            notifier.should_notify(ms(20), &Value::Boolean(false)),
+            at(1000)
         );
         assert_eq!(
-            notifier.should_notify(1000, &Value::Boolean(false)),
+            notifier.should_notify(ms(1000), &Value::Boolean(false)),
             Decision::Now
         );
-        notifier.sent(1000, Value::Boolean(false));
+        notifier.sent(ms(1000), Value::Boolean(false));
         assert_eq!(
-            notifier.should_notify(3000, &Value::Boolean(false)),
+            notifier.should_notify(ms(3000), &Value::Boolean(false)),
             Decision::No
         );
     }
@@ -301,21 +315,22 @@ mod tests {
     #[test]
     fn values_are_looked_at_as_often_as_asked() {
         let mut rules = notifier("epmin=5&epmax=10", 1.0);
-        assert_eq!(ask(&mut rules, 1000, 2.0), Decision::At(5000));
-        assert_eq!(ask(&mut rules, 5000, 1.0), Decision::At(15_000));
+        assert_eq!(ask(&mut rules, 1000, 2.0), at(5000));
+        assert_eq!(ask(&mut rules, 5000, 1.0), at(15_000));
         assert_eq!(ask(&mut rules, 15_000, 2.0), Decision::Now);
     }
 
     proptest! {
         #[test]
         fn notifications_keep_their_distance(
-            pmin in 0..50_i64, more in 1..50_i64, values in prop::collection::vec((1..30_i64, -3..3_i64), 1..60),
+            pmin in 0..50_u64, more in 1..50_u64, values in prop::collection::vec((1..30_u64, -3..3_i64), 1..60),
         ) {
-            let rules = Rules { pmin, pmax: Some(pmin + more), ..Rules::default() };
-            let mut notifier = Notifier::new(rules, 0, Value::Integer(0));
-            let (mut now, mut last, mut alarm) = (0, 0, None);
+            let rules = Rules { pmin: ms(pmin), pmax: Some(ms(pmin + more)), ..Rules::default() };
+            let mut notifier = Notifier::new(rules, ms(0), Value::Integer(0));
+            let (pmin, more) = (ms(pmin), ms(more));
+            let (mut now, mut last, mut alarm) = (ms(0), ms(0), None);
             for (pause, value) in values {
-                now += pause;
+                now += ms(pause);
                 // A driver that also asks at the time it was told.
                 for at in alarm.into_iter().filter(|at| *at < now).chain([now]) {
                     let value = Value::Integer(value);

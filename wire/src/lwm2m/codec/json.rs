@@ -7,11 +7,10 @@
 use serde::Deserialize;
 use serde_json::Number;
 
-use super::{At, DecodeError, Errors, json_offset};
+use super::{At, Bounded, DecodeError, Errors, json_error};
 use crate::lwm2m::definition::Definitions;
 use crate::lwm2m::error::Problem;
 use crate::lwm2m::format::ContentFormat;
-use crate::lwm2m::limits;
 use crate::lwm2m::node::Tree;
 use crate::lwm2m::path::Path;
 use crate::lwm2m::value::{Kind, Value};
@@ -23,8 +22,7 @@ const ERRORS: Errors = Errors(ContentFormat::Json);
 struct Pack {
     bn: Option<String>,
     bt: Option<f64>,
-    #[serde(default)]
-    e: Vec<Entry>,
+    e: Option<Bounded<Entry>>,
 }
 
 #[derive(Deserialize)]
@@ -40,18 +38,14 @@ struct Entry {
 
 /// Reads entries for `base`; of a value with several times, the newest.
 pub fn decode(base: Path, payload: &[u8], definitions: &Definitions) -> Result<Tree, DecodeError> {
-    let pack: Pack = serde_json::from_slice(payload).map_err(|error| {
-        ERRORS.syntax(At::Byte(json_offset(payload, &error)), error.to_string())
-    })?;
-    if pack.e.len() > limits::VALUES {
-        return Err(ERRORS.limit(At::Record(limits::VALUES), "entries", limits::VALUES));
-    }
+    let pack: Pack =
+        serde_json::from_slice(payload).map_err(|error| json_error(ERRORS, payload, &error))?;
     let mut tree = Tree::new();
     if base.depth() < 3 {
         tree.touch(base);
     }
     let mut newest = std::collections::BTreeMap::new();
-    for (index, entry) in pack.e.into_iter().enumerate() {
+    for (index, entry) in pack.e.into_iter().flat_map(|entries| entries.0).enumerate() {
         let at = At::Record(index);
         let path = join(
             pack.bn.as_deref(),

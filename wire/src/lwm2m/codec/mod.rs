@@ -11,7 +11,11 @@ pub mod senml;
 pub mod text;
 pub mod tlv;
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use bytes::Bytes;
+use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 
 use super::definition::Definitions;
 use super::error::{At, DecodeError, EncodeError, Errors, Problem};
@@ -110,12 +114,54 @@ fn base64(text: &str) -> Result<Bytes, String> {
         .map_err(|error| format!("not base64: {error}"))
 }
 
-/// Where in a payload serde_json stopped, from its line and column.
-fn json_offset(payload: &[u8], error: &serde_json::Error) -> usize {
+/// A JSON array of at most [`limits::VALUES`] items; it stops at the first too many.
+struct Bounded<T>(Vec<T>);
+
+/// What [`Bounded`] says, to be told apart from what serde_json says.
+const TOO_MANY: &str = "too many records";
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Bounded<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Items<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
+            type Value = Bounded<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array of records")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    if items.len() == limits::VALUES {
+                        return Err(de::Error::custom(TOO_MANY));
+                    }
+                    items.push(item);
+                }
+                Ok(Bounded(items))
+            }
+        }
+
+        deserializer.deserialize_seq(Items(PhantomData))
+    }
+}
+
+/// Where in a payload serde_json stopped, from its line and column, and why.
+fn json_error(errors: Errors, payload: &[u8], error: &serde_json::Error) -> DecodeError {
     let lines = payload.split_inclusive(|byte| *byte == b'\n');
     let before: usize = lines
         .take(error.line().saturating_sub(1))
         .map(<[u8]>::len)
         .sum();
-    (before + error.column().saturating_sub(1)).min(payload.len())
+    let offset = before + error.column().saturating_sub(1);
+    let at = At::Byte(offset.min(payload.len()));
+    let message = error.to_string();
+    let message = message
+        .rsplit_once(" at line")
+        .map_or(message.as_str(), |(what, _)| what);
+    match message {
+        TOO_MANY => errors.limit(at, "records", limits::VALUES),
+        message => errors.syntax(at, message),
+    }
 }

@@ -3,11 +3,11 @@
 use super::State::{self, Downloaded, Downloading, Idle, Updating};
 use super::UpdateResult::{self, self as R};
 use super::transitions::{Basis, Event, Event as E, Transition};
-use crate::lwm2m::code::Code;
+use crate::coap::Code;
 use crate::lwm2m::version::Version;
 
-const CHANGED: &[Code] = &[Code::new(2, 4)];
-const CONTINUE: &[Code] = &[Code::new(2, 31)];
+const CHANGED: &[Code] = &[Code::CHANGED];
+const CONTINUE: &[Code] = &[Code::CONTINUE];
 const NOT_ALLOWED: &[Code] = &[Code::METHOD_NOT_ALLOWED];
 const NOTHING: &[Code] = &[];
 const V1_0: Version = Version::V1_0;
@@ -42,13 +42,13 @@ const fn field(transition: Transition) -> Transition {
 
 /// 2.04 where the error shows only in the result, or an error on the last block of a push.
 const PUSH_REFUSED: &[Code] = &[
-    Code::new(2, 4),
+    Code::CHANGED,
     Code::BAD_REQUEST,
     Code::REQUEST_ENTITY_TOO_LARGE,
     Code::UNSUPPORTED_CONTENT_FORMAT,
-    Code::new(5, 0),
+    Code::INTERNAL_SERVER_ERROR,
 ];
-const URI_REFUSED: &[Code] = &[Code::new(2, 4), Code::BAD_REQUEST];
+const URI_REFUSED: &[Code] = &[Code::CHANGED, Code::BAD_REQUEST];
 const WRITE_REFUSED: &[Code] = &[Code::BAD_REQUEST, Code::METHOD_NOT_ALLOWED];
 const EXECUTE_REFUSED: &[Code] = &[Code::BAD_REQUEST];
 

@@ -5,7 +5,7 @@
 use thiserror::Error;
 
 use super::{State, UpdateResult};
-use crate::lwm2m::code::Code;
+use crate::coap::Code;
 use crate::lwm2m::version::Version;
 
 pub use super::table::TABLE;

@@ -11,10 +11,10 @@ pub use objects::{ListedObject, ObjectList};
 use parameters::{Parameters, bad};
 use thiserror::Error;
 
-use super::code::Code;
 use super::error::DecodeError;
 use super::limits;
 use super::version::Version;
+use crate::coap::Code;
 
 /// A refusal, with the code to answer.
 #[derive(Clone, Debug, PartialEq, Error)]

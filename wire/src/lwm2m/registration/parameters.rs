@@ -1,7 +1,7 @@
 //! Single parameters of Register and Update: what each may be, and how it is written.
 
 use super::{Binding, Refused};
-use crate::lwm2m::code::Code;
+use crate::coap::Code;
 use crate::lwm2m::limits;
 use crate::lwm2m::version::Version;
 

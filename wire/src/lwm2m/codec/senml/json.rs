@@ -1,16 +1,15 @@
 //! SenML as JSON (110), RFC 8428 section 5.
 
-use std::cell::RefCell;
 use std::fmt;
 
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Number, Value as Json};
 
 use super::{Entry, Record};
-use crate::lwm2m::codec::json_offset;
+use crate::lwm2m::codec::{Bounded, json_error};
 use crate::lwm2m::definition::Definitions;
 use crate::lwm2m::error::{At, DecodeError, EncodeError, Errors};
 use crate::lwm2m::format::ContentFormat;
@@ -69,25 +68,9 @@ pub fn read(payload: &[u8]) -> Result<Vec<Record>, DecodeError> {
     if payload.len() > limits::PAYLOAD {
         return Err(ERRORS.limit(At::Byte(limits::PAYLOAD), "bytes", limits::PAYLOAD));
     }
-    let over = RefCell::new(false);
-    let mut deserializer = serde_json::Deserializer::from_slice(payload);
-    let read = deserializer
-        .deserialize_seq(Pack { over: &over })
-        .and_then(|records| {
-            deserializer.end()?;
-            Ok(records)
-        });
-    read.map_err(|error| {
-        let at = At::Byte(json_offset(payload, &error));
-        if over.take() {
-            return ERRORS.limit(at, "records", limits::VALUES);
-        }
-        let message = error.to_string();
-        let message = message
-            .rsplit_once(" at line")
-            .map_or(message.as_str(), |(what, _)| what);
-        ERRORS.syntax(at, message)
-    })
+    let read = serde_json::from_slice::<Bounded<Written>>(payload);
+    let read = read.map_err(|error| json_error(ERRORS, payload, &error))?;
+    Ok(read.0.into_iter().map(|Written(record)| record).collect())
 }
 
 /// Writes records as they are.
@@ -153,30 +136,6 @@ fn object(record: &Record) -> Result<Json, EncodeError> {
         }
     }
     Ok(Json::Object(object))
-}
-
-struct Pack<'a> {
-    over: &'a RefCell<bool>,
-}
-
-impl<'de> Visitor<'de> for Pack<'_> {
-    type Value = Vec<Record>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of records")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut records = Vec::new();
-        while let Some(Written(record)) = seq.next_element()? {
-            if records.len() == limits::VALUES {
-                self.over.replace(true);
-                return Err(de::Error::custom("too many records"));
-            }
-            records.push(record);
-        }
-        Ok(records)
-    }
 }
 
 struct Written(Record);
