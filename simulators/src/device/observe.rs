@@ -6,7 +6,6 @@ use std::time::Duration;
 use fotalab_wire::coap::{Code, ExchangeId, ObserverId, Response};
 use fotalab_wire::lwm2m::attributes::{Attributes, Decision, Notifier, Rules, Sample};
 use fotalab_wire::lwm2m::{ContentFormat, Path, Value};
-use fotalab_wire::net::UnixMillis;
 
 use super::fault::Fault;
 use super::{Device, body};
@@ -67,8 +66,8 @@ impl Device {
                 observer,
                 path,
                 format,
-                notifier: Notifier::new(rules, millis(now), seen),
-                due: rules.pmax.map(|pmax| now + time(pmax)),
+                notifier: Notifier::new(rules, now, seen),
+                due: rules.pmax.map(|pmax| now + pmax),
             });
         }
     }
@@ -86,13 +85,13 @@ impl Device {
             let Some(observed) = self.observed.get_mut(index) else {
                 return;
             };
-            match observed.notifier.should_notify(millis(now), &seen) {
-                Decision::At(at) => observed.due = Some(time(at)),
+            match observed.notifier.should_notify(now, &seen) {
+                Decision::At(at) => observed.due = Some(at),
                 Decision::Now => {
-                    observed.notifier.sent(millis(now), seen.clone());
-                    let next = observed.notifier.should_notify(millis(now), &seen);
+                    observed.notifier.sent(now, seen.clone());
+                    let next = observed.notifier.should_notify(now, &seen);
                     observed.due = match next {
-                        Decision::At(at) => Some(time(at)),
+                        Decision::At(at) => Some(at),
                         _ => None,
                     };
                     let observer = observed.observer;
@@ -176,12 +175,4 @@ impl Device {
         }
         Some(Seen::Hash(hasher.finish()))
     }
-}
-
-fn millis(now: Duration) -> UnixMillis {
-    UnixMillis::try_from(now.as_millis()).unwrap_or(UnixMillis::MAX)
-}
-
-fn time(at: UnixMillis) -> Duration {
-    Duration::from_millis(u64::try_from(at).unwrap_or(0))
 }
