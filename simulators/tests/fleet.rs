@@ -120,7 +120,8 @@ async fn a_thousand_devices_register_in_a_virtual_world_within_6_kib_each() {
     let region = Region::new(ALLOCATOR);
     let fleet = fleet_of(1_000, Persona::default());
     let made = region.change();
-    let mut driver = Driver::new(fleet, &network, server(), clock).expect("a socket");
+    let mut driver =
+        Driver::new(fleet, Arc::new(network.clone()), server(), clock).expect("a socket");
     let per_device = |bytes: usize| bytes / 1_000;
     let made = per_device(made.bytes_allocated - made.bytes_deallocated);
     tokio::select! {
@@ -154,7 +155,8 @@ async fn a_moved_device_is_heard_under_its_new_address() {
     let clock = Clock::starting_at(0);
     let mut scripted = Scripted::new(&network, clock);
     let fleet = fleet_of(1, Persona::default());
-    let mut driver = Driver::new(fleet, &network, server(), clock).expect("a socket");
+    let mut driver =
+        Driver::new(fleet, Arc::new(network.clone()), server(), clock).expect("a socket");
     tokio::select! {
         () = scripted.serve() => {}
         moved = driver.run_until(Duration::from_secs(1)) => moved.expect("open"),
@@ -237,7 +239,8 @@ async fn int_401_devices_register_over_dtls_and_again_when_the_server_forgets_th
             Some((&psk, Some(index))),
         );
     }
-    let mut driver = Driver::new(fleet, &network, server(), clock).expect("a socket");
+    let mut driver =
+        Driver::new(fleet, Arc::new(network.clone()), server(), clock).expect("a socket");
     let mut registrations = 0;
     let mut forgotten = false;
     let mut peers: Vec<SocketAddr> = Vec::new();
@@ -319,4 +322,94 @@ async fn int_401_devices_register_over_dtls_and_again_when_the_server_forgets_th
     };
     assert_eq!(registered, 2);
     assert!(registrations >= 4, "who was forgotten registered again");
+}
+
+/// X-FW-C19: (ETag, persona and faults, result, requests and their ranges).
+#[tokio::test(start_paused = true)]
+async fn x_fw_c19_a_pull_over_http_with_range_and_if_match() {
+    use fotalab_simulators::device::{State, UpdateResult};
+    use std::sync::Mutex;
+
+    type Asked = Arc<Mutex<Vec<Option<String>>>>;
+    for (etag, changes, ranges) in [
+        (Some("\"one\""), false, 1),
+        (Some("W/\"one\""), false, 0),
+        (None, false, 0),
+        (Some("\"one\""), true, 1),
+    ] {
+        let network = InMemory::new();
+        let clock = Clock::starting_at(0);
+        let image = fotalab_wire::image::build("2.0.0", 100_000, 3).expect("fits");
+        let listener = network.listen(([127, 0, 0, 1], 8080).into()).expect("free");
+        let asked: Asked = Arc::default();
+        let seen = Arc::clone(&asked);
+        let service =
+            hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+                let range = request.headers().get("range");
+                let range = range.map(|it| it.to_str().expect("ASCII").to_owned());
+                let mut asked = seen.lock().expect("whole");
+                asked.push(range.clone());
+                let changed = changes && asked.len() > 1;
+                let from =
+                    range.and_then(|it| it.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+                let (status, body) = match from {
+                    Some(_) if changed => (412, Vec::new()),
+                    Some(from) => (206, image[from..].to_vec()),
+                    None => (200, image.clone()),
+                };
+                let mut response = http::Response::builder().status(status);
+                if let Some(etag) = etag {
+                    response = response.header("etag", etag);
+                }
+                let body = http_body_util::Full::new(bytes::Bytes::from(body));
+                let response = response.body(body);
+                async move { Ok::<_, std::convert::Infallible>(response.expect("good")) }
+            });
+        tokio::spawn(fotalab_wire::net::http::serve(
+            listener,
+            service,
+            fotalab_wire::net::http::Limits::default(),
+        ));
+        let persona = Persona::read(
+            "protocols = [\"http\"]\nflash-bytes-per-second = 20000\n\
+             faults = [\"loses power while downloading\"]",
+        );
+        let mut scripted = Scripted::new(&network, clock);
+        let fleet = fleet_of(1, persona.expect("good"));
+        let mut driver =
+            Driver::new(fleet, Arc::new(network.clone()), server(), clock).expect("a socket");
+        tokio::select! {
+            () = scripted.serve() => {}
+            moved = driver.run_until(Duration::from_secs(1)) => moved.expect("open"),
+        }
+        let now = clock.elapsed();
+        let write = Request::put("/5/0/1", "http://127.0.0.1:8080/fw").format(0);
+        let peer = scripted.peers[0];
+        scripted.coap.request(now, peer, write).expect("room");
+        while let Some(transmit) = scripted.coap.poll_transmit() {
+            let sent = scripted
+                .socket
+                .try_send(server(), transmit.to, &transmit.payload);
+            sent.expect("room");
+        }
+        tokio::select! {
+            () = scripted.serve() => {}
+            moved = driver.run_until(Duration::from_secs(60)) => moved.expect("open"),
+        }
+        let firmware = driver.fleet.device(0).expect("there").firmware();
+        let state = (firmware.state(), firmware.outcome());
+        assert_eq!(
+            state,
+            (State::Downloaded, UpdateResult::Initial),
+            "{etag:?}"
+        );
+        assert_eq!(firmware.flashed().map(|it| it.length), Some(100_000));
+        let asked = asked.lock().expect("whole");
+        assert_eq!(
+            asked.iter().flatten().count(),
+            ranges,
+            "{etag:?}: {asked:?}"
+        );
+        assert_eq!(asked.len(), 2 + usize::from(changes), "{asked:?}");
+    }
 }
