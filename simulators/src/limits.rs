@@ -71,3 +71,9 @@ pub const FLEET_DEVICES: usize = 1_000_000;
 /// Sockets of one fleet whose server is not on this machine: one for each device, and a process
 /// may have only so many files.
 pub const FLEET_SOCKETS: usize = 1_000;
+/// Time for one HTTP request of a device, its answer included.
+pub const HTTP_TIME: Duration = Duration::from_secs(300);
+/// Largest package that a device takes over HTTP.
+pub const HTTP_BODY_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes that a device writes to flash at once while it pulls over HTTP.
+pub const HTTP_PIECE_BYTES: usize = 4_096;

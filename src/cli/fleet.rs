@@ -108,7 +108,7 @@ pub(super) fn fleet(arguments: &Arguments) -> Result<Exit, Failure> {
         .map_err(|error| Failure::environment(format!("cannot start a runtime: {error}")))?;
     runtime.block_on(async {
         let fleet = fleet_of(arguments, &kind, server, psk.as_ref());
-        let mut driver = Driver::new(fleet, &Sockets, server.address, Clock::of_machine())
+        let mut driver = Driver::new(fleet, Arc::new(Sockets), server.address, Clock::of_machine())
             .map_err(|error| Failure::environment(format!("cannot open sockets: {error}")))?;
         let mut shown = Shown::new();
         let ended = tokio::select! {

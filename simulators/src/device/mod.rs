@@ -19,17 +19,17 @@ mod observe;
 pub mod persona;
 mod registration;
 mod requests;
+mod setup;
 mod slot;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use fotalab_wire::coap::{self, BlockSize, ExchangeId, Response, TransmissionParameters};
 use fotalab_wire::lwm2m::attributes::Attributes;
-use fotalab_wire::lwm2m::{Definitions, Path, Tree, Version};
+use fotalab_wire::lwm2m::{Path, Tree};
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 
@@ -42,69 +42,9 @@ use self::observe::Observed;
 pub use self::persona::Persona;
 pub use self::registration::Phase;
 use self::registration::Registration;
+pub use self::setup::{Event, Kind, Peer, Setup};
 pub use self::slot::Package;
 use crate::limits;
-
-/// Who a device talks to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Peer {
-    /// Where.
-    pub address: SocketAddr,
-    /// Over DTLS: the driver seals and opens what passes.
-    pub secure: bool,
-}
-
-/// What all devices of one kind share.
-#[derive(Debug)]
-pub struct Kind {
-    persona: Arc<Persona>,
-    definitions: Definitions,
-    /// Instances and values of objects beside 1, 3, 4 and 5.
-    custom: Tree,
-}
-
-/// One device as it is set up.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// Its endpoint client name.
-    pub endpoint: String,
-    /// The version that it runs.
-    pub firmware: String,
-    /// Where it registers.
-    pub server: Peer,
-    /// All of its randomness.
-    pub seed: u64,
-}
-
-/// Something that happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// It has a registration, at this location.
-    Registered(String),
-    /// The server said no, or nothing. It tries again.
-    NotRegistered(Option<coap::Code>),
-    /// A registration update got no answer: a driver begins a new DTLS session.
-    Unanswered,
-    /// It is de-registered.
-    Deregistered,
-    /// /5/0/3 or /5/0/5 changed.
-    Update(Step),
-    /// It went dark: a driver drops its DTLS sessions.
-    Off,
-    /// It is on again.
-    On,
-    /// It wants a package over a protocol that is not CoAP: answer with [`Device::fetched`].
-    Fetch {
-        /// From where.
-        uri: String,
-        /// Bytes that are there.
-        offset: usize,
-        /// Of what is there.
-        etag: Option<Vec<u8>>,
-    },
-    /// It does not want it any more.
-    StopFetching,
-}
 
 #[derive(Debug)]
 struct Pending {
@@ -140,39 +80,6 @@ pub struct Device {
     told: usize,
     out: VecDeque<coap::Transmit<Peer>>,
     events: VecDeque<Event>,
-}
-
-impl Kind {
-    /// Devices with the objects 1, 3, 4 and 5.
-    #[must_use]
-    pub fn new(persona: Persona) -> Self {
-        Self::with_objects(persona, Definitions::new(), Tree::new())
-    }
-
-    /// The same with objects of one's own, and the values that they begin with.
-    #[must_use]
-    pub fn with_objects(persona: Persona, mut custom: Definitions, values: Tree) -> Self {
-        let core = Definitions::core(persona.lwm2m);
-        for object in [0, 1, 3, 4, 5] {
-            if let Some(definition) = core.object(object) {
-                let version = core.version(object).unwrap_or(Version::V1_0);
-                custom.add(definition.clone());
-                custom.set_version(object, version);
-            }
-        }
-        custom.set_version(5, persona.firmware_object);
-        Self {
-            persona: Arc::new(persona),
-            definitions: custom,
-            custom: values,
-        }
-    }
-
-    /// Its persona.
-    #[must_use]
-    pub fn persona(&self) -> &Persona {
-        &self.persona
-    }
 }
 
 impl Device {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use fotalab_simulators::device::{Device, Event, Kind, Peer, Persona, Phase, Setup};
 use fotalab_wire::coap::{self, BlockSize, Code, Endpoint, Message, Request, RequestId, Response};
-use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
 
 /// One way.
 const LATENCY: Duration = Duration::from_millis(50);
@@ -29,6 +29,8 @@ pub(crate) struct Rig {
     /// Nothing gets through.
     pub(crate) cut: bool,
     pub(crate) file_requests: usize,
+    /// One in five datagrams is lost, one in five comes twice, the second late.
+    pub(crate) harm: Option<SmallRng>,
     answers: Vec<(RequestId, Option<Message>)>,
     wire: Vec<(Duration, bool, Bytes)>,
 }
@@ -62,6 +64,7 @@ impl Rig {
             register_code: Code::CREATED,
             cut: false,
             file_requests: 0,
+            harm: None,
             answers: Vec::new(),
             wire: Vec::new(),
         };
@@ -125,19 +128,29 @@ impl Rig {
         while let Some(event) = self.server.poll_event() {
             self.on_server(event);
         }
-        let at = self.now + LATENCY;
         while let Some(transmit) = self.device.poll_transmit() {
-            if !self.cut {
-                self.wire.push((at, false, transmit.payload));
-            }
+            self.carry(false, transmit.payload);
         }
         while let Some(transmit) = self.server.poll_transmit() {
-            if !self.cut {
-                self.wire.push((at, true, transmit.payload));
-            }
+            self.carry(true, transmit.payload);
         }
         while let Some(event) = self.device.poll_event() {
             self.events.push(event);
+        }
+    }
+
+    fn carry(&mut self, to_device: bool, bytes: Bytes) {
+        let at = self.now + LATENCY;
+        let dice = self.harm.as_mut().map_or(9, |it| it.random_range(0..10));
+        match dice {
+            _ if self.cut => {}
+            0 | 1 => {}
+            2 | 3 => {
+                let late = at + LATENCY * 8;
+                self.wire.push((late, to_device, bytes.clone()));
+                self.wire.push((at, to_device, bytes));
+            }
+            _ => self.wire.push((at, to_device, bytes)),
         }
     }
 

@@ -419,3 +419,47 @@ fn a_seed_is_a_run() {
     };
     assert_eq!(run(), run());
 }
+
+/// 20 % loss, 20 % duplicates, reordering: 50 seeds by push and by pull. A push starts again, as
+/// a server does; a pull goes on where it was.
+#[test]
+fn x_fw_s14_no_seed_hangs_or_mixes_an_image() {
+    let image = image::build("2.0.0", 64 * 256, 3).expect("fits");
+    let hash: [u8; 32] = Sha256::digest(&image).into();
+    let mut lost = 0;
+    for seed in 0..50 {
+        for push in [true, false] {
+            let persona = Persona {
+                block_bytes: 256,
+                fetch_retries: 10,
+                ..Persona::default()
+            };
+            let mut rig = Rig::new(persona);
+            rig.file = Some((Bytes::from(image.clone()), b"one".to_vec()));
+            rig.harm = Some(rand::SeedableRng::seed_from_u64(seed));
+            for _ in 0..5 {
+                if rig.seen().0 == 2 {
+                    break;
+                }
+                if push {
+                    rig.push(&image, 256);
+                } else {
+                    rig.ask(Request::put("/5/0/1", URI).format(0));
+                    rig.until("an end", |rig| rig.seen().0 != 1);
+                    rig.run(10);
+                    rig.until("an end", |rig| rig.seen().0 != 1);
+                }
+            }
+            let way = if push { "push" } else { "pull" };
+            match rig.seen() {
+                (2, 0, _) => {
+                    let flashed = rig.device.firmware().flashed().expect("some");
+                    assert_eq!(flashed.sha256, hash, "seed {seed} by {way}");
+                }
+                (0, 4, _) => lost += 1,
+                other => panic!("seed {seed} by {way}: {other:?}"),
+            }
+        }
+    }
+    assert!(lost == 0, "{lost} of 100 ended in result 4");
+}

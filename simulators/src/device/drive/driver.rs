@@ -1,13 +1,18 @@
 //! A fleet's socket and clock.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use fotalab_wire::net::{Clock, Datagram, Datagrams, Network};
+use fotalab_wire::net::{BoxFuture, Clock, Datagram, Datagrams, Network};
+use futures_util::StreamExt as _;
 use futures_util::future::select_all;
+use futures_util::stream::FuturesUnordered;
 
 use super::fleet::Fleet;
+use super::http::{self, Answered, Download};
 use crate::limits;
 
 /// Moves a fleet: what it sends goes out, what arrives goes in, its timers are kept.
@@ -21,6 +26,12 @@ pub struct Driver {
     sockets: Sockets,
     clock: Clock,
     received: Vec<Datagram>,
+    network: Arc<dyn Network>,
+    requests: FuturesUnordered<BoxFuture<'static, Answered>>,
+    /// The request of each device that still counts.
+    asked: BTreeMap<usize, u64>,
+    serial: u64,
+    downloads: Vec<Download>,
 }
 
 enum Sockets {
@@ -36,7 +47,7 @@ impl Driver {
     /// What the network says, or the fleet is too large for its sockets.
     pub fn new(
         fleet: Fleet,
-        network: &dyn Network,
+        network: Arc<dyn Network>,
         server: SocketAddr,
         clock: Clock,
     ) -> io::Result<Self> {
@@ -61,6 +72,11 @@ impl Driver {
             sockets,
             clock,
             received: Vec::new(),
+            network,
+            requests: FuturesUnordered::new(),
+            asked: BTreeMap::new(),
+            serial: 0,
+            downloads: Vec::new(),
         })
     }
 
@@ -81,17 +97,25 @@ impl Driver {
             if self.fleet.poll_timeout().is_some_and(|at| at <= now) {
                 self.fleet.handle_timeout(now);
             }
+            self.write_downloads(now);
+            self.ask_for_packages();
             self.flush().await?;
             let now = self.clock.elapsed();
             if now >= until {
                 return Ok(());
             }
-            let next = self.fleet.poll_timeout().map_or(until, |at| at.min(until));
+            let due = self.downloads.iter().map(|it| it.due).min();
+            let next = [self.fleet.poll_timeout(), due].into_iter().flatten().min();
+            let next = next.map_or(until, |at| at.min(until));
             let pause = tokio::time::sleep(next.saturating_sub(now));
             self.received.clear();
             let arrived = tokio::select! {
                 biased;
                 arrived = self.sockets.receive(&mut self.received) => Some(arrived),
+                Some(answered) = self.requests.next() => {
+                    self.take(answered);
+                    None
+                }
                 () = pause => None,
             };
             let now = self.clock.elapsed();
@@ -110,6 +134,34 @@ impl Driver {
                 Some(Err(error)) => return Err(error),
             }
         }
+    }
+
+    fn ask_for_packages(&mut self) {
+        while let Some((index, wish)) = self.fleet.poll_wish() {
+            self.asked.remove(&index);
+            self.downloads.retain(|it| it.index() != index);
+            if let Some(wish) = wish {
+                self.serial += 1;
+                self.asked.insert(index, self.serial);
+                let network = Arc::clone(&self.network);
+                self.requests
+                    .push(http::fetch(network, index, self.serial, wish));
+            }
+        }
+    }
+
+    fn take(&mut self, answered: Answered) {
+        let (index, serial) = answered.of();
+        if self.asked.get(&index) == Some(&serial) {
+            self.asked.remove(&index);
+            let now = self.clock.elapsed();
+            self.downloads.extend(answered.begin(now, &mut self.fleet));
+        }
+    }
+
+    fn write_downloads(&mut self, now: Duration) {
+        let fleet = &mut self.fleet;
+        self.downloads.retain_mut(|it| it.go_on(now, fleet));
     }
 
     async fn flush(&mut self) -> io::Result<()> {

@@ -21,6 +21,7 @@ pub struct Fleet {
     timers: BinaryHeap<Reverse<(Duration, u32)>>,
     out: VecDeque<Datagram>,
     told: VecDeque<Told>,
+    wishes: VecDeque<(usize, Option<Wish>)>,
     sent: u64,
     received: u64,
 }
@@ -32,6 +33,14 @@ struct Member {
     secure: Option<Box<Secure>>,
     began_with: Box<str>,
     armed: Option<Duration>,
+}
+
+/// A package that a device wants over HTTP.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    pub(super) uri: String,
+    pub(super) offset: usize,
+    pub(super) etag: Option<Vec<u8>>,
 }
 
 /// What happened to one of the devices.
@@ -232,6 +241,11 @@ impl Fleet {
         self.told.pop_front()
     }
 
+    /// A package that a device wants, or `None` for one that it wants no more.
+    pub(super) fn poll_wish(&mut self) -> Option<(usize, Option<Wish>)> {
+        self.wishes.pop_front()
+    }
+
     /// None has a registration, or waits to be rid of it.
     #[must_use]
     pub fn has_left(&self) -> bool {
@@ -301,6 +315,18 @@ impl Fleet {
                     send(&mut self.out, member.device.server().address, bytes);
                 }
                 secure.forget();
+            }
+            match &event {
+                Event::Fetch { uri, offset, etag } => {
+                    let wish = Wish {
+                        uri: uri.clone(),
+                        offset: *offset,
+                        etag: etag.clone(),
+                    };
+                    self.wishes.push_back((index, Some(wish)));
+                }
+                Event::StopFetching | Event::Off => self.wishes.push_back((index, None)),
+                _ => {}
             }
             if self.told.len() >= limits::FLEET_EVENTS {
                 self.told.pop_front();

@@ -4,6 +4,7 @@
 
 mod driver;
 mod fleet;
+mod http;
 #[cfg(feature = "dtls")]
 mod secure;
 #[cfg(not(feature = "dtls"))]

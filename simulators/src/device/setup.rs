@@ -1,0 +1,103 @@
+//! How a device is set up, and what it tells.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use fotalab_wire::coap;
+use fotalab_wire::lwm2m::{Definitions, Tree, Version};
+
+use super::{Persona, Step};
+
+/// Who a device talks to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Peer {
+    /// Where.
+    pub address: SocketAddr,
+    /// Over DTLS: the driver seals and opens what passes.
+    pub secure: bool,
+}
+
+/// What all devices of one kind share.
+#[derive(Debug)]
+pub struct Kind {
+    pub(super) persona: Arc<Persona>,
+    pub(super) definitions: Definitions,
+    /// Instances and values of objects beside 1, 3, 4 and 5.
+    pub(super) custom: Tree,
+}
+
+/// One device as it is set up.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Its endpoint client name.
+    pub endpoint: String,
+    /// The version that it runs.
+    pub firmware: String,
+    /// Where it registers.
+    pub server: Peer,
+    /// All of its randomness.
+    pub seed: u64,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It has a registration, at this location.
+    Registered(String),
+    /// The server said no, or nothing. It tries again.
+    NotRegistered(Option<coap::Code>),
+    /// A registration update got no answer: a driver begins a new DTLS session.
+    Unanswered,
+    /// It is de-registered.
+    Deregistered,
+    /// /5/0/3 or /5/0/5 changed.
+    Update(Step),
+    /// It went dark: a driver drops its DTLS sessions.
+    Off,
+    /// It is on again.
+    On,
+    /// It wants a package over a protocol that is not CoAP: answer with [`Device::fetched`].
+    Fetch {
+        /// From where.
+        uri: String,
+        /// Bytes that are there.
+        offset: usize,
+        /// Of what is there.
+        etag: Option<Vec<u8>>,
+    },
+    /// It does not want it any more.
+    StopFetching,
+}
+
+impl Kind {
+    /// Devices with the objects 1, 3, 4 and 5.
+    #[must_use]
+    pub fn new(persona: Persona) -> Self {
+        Self::with_objects(persona, Definitions::new(), Tree::new())
+    }
+
+    /// The same with objects of one's own, and the values that they begin with.
+    #[must_use]
+    pub fn with_objects(persona: Persona, mut custom: Definitions, values: Tree) -> Self {
+        let core = Definitions::core(persona.lwm2m);
+        for object in [0, 1, 3, 4, 5] {
+            if let Some(definition) = core.object(object) {
+                let version = core.version(object).unwrap_or(Version::V1_0);
+                custom.add(definition.clone());
+                custom.set_version(object, version);
+            }
+        }
+        custom.set_version(5, persona.firmware_object);
+        Self {
+            persona: Arc::new(persona),
+            definitions: custom,
+            custom: values,
+        }
+    }
+
+    /// Its persona.
+    #[must_use]
+    pub fn persona(&self) -> &Persona {
+        &self.persona
+    }
+}
