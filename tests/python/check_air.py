@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""The air side as a user runs it: serve, fleet and image, asked over the admin face.
+
+    python3 check_air.py path/to/fotalab
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+
+FOTALAB = str(Path(sys.argv[1]).resolve())
+results = {True: 0, False: 0}
+
+
+def check(what, holds, told=""):
+    results[bool(holds)] += 1
+    print(f"{'ok     ' if holds else 'FAILED '} {what}{'' if holds else f': {told}'}")
+
+
+def ask(context, method, path, body=None, kind="application/json"):
+    headers = {"Authorization": f"Bearer {context['ADMINTOKEN']}", "Content-Type": kind}
+    data = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()
+    request = urllib.request.Request(context["ADMINURL"] + path, data, headers, method=method)
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.load(answer)
+
+
+def main():
+    directory = Path(tempfile.mkdtemp())
+    image = directory / "fw.bin"
+    made = [FOTALAB, "image", "--firmware", "2.0.0", "--size", "50000", "--seed", "1", str(image)]
+    check("an image is made", subprocess.run(made, stdout=subprocess.DEVNULL).returncode == 0)
+    check("it has the size that was asked for", image.stat().st_size == 50000)
+    server = subprocess.Popen([FOTALAB, "serve", "--coap", "127.0.0.1:0"], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True)
+    fleet = None
+    try:
+        context = json.loads(server.stdout.readline())
+        fleet = subprocess.Popen([FOTALAB, "fleet", "--server", context["COAPURL"], "--devices", "5",
+                                  "--endpoint", "dev-{}", "--until", "updated", "--within", "60s"],
+                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        known = ask(context, "POST", "/images", image.read_bytes(), "application/octet-stream")
+        updates = []
+        for number, transfer in enumerate(["push", "push", "push", "pull:coap", "pull:coap"]):
+            body = {"device": f"dev-{number}", "image": known["id"], "transfer": transfer}
+            updates.append(ask(context, "POST", "/updates", body)["id"])
+        summary = json.loads(fleet.communicate(timeout=90)[0])
+        check("the fleet ends when all are updated", fleet.returncode == 0, summary)
+        check("every device runs the new version", summary["versions"] == {"2.0.0": 5}, summary)
+        check("every device says that it succeeded", summary["results"] == {"success": 5}, summary)
+        for update in (ask(context, "GET", f"/updates/{it}") for it in updates):
+            states = [it["state"] for it in update["history"]]
+            wanted = ["queued", "downloading", "downloaded", "updating"]
+            check(f"{update['device']} went through every state", all(it in states for it in wanted), update)
+    finally:
+        for process in (fleet, server):
+            if process:
+                process.terminate()
+        check("the server ends cleanly on SIGTERM", server.wait(timeout=20) == 0)
+    print(f"{results[True]} passed, {results[False]} failed")
+    return 1 if results[False] else 0
+
+
+sys.exit(main())
