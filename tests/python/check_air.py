@@ -8,6 +8,8 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -28,6 +30,20 @@ def ask(context, method, path, body=None, kind="application/json"):
         return json.load(answer)
 
 
+def wait_for_devices(context):
+    """A device is known once it has registered; until then it is a 404."""
+    deadline = time.monotonic() + 20
+    for number in range(5):
+        while time.monotonic() < deadline:
+            try:
+                if ask(context, "GET", f"/devices/dev-{number}").get("registration"):
+                    break
+            except urllib.error.HTTPError as error:
+                if error.code != 404:
+                    raise
+            time.sleep(0.1)
+
+
 def main():
     directory = Path(tempfile.mkdtemp())
     image = directory / "fw.bin"
@@ -43,6 +59,7 @@ def main():
                                   "--endpoint", "dev-{}", "--until", "updated", "--within", "60s"],
                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         known = ask(context, "POST", "/images", image.read_bytes(), "application/octet-stream")
+        wait_for_devices(context)
         updates = []
         for number, transfer in enumerate(["push", "push", "push", "pull:coap", "pull:coap"]):
             body = {"device": f"dev-{number}", "image": known["id"], "transfer": transfer}
