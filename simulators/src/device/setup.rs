@@ -56,7 +56,7 @@ pub enum Event {
     Off,
     /// It is on again.
     On,
-    /// It wants a package over a protocol that is not CoAP: answer with [`Device::fetched`].
+    /// It wants a package over a protocol that is not CoAP: answer with [`Device::fetched`](super::Device::fetched).
     Fetch {
         /// From where.
         uri: String,
