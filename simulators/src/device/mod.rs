@@ -14,6 +14,7 @@ pub mod fault;
 mod fetch;
 pub mod firmware;
 pub mod identity;
+mod lab;
 mod objects;
 mod observe;
 pub mod persona;
