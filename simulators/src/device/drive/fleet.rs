@@ -2,15 +2,26 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use fotalab_wire::net::Datagram;
 
-use super::secure::{Psk, Secure};
+use super::secure::{Psk, Sealed, Secure};
 use crate::device::{Device, Event, Kind, Peer, Phase, Setup, State, UpdateResult};
 use crate::limits;
+
+/// Sees what crosses the devices' DTLS sessions, in the clear.
+pub trait Tap: fmt::Debug + Send {
+    /// A device sends `sealed`, with `plain` in it.
+    fn sealed(&mut self, plain: &Bytes, sealed: &Bytes);
+
+    /// A device has found `plain` in `sealed`. False: it is not to hear it.
+    fn opened(&mut self, plain: &Bytes, sealed: &Bytes) -> bool;
+}
 
 /// Devices, each with an address of its own.
 #[derive(Debug, Default)]
@@ -26,6 +37,7 @@ pub struct Fleet {
     received: u64,
     /// How often a device got another address.
     moves: u32,
+    tap: Option<Box<dyn Tap>>,
 }
 
 #[derive(Debug)]
@@ -126,6 +138,11 @@ impl Fleet {
         index
     }
 
+    /// Lets `tap` see what crosses the devices' DTLS sessions.
+    pub fn set_tap(&mut self, tap: Box<dyn Tap>) {
+        self.tap = Some(tap);
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -203,8 +220,11 @@ impl Fleet {
                     address: from,
                     secure: true,
                 };
-                for bytes in secure.receive(now, from, bytes) {
-                    member.device.handle_datagram(now, peer, &bytes);
+                for plain in secure.receive(now, from, bytes) {
+                    let tap = self.tap.as_mut();
+                    if tap.is_none_or(|tap| tap.opened(&plain, bytes)) {
+                        member.device.handle_datagram(now, peer, &plain);
+                    }
                 }
             }
             None => {
@@ -340,8 +360,9 @@ impl Fleet {
                 Event::Off | Event::NotRegistered(None) | Event::Unanswered
             );
             if let Some(secure) = member.secure.as_mut().filter(|_| lost) {
-                while let Some(bytes) = secure.poll_transmit() {
-                    send(&mut self.out, member.device.server().address, bytes);
+                while let Some(sealed) = secure.poll_transmit() {
+                    tell(&mut self.tap, &sealed);
+                    send(&mut self.out, member.device.server().address, sealed.bytes);
                 }
                 secure.forget();
             }
@@ -363,8 +384,9 @@ impl Fleet {
             self.told.push_back(Told { index, event });
         }
         if let Some(secure) = &mut member.secure {
-            while let Some(bytes) = secure.poll_transmit() {
-                send(&mut self.out, member.device.server().address, bytes);
+            while let Some(sealed) = secure.poll_transmit() {
+                tell(&mut self.tap, &sealed);
+                send(&mut self.out, member.device.server().address, sealed.bytes);
             }
         }
         self.sent += (self.out.len() - before) as u64;
@@ -384,6 +406,12 @@ impl Fleet {
             member.armed = Some(next);
             self.timers.push(Reverse((next, index as u32)));
         }
+    }
+}
+
+fn tell(tap: &mut Option<Box<dyn Tap>>, sealed: &Sealed) {
+    if let (Some(tap), Some(plain)) = (tap, &sealed.plain) {
+        tap.sealed(plain, &sealed.bytes);
     }
 }
 

@@ -17,6 +17,13 @@ pub struct Psk {
 #[derive(Debug)]
 pub(super) enum Secure {}
 
+/// A datagram to send.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    pub(super) bytes: Bytes,
+    pub(super) plain: Option<Bytes>,
+}
+
 impl Secure {
     pub(super) fn new(_: SocketAddr, _: &Psk, _: Option<u64>) -> Option<Self> {
         None
@@ -34,7 +41,7 @@ impl Secure {
         match *self {}
     }
 
-    pub(super) fn poll_transmit(&mut self) -> Option<Bytes> {
+    pub(super) fn poll_transmit(&mut self) -> Option<Sealed> {
         match *self {}
     }
 

@@ -25,6 +25,15 @@ pub(super) struct Secure {
     client: Client,
     handshaking: bool,
     waiting: VecDeque<Bytes>,
+    out: VecDeque<Sealed>,
+}
+
+/// A datagram to send.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    pub(super) bytes: Bytes,
+    /// What is in it, where that is a device's.
+    pub(super) plain: Option<Bytes>,
 }
 
 impl Secure {
@@ -38,13 +47,16 @@ impl Secure {
             client: Client::new(options, server, &psk.identity, &psk.key),
             handshaking: false,
             waiting: VecDeque::new(),
+            out: VecDeque::new(),
         })
     }
 
     pub(super) fn send(&mut self, now: Duration, bytes: &Bytes) {
         if self.client.is_established() {
+            self.drain(None);
             // A session that broke meanwhile is found by the exchange that gets no answer.
             let _: Result<(), _> = self.client.send(now, bytes);
+            self.drain(Some(bytes));
             return;
         }
         if self.waiting.len() < limits::WAITING_FOR_HANDSHAKE {
@@ -70,8 +82,9 @@ impl Secure {
         self.client.poll_timeout()
     }
 
-    pub(super) fn poll_transmit(&mut self) -> Option<Bytes> {
-        self.client.poll_transmit().map(|(_, bytes)| bytes)
+    pub(super) fn poll_transmit(&mut self) -> Option<Sealed> {
+        self.drain(None);
+        self.out.pop_front()
     }
 
     /// As by a device that lost its power.
@@ -79,6 +92,14 @@ impl Secure {
         self.client.forget();
         self.handshaking = false;
         self.waiting.clear();
+    }
+
+    /// Takes out what the client has to send, with what it sealed.
+    fn drain(&mut self, plain: Option<&Bytes>) {
+        while let Some((_, bytes)) = self.client.poll_transmit() {
+            let plain = plain.cloned();
+            self.out.push_back(Sealed { bytes, plain });
+        }
     }
 
     fn settle(&mut self, now: Duration) -> Vec<Bytes> {
