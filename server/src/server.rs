@@ -30,6 +30,15 @@ use crate::{
     upstream::{Bundle, Caller, Upstream},
 };
 
+/// Where devices are heard.
+#[derive(Clone, Default)]
+pub(crate) struct Sockets {
+    /// Over UDP as it is.
+    pub(crate) plain: Option<Arc<dyn Datagrams>>,
+    /// Over DTLS.
+    pub(crate) secured: Option<Arc<dyn Datagrams>>,
+}
+
 /// One server.
 pub(crate) struct Server {
     /// What it was started with.
@@ -41,7 +50,7 @@ pub(crate) struct Server {
     /// Who is told what happens.
     pub(crate) live: Live,
     /// Where devices are heard.
-    pub(crate) socket: Option<Arc<dyn Datagrams>>,
+    pub(crate) sockets: Sockets,
     /// Where HTTP listens, once it does.
     pub(crate) http: OnceLock<SocketAddr>,
     /// The endpoint for devices, or the engine above it, wants to be woken sooner.
@@ -91,14 +100,18 @@ impl Server {
     pub(crate) fn new(
         config: Config,
         network: Arc<dyn Network>,
-        socket: Option<Arc<dyn Datagrams>>,
+        sockets: Sockets,
         clock: Clock,
     ) -> Self {
-        let air = socket
-            .as_ref()
-            .map(|it| Air::new(it.local_addr(), config.seed));
+        let registry = Registry::default();
+        let first = sockets.plain.as_ref().or(sockets.secured.as_ref());
+        let mut air = first.map(|it| Air::new(it.local_addr(), config.seed));
+        if let (Some(air), Some(_)) = (&mut air, &sockets.secured) {
+            let seed = network.is_virtual().then_some(config.seed ^ 0xD715);
+            air.secure(clock.now(), registry.keys(), seed);
+        }
         let state = State {
-            registry: Registry::default(),
+            registry,
             updates: Updates::new(config.seed, config.timing.follow),
             scheduling: BTreeMap::new(),
             air,
@@ -116,7 +129,7 @@ impl Server {
             clock,
             upstream: Upstream::new(network),
             live: Live::default(),
-            socket,
+            sockets,
             http: OnceLock::new(),
             air_wake: Notify::new(),
             store: Box::new(Memory::default()),
