@@ -26,7 +26,8 @@ use crate::{
     limits,
     live::Live,
     lwm2m::{Air, Outcome},
-    store::{Memory, Store, blob::Images},
+    restore::{Unusable, restore},
+    store::{Store, blob::Images},
     upstream::{Bundle, Caller, Upstream},
 };
 
@@ -47,7 +48,7 @@ pub(crate) struct Server {
     /// The endpoint for devices, or the engine above it, wants to be woken sooner.
     pub(crate) air_wake: Notify,
     /// What survives.
-    pub(crate) store: Box<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
     /// Bytes that large request bodies may still take.
     pub(crate) large_bodies: Arc<Semaphore>,
     /// The update engine has something new to wait for.
@@ -87,17 +88,18 @@ pub(crate) struct State {
 }
 
 impl Server {
-    /// A server that knows nobody.
+    /// A server that knows what `store` remembers.
     pub(crate) fn new(
         config: Config,
         network: Arc<dyn Network>,
         socket: Option<Arc<dyn Datagrams>>,
         clock: Clock,
-    ) -> Self {
+        store: Arc<dyn Store>,
+    ) -> Result<Self, Unusable> {
         let air = socket
             .as_ref()
             .map(|it| Air::new(it.local_addr(), config.seed));
-        let state = State {
+        let mut state = State {
             registry: Registry::default(),
             updates: Updates::new(config.seed, config.timing.follow),
             scheduling: BTreeMap::new(),
@@ -111,7 +113,8 @@ impl Server {
             feed: Feed::default(),
             bundles: BTreeMap::new(),
         };
-        Self {
+        restore(&*store, &mut state)?;
+        Ok(Self {
             config,
             clock,
             upstream: Upstream::new(network),
@@ -119,13 +122,13 @@ impl Server {
             socket,
             http: OnceLock::new(),
             air_wake: Notify::new(),
-            store: Box::new(Memory::default()),
+            store,
             large_bodies: Arc::new(Semaphore::new(limits::LARGE_BODIES_BYTES)),
             updates_wake: Notify::new(),
             shadows_wake: Notify::new(),
             state: Mutex::new(state),
             tasks: Mutex::new(Some(JoinSet::new())),
-        }
+        })
     }
 
     /// The state, for as long as nothing is awaited.
