@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use crate::store::Memory;
+
 /// The configuration of one server.
 #[derive(Clone)]
 pub struct Config {
@@ -19,8 +21,20 @@ pub struct Config {
     pub timing: Timing,
     /// All ids are drawn from this seed and the clock.
     pub seed: u64,
+    /// What outlives the server.
+    pub storage: Storage,
     /// What `/health` and `x-backend-version` say.
     pub version: String,
+}
+
+/// Where a server keeps what it knows.
+#[derive(Clone, Debug, Default)]
+pub enum Storage {
+    /// Nowhere: it is gone when the server ends.
+    #[default]
+    Nowhere,
+    /// In this process: the next server that is given the same one goes on where this one ended.
+    Memory(Memory),
 }
 
 /// Intervals and lifetimes.
@@ -75,6 +89,7 @@ impl Config {
                 websocket_send: Duration::from_secs(10),
             },
             seed,
+            storage: Storage::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
@@ -90,6 +105,7 @@ impl std::fmt::Debug for Config {
             .field("closed", &self.closed)
             .field("timing", &self.timing)
             .field("seed", &self.seed)
+            .field("storage", &self.storage)
             .field("version", &self.version)
             .finish_non_exhaustive()
     }

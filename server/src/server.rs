@@ -26,7 +26,8 @@ use crate::{
     limits,
     live::Live,
     lwm2m::{Air, Outcome},
-    store::{Memory, Store, blob::Images},
+    restore::{Unusable, restore},
+    store::{Store, blob::Images},
     upstream::{Bundle, Caller, Upstream},
 };
 
@@ -56,7 +57,7 @@ pub(crate) struct Server {
     /// The endpoint for devices, or the engine above it, wants to be woken sooner.
     pub(crate) air_wake: Notify,
     /// What survives.
-    pub(crate) store: Box<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
     /// Bytes that large request bodies may still take.
     pub(crate) large_bodies: Arc<Semaphore>,
     /// The update engine has something new to wait for.
@@ -96,13 +97,14 @@ pub(crate) struct State {
 }
 
 impl Server {
-    /// A server that knows nobody.
+    /// A server that knows what `store` remembers.
     pub(crate) fn new(
         config: Config,
         network: Arc<dyn Network>,
         sockets: Sockets,
         clock: Clock,
-    ) -> Self {
+        store: Arc<dyn Store>,
+    ) -> Result<Self, Unusable> {
         let registry = Registry::default();
         let first = sockets.plain.as_ref().or(sockets.secured.as_ref());
         let mut air = first.map(|it| Air::new(it.local_addr(), config.seed));
@@ -110,7 +112,7 @@ impl Server {
             let seed = network.is_virtual().then_some(config.seed ^ 0xD715);
             air.secure(clock.now(), registry.keys(), seed);
         }
-        let state = State {
+        let mut state = State {
             registry,
             updates: Updates::new(config.seed, config.timing.follow),
             scheduling: BTreeMap::new(),
@@ -124,7 +126,8 @@ impl Server {
             feed: Feed::default(),
             bundles: BTreeMap::new(),
         };
-        Self {
+        restore(&*store, &mut state)?;
+        Ok(Self {
             config,
             clock,
             upstream: Upstream::new(network),
@@ -132,13 +135,13 @@ impl Server {
             sockets,
             http: OnceLock::new(),
             air_wake: Notify::new(),
-            store: Box::new(Memory::default()),
+            store,
             large_bodies: Arc::new(Semaphore::new(limits::LARGE_BODIES_BYTES)),
             updates_wake: Notify::new(),
             shadows_wake: Notify::new(),
             state: Mutex::new(state),
             tasks: Mutex::new(Some(JoinSet::new())),
-        }
+        })
     }
 
     /// The state, for as long as nothing is awaited.

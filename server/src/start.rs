@@ -12,9 +12,10 @@ use serde_json::{Map, Value, json};
 use crate::{
     air,
     api::{self, hello::Generation},
-    config::Config,
+    config::{Config, Storage},
     driver, limits,
     server::{Server, Sockets},
+    store::{Nowhere, Store},
 };
 
 /// Why a server did not start.
@@ -31,6 +32,9 @@ pub enum StartError {
     /// An empty token would open the admin face to everybody.
     #[error("failed to start without an admin token")]
     NoAdminToken,
+    /// What was stored cannot be used.
+    #[error("{0}")]
+    Restore(String),
 }
 
 /// A server that runs until it is stopped or dropped.
@@ -64,8 +68,12 @@ pub async fn start(
         secured: bind(&*network, config.coaps)?,
     };
     let admin_token = config.admin_token.clone();
-    let server = Server::new(config, network, sockets.clone(), clock);
-    let server = Arc::new(server);
+    let store: Arc<dyn Store> = match &config.storage {
+        Storage::Nowhere => Arc::new(Nowhere),
+        Storage::Memory(memory) => Arc::new(memory.clone()),
+    };
+    let server = Server::new(config, network, sockets.clone(), clock, store);
+    let server = Arc::new(server.map_err(|why| StartError::Restore(why.to_string()))?);
     let _first = server.http.set(address);
     let service = {
         let server = Arc::clone(&server);
@@ -149,11 +157,12 @@ impl Running {
         context
     }
 
-    /// Ends all its tasks and connections.
+    /// Ends all its tasks and connections, and returns when all that it knew is safe.
     pub async fn stop(self) {
         if let Some(mut tasks) = self.server.close() {
             tasks.shutdown().await;
         }
+        self.server.store.flush().await;
     }
 }
 

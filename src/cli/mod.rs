@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod diagnostics;
+mod environment;
 mod files;
 mod fleet;
 mod image;
@@ -136,6 +137,10 @@ pub fn main() -> ExitCode {
             return code.into();
         }
     };
+    if let Err(Failure { exit, message }) = environment::check() {
+        eprintln!("error: {message}");
+        return exit.into();
+    }
     let paint = arguments.color;
     let exit = match arguments.verb {
         Verb::Run(arguments) => run::run(*arguments, paint),

@@ -83,13 +83,16 @@ pub(crate) struct Account {
 }
 
 /// Why something was not taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotTaken {
     /// Another device has this fingerprint.
+    #[error("another one has its fingerprint")]
     FingerprintTaken,
     /// Another device has this PSK identity.
+    #[error("another device has this PSK identity")]
     IdentityTaken,
     /// There are too many.
+    #[error("there are too many")]
     Full,
 }
 

@@ -103,13 +103,16 @@ pub(super) fn put(server: &Arc<Server>, id: &str, body: &Value) -> Result<Value,
         identity.account = Some(DEFAULT_ACCOUNT.to_owned());
     }
     let document = json!(identity);
-    let taken = server.change(|state, now| air::put_device(state, now, id, identity));
+    let taken = server.change(|state, now| {
+        air::put_device(state, now, id, identity)?;
+        server.store.put(Kind::Device, id, document);
+        Ok(())
+    });
     taken.map_err(|why| match why {
         NotTaken::FingerprintTaken => Problem::conflict("Another device has this fingerprint"),
         NotTaken::IdentityTaken => Problem::conflict("Another device has this PSK identity"),
         NotTaken::Full => Problem::conflict("There are too many devices"),
     })?;
-    server.store.put(Kind::Device, id, document);
     get(server, id)
 }
 
