@@ -96,9 +96,10 @@ pub(super) fn not_begun(group: &Group, reason: &str) -> Vec<FeatureRecord> {
     let record = |feature: &PlannedFeature| FeatureRecord {
         path: feature.document.path.display().to_string(),
         title: feature.title.clone(),
+        source: feature.document.source.to_string(),
         variant: feature.variant.as_ref().map(|(_, values)| values.clone()),
         covers: Vec::new(),
-        clock: "none",
+        clock: "none".into(),
         verdict: Verdict::Skipped,
         reason: Some(reason.to_owned()),
         took_ms: 0,
@@ -230,6 +231,7 @@ impl GroupRun<'_> {
         FeatureRecord {
             path: feature.document.path.display().to_string(),
             title: feature.title.clone(),
+            source: feature.document.source.to_string(),
             variant: feature.variant.as_ref().map(|(_, values)| values.clone()),
             covers: feature
                 .document
@@ -239,8 +241,8 @@ impl GroupRun<'_> {
                 .map(|it| it.value.clone())
                 .collect(),
             clock: match self.clock {
-                ClockChoice::Real => "real",
-                ClockChoice::Virtual => "virtual",
+                ClockChoice::Real => "real".into(),
+                ClockChoice::Virtual => "virtual".into(),
             },
             verdict,
             reason: skip,

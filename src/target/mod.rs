@@ -267,14 +267,16 @@ fn observe(cloud: &Cloud, trace: &Trace, secrets: &Secrets) {
         let headers: Map<String, Value> =
             call.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
         let request = json!({
-            "method": call.method, "target": call.target, "headers": headers, "body": trace::body(&call.body),
+            "method": call.method, "target": call.target, "headers": headers,
+            "bytes": call.body.len(), "body": trace::body(&call.body),
         });
         let summary = format!("{} {}", call.method, call.target);
         trace.record(Lane::Upstream, Kind::Request, summary, request);
         let answered = &call.answered;
         let note = if answered.unexpected { " (nothing was queued for it)" } else { "" };
         let detail = json!({
-            "status": answered.status, "unexpected": answered.unexpected, "body": trace::body(&answered.body),
+            "status": answered.status, "unexpected": answered.unexpected,
+            "bytes": answered.body.len(), "body": trace::body(&answered.body),
         });
         let summary = format!("{} {}{note}", answered.status, call.target);
         trace.record(Lane::Upstream, Kind::Answer, summary, detail);
