@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """CoAP clients of others read the firmware that `fotalab serve` offers: Debian's libcoap on OpenSSL
-and GnuTLS with a key, libcoap without TLS, and aiocoap where it is installed.
+and GnuTLS with a key, libcoap without TLS, and aiocoap where it is installed. A device built on aiocoap
+is read, observed and updated by push and by pull.
 
     python3 check_clients.py path/to/fotalab
 
@@ -32,7 +33,7 @@ def check(what, holds, told=""):
 
 def ask(context, method, path, body, kind="application/json"):
     headers = {"Authorization": f"Bearer {context['ADMINTOKEN']}", "Content-Type": kind}
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    data = body if isinstance(body, (bytes, type(None))) else json.dumps(body).encode()
     request = urllib.request.Request(context["ADMINURL"] + path, data, headers, method=method)
     with urllib.request.urlopen(request, timeout=20) as answer:
         return json.load(answer)
@@ -83,6 +84,31 @@ async def aio(context, path):
     check("the server knows the last of those objects", "/1299/0" in json.dumps(known), known)
 
 
+async def devices(context, image):
+    """A device of nobody here: registered, read, observed, and updated in both ways."""
+    from aiocoap_device import Device
+    version = hashlib.sha256(IMAGE).hexdigest()[:12]
+    for way in ("push", "pull:coap"):
+        device = Device(f"aiocoap-{way[:4]}", context["COAPURL"], "0.9")
+        await device.start()
+        told = lambda path, *more: asyncio.to_thread(ask, context, "POST", path, *more)  # noqa: E731
+        read = {"operation": "read", "path": "/3/0/3"}
+        answer = await told(f"/devices/{device.endpoint}/operations", read)
+        check(f"{device.endpoint} is read", answer.get("value") == "0.9", answer)
+        body = {"device": device.endpoint, "image": image["id"], "transfer": way, "version": version}
+        update = await told("/updates", body)
+        seen = {}
+        for _ in range(200):
+            seen = await asyncio.to_thread(ask, context, "GET", f"/updates/{update['id']}", None)
+            if seen["state"] in ("succeeded", "failed"):
+                break
+            await asyncio.sleep(0.1)
+        check(f"{device.endpoint} is updated by {way}", seen["state"] == "succeeded", seen)
+        check(f"{device.endpoint} flashed the image", device.flash == IMAGE, len(device.flash))
+        check(f"{device.endpoint} was executed once", device.executed == 1, device.executed)
+        await device.context.shutdown()
+
+
 def main():
     clients = [it for it in ("coap-client-openssl", "coap-client-gnutls") if shutil.which(it)]
     notls = shutil.which("coap-client-notls")
@@ -109,6 +135,7 @@ def main():
                 sealed(context, Path(folder), path, client)
         if has_aiocoap:
             asyncio.run(aio(context, path))
+            asyncio.run(devices(context, image))
         else:
             print("SKIPPED: aiocoap is not installed", file=sys.stderr)
     finally:
