@@ -108,6 +108,9 @@ pub(crate) const DEFER_DEADLINE: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// After success, the time in which an old version counts as a rollback (contract 1.6, 8).
 pub(crate) const SOAK: Duration = Duration::from_secs(300);
 
+/// Changes that may wait to be stored.
+pub(crate) const STORE_QUEUE: usize = 65_536;
+
 /// Largest firmware image, in bytes.
 pub(crate) const MAX_IMAGE_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes that all images together may take.

@@ -4,6 +4,7 @@ mod check;
 mod config;
 mod conform;
 mod diagnostics;
+mod environment;
 mod files;
 mod fleet;
 mod image;
@@ -142,6 +143,10 @@ pub fn main() -> ExitCode {
             return code.into();
         }
     };
+    if let Err(Failure { exit, message }) = environment::check() {
+        eprintln!("error: {message}");
+        return exit.into();
+    }
     let paint = arguments.color;
     let exit = match arguments.verb {
         Verb::Run(arguments) => run::run(*arguments, paint),
