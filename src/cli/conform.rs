@@ -1,6 +1,11 @@
 //! `fotalab conform`.
 
-use std::{io::Write as _, num::NonZeroUsize, path::PathBuf, sync::Arc};
+use std::{
+    io::Write as _,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use chrono::{DateTime, NaiveDate};
 use fotalab_wire::net::Clock;
@@ -10,11 +15,11 @@ use super::{
     settings::settings,
 };
 use crate::{
-    conform::{self, Against, BACKGROUND, Catalogue, ConformError, Matrix, Row, Suite},
+    conform::{self, Against, BACKGROUND, Catalogue, ConformError, Matrix, ROWS, Row, Suite},
     plan::{Plan, Selection},
     report,
     run::{RunRecord, Session, Verdict as Ran},
-    scenario::ast::ClockChoice,
+    scenario::{self, ast::ClockChoice},
 };
 
 /// Where the suite is, unless another one is named.
@@ -42,7 +47,8 @@ This is not a certification, and not by the Open Mobile Alliance.";
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXPLAINED)]
 pub(super) struct Arguments {
-    /// The folder of the suite; `features/lwm2m` without any.
+    /// The folder of the suite; without any `features/lwm2m` or, where there is none, the one that the
+    /// command carries along.
     #[arg(value_name = "PATH")]
     path: Option<PathBuf>,
     /// The server under test; without it one of ours runs in this process.
@@ -57,7 +63,7 @@ pub(super) struct Arguments {
     /// Where made-up values come from.
     #[arg(long, env = "FOTALAB_SEED")]
     seed: Option<u64>,
-    /// Rows that are tried side by side.
+    /// Rows that are tried side by side; one after the other with a target.
     #[arg(short, long, env = "FOTALAB_CONCURRENCY")]
     concurrency: Option<NonZeroUsize>,
     /// Scales every wait.
@@ -76,12 +82,14 @@ pub(super) fn conform(arguments: Arguments, when: When) -> Result<Exit, Failure>
     #[expect(clippy::disallowed_methods, reason = "wall time, for the report only")]
     let began = std::time::Instant::now();
     let config = Config::of_directory()?;
-    let folder = arguments.path.clone().unwrap_or_else(|| SUITE.into());
     let as_run = arguments.as_run();
-    let settings = settings(&as_run, &config)?;
+    let mut settings = settings(&as_run, &config)?;
+    if !settings.target.is_embedded() {
+        // One server, and the same devices in every world: one after the other.
+        settings.concurrency = settings.concurrency.or(Some(NonZeroUsize::MIN));
+    }
     let usage = |error: ConformError| Failure::usage(error.to_string());
-    let catalogue = Catalogue::read(&folder).map_err(usage)?;
-    let collected = files::collect(&[folder.display().to_string()]).map_err(Failure::usage)?;
+    let (catalogue, collected) = suite_of(arguments.path.as_deref())?;
     let plan = match run::planned(collected, &Selection::default(), &settings, when) {
         Ok(plan) => plan,
         Err(exit) => return Ok(exit),
@@ -149,6 +157,24 @@ pub(super) fn conform(arguments: Arguments, when: When) -> Result<Exit, Failure>
     // A reader that went away (`| head`) has seen what it wanted.
     drop(out.write_all(session.secrets.redact(&text).as_bytes()));
     Ok(exit(&record, &matrix))
+}
+
+/// Rows and scenarios: of the folder that was named, else of this directory, else our own.
+fn suite_of(path: Option<&Path>) -> Result<(Catalogue, files::Collected), Failure> {
+    let usage = |error: ConformError| Failure::usage(error.to_string());
+    let here = Path::new(SUITE);
+    let folder = path.or_else(|| here.join(ROWS).is_dir().then_some(here));
+    if let Some(folder) = folder {
+        let catalogue = Catalogue::read(folder).map_err(usage)?;
+        let collected = files::collect(&[folder.display().to_string()]).map_err(Failure::usage)?;
+        return Ok((catalogue, collected));
+    }
+    let catalogue = Catalogue::parse(conform::built_in::rows()).map_err(usage)?;
+    let mut collected = files::Collected::default();
+    for (path, text) in conform::built_in::scenarios() {
+        collected.take(scenario::parse(&path, Arc::from(text)));
+    }
+    Ok((catalogue, collected))
 }
 
 fn exit(record: &RunRecord, matrix: &Matrix) -> Exit {

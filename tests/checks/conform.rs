@@ -84,6 +84,14 @@ fn exit_codes_say_what_came_of_it() {
 }
 
 #[test]
+fn the_command_carries_a_suite_along() {
+    let elsewhere = directory("conform-elsewhere");
+    let ran = fotalab(&elsewhere, &["conform", "--rows", "X-REG-99"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.err.contains("did you mean `X-REG-"), "{ran:?}");
+}
+
+#[test]
 fn rows_and_scenarios_that_do_not_fit_start_nothing() {
     let cases = [
         (
