@@ -341,7 +341,7 @@ fn verdict_of(parts: impl Iterator<Item = Verdict>, skipped: bool) -> Verdict {
     }
 }
 
-/// What a group is called: its first file and variant.
+/// What a group is called: its first file and variant, and the one scenario it may be cut down to.
 pub(super) fn group_name(group: &Group) -> String {
     let Some(first) = group.features.first() else {
         return String::new();
@@ -361,7 +361,12 @@ pub(super) fn group_name(group: &Group) -> String {
         .parent()
         .and_then(Path::file_name)
         .map(|it| it.to_string_lossy().into_owned());
-    format!("{}/{name}{variant}", parent.unwrap_or_default())
+    let only = group.only.as_ref().map(|it| format!("::{it}"));
+    format!(
+        "{}/{name}{variant}{}",
+        parent.unwrap_or_default(),
+        only.unwrap_or_default()
+    )
 }
 
 /// The seed of a group: from the run's and from where the group's first file is.

@@ -1,5 +1,7 @@
 //! What is under test: the embedded server, or a profile of somebody else's.
 
+mod capabilities;
+mod deviation;
 #[cfg(feature = "embedded")]
 mod embedded;
 pub(crate) mod profile;
@@ -17,6 +19,8 @@ use fotalab_wire::net::{Clock, Network};
 use serde_json::{Map, Value, json};
 
 pub use self::{
+    capabilities::{CAPABILITIES, Capabilities, Capability},
+    deviation::Deviation,
     profile::{ProfileError, TargetProfile},
     provision::Provisioner,
 };
@@ -48,6 +52,24 @@ impl TargetChoice {
     #[must_use]
     pub const fn is_embedded(&self) -> bool {
         matches!(self, Self::Embedded)
+    }
+
+    /// What it can do.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        match self {
+            Self::Embedded => Capabilities::of_embedded(),
+            Self::Profile(profile) => profile.capabilities.clone(),
+        }
+    }
+
+    /// What it is known to do otherwise than the specification says.
+    #[must_use]
+    pub fn deviations(&self) -> &[Deviation] {
+        match self {
+            Self::Embedded => &[],
+            Self::Profile(profile) => &profile.deviations,
+        }
     }
 
     /// What reports call it.
