@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Problem, fields::Fields};
 use crate::{
     core::{
-        firmware::{Transfer, Update, Wanted},
+        firmware::{Options, Transfer, Update, Wanted},
         time::iso,
     },
     limits,
@@ -57,6 +57,8 @@ pub(super) fn post(server: &Arc<Server>, body: &Value) -> Result<Value, Problem>
             image,
             version,
             transfer: transfer.unwrap_or_default(),
+            options: Options::default(),
+            asked_by: None,
         };
         let created = state.firmware.create(now, wanted, registered);
         let created = created.map_err(|busy| {

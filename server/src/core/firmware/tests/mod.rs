@@ -4,10 +4,12 @@ use fotalab_wire::coap::Code;
 
 use super::{
     messages::{DELIVERY, PROTOCOLS, RESULT, STATE, State},
+    options::FIRMWARE_UPDATE,
     *,
 };
 
 mod install;
+mod options;
 mod transfer;
 
 const SECOND: UnixMillis = 1_000;
@@ -26,18 +28,26 @@ struct Bench {
     /// What was done to it, without reads and observations.
     done: Vec<Ask>,
     reads: usize,
+    /// All that it was asked.
+    asked: Vec<Ask>,
     /// Answers to the next asks of a kind, in place of the usual.
     instead: Vec<(Ask, Outcome)>,
 }
 
 impl Bench {
     fn new(version: Option<&str>, transfer: Transfer) -> Self {
+        Self::with(version, transfer, Options::default())
+    }
+
+    fn with(version: Option<&str>, transfer: Transfer, options: Options) -> Self {
         let mut firmware = Firmware::new(1);
         let wanted = Wanted {
             device: "d".into(),
             image: "i".into(),
             version: version.map(str::to_owned),
             transfer,
+            options,
+            asked_by: None,
         };
         let id = firmware.create(0, wanted, None).map(|it| it.id.clone());
         Self {
@@ -51,6 +61,7 @@ impl Bench {
             protocols: None,
             done: Vec::new(),
             reads: 0,
+            asked: Vec::new(),
             instead: Vec::new(),
         }
     }
@@ -94,7 +105,14 @@ impl Bench {
                 ..
             } = effect
             {
+                self.asked.push(ask);
                 let outcome = self.answer(ask);
+                if ask == Ask::Observe(FIRMWARE_UPDATE) {
+                    for (path, value) in [(STATE, self.state), (RESULT, self.result)] {
+                        let value = Value::Integer(value);
+                        self.firmware.learned(&update, serial, path, &value);
+                    }
+                }
                 self.firmware.answered(self.now, &update, serial, outcome);
             }
         }
@@ -108,6 +126,7 @@ impl Bench {
             let values = match path {
                 STATE => vec![Value::Integer(self.state)],
                 RESULT => vec![Value::Integer(self.result)],
+                FIRMWARE_UPDATE => vec![Value::Integer(self.state)],
                 VERSION => vec![Value::String(self.version.into())],
                 DELIVERY => vec![Value::Integer(self.delivery)],
                 PROTOCOLS if self.protocols.is_some() => {
@@ -126,6 +145,7 @@ impl Bench {
             Ask::ClearUri | Ask::ClearPackage => (self.state, self.result) = (0, 0),
             Ask::Package => (self.state, self.result) = (2, 0),
             Ask::Uri(_) => self.result = 0,
+            Ask::Lifetime(..) | Ask::Forget(_) => {}
             _ => self.state = 3,
         }
         Outcome::Answered(Code::CHANGED, Vec::new())
