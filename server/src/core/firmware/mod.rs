@@ -23,7 +23,7 @@ use fotalab_wire::{
 };
 
 pub(crate) use messages::{
-    Ask, Effect, Outcome, PACKAGE, PACKAGE_URI, Scheme, Transfer, UPDATE, VERSION, Wanted,
+    Ask, Effect, Outcome, PACKAGE, PACKAGE_URI, Scheme, State, Transfer, UPDATE, VERSION, Wanted,
 };
 pub(crate) use options::{Elsewhere, Extension, Options, Silence, Watch};
 pub(crate) use update::Update;
