@@ -322,7 +322,11 @@ fn gherkin_step(bound: &BoundStep, prepared: &Prepared) -> gherkin::Step {
 
 fn keep(record: &mut StepRecord, attempt: AttemptRecord) {
     // Documents whole are for the one that decided.
-    if let Some(before) = record.attempts.last_mut().and_then(|it| it.mismatch.as_mut()) {
+    if let Some(before) = record
+        .attempts
+        .last_mut()
+        .and_then(|it| it.mismatch.as_mut())
+    {
         before.sides = None;
     }
     if record.attempts.len() >= MAX_ATTEMPTS_KEPT {

@@ -286,8 +286,11 @@ fn observe(cloud: &Cloud, trace: &Trace, secrets: &Secrets) {
         for (name, value) in &call.headers {
             secrets.learn_header(name, value);
         }
-        let headers: Map<String, Value> =
-            call.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let headers: Map<String, Value> = call
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), json!(value)))
+            .collect();
         let request = json!({
             "method": call.method, "target": call.target, "headers": headers,
             "bytes": call.body.len(), "body": trace::body(&call.body),
@@ -295,7 +298,11 @@ fn observe(cloud: &Cloud, trace: &Trace, secrets: &Secrets) {
         let summary = format!("{} {}", call.method, call.target);
         trace.record(Lane::Upstream, Kind::Request, summary, request);
         let answered = &call.answered;
-        let note = if answered.unexpected { " (nothing was queued for it)" } else { "" };
+        let note = if answered.unexpected {
+            " (nothing was queued for it)"
+        } else {
+            ""
+        };
         let detail = json!({
             "status": answered.status, "unexpected": answered.unexpected,
             "bytes": answered.body.len(), "body": trace::body(&answered.body),
