@@ -204,6 +204,7 @@ async fn json_path(lab: &mut Lab, all: String, path: String, how: String) -> Ste
     lab.expect(found.is_empty(), || {
         Mismatch::new(format!("`{path}` of the answer is not what it should be"))
             .differences(found)
+            .sides(&expected, Some(&actual))
             .note(said(&answer))
     })
 }
@@ -249,6 +250,7 @@ async fn compare(lab: &mut Lab, expression: &str, rule: Rule) -> StepResult {
         };
         Mismatch::new(message)
             .differences(found)
+            .sides(&expected, actual.as_ref())
             .note(said(&answer))
     })
 }

@@ -116,6 +116,14 @@ impl Definitions {
             .insert(object.id, (object.version, Arc::new(object)));
     }
 
+    /// Adds an object of another set in the version it has there, shared; whether there is one.
+    pub fn add_from(&mut self, other: &Self, object: u16) -> bool {
+        let known = other.objects.get(&object).cloned();
+        known
+            .map(|known| self.objects.insert(object, known))
+            .is_some()
+    }
+
     /// Adds objects from JSON, shaped as `core.json` beside this file; how many.
     pub fn read(&mut self, json: &str) -> Result<usize, DefinitionError> {
         Ok(self.add_all(read::objects(json)?))
