@@ -9,8 +9,9 @@
 //! over DTLS is spoken to over DTLS only, and what comes in its name without is refused.
 //!
 //! Spoken are LwM2M 1.0 and 1.1; a newer version is answered by 4.12, after which devices fall back
-//! (X-REG-02). Not here: bootstrap, composite operations, TCP, SMS.
+//! (X-REG-02). Not here: bootstrap, TCP, SMS.
 
+mod answer;
 mod downlink;
 mod inbound;
 pub(crate) mod json;
@@ -33,7 +34,9 @@ use fotalab_wire::{
 };
 use rand::{SeedableRng as _, rngs::StdRng};
 
-pub(crate) use operation::{Answer, Operation, Outcome, Ticket};
+pub(crate) use answer::Answer;
+use operation::Call;
+pub(crate) use operation::{Operation, Outcome, Ticket, Watched};
 pub(crate) use peer::Peer;
 pub(crate) use registry::Registered;
 use registry::Registrations;
@@ -81,6 +84,8 @@ pub(crate) enum Told {
         path: Path,
         /// The value.
         value: Value,
+        /// By Send, not by an observation.
+        sent: bool,
     },
     /// Somebody who is really there did not come through the DTLS handshake.
     HandshakeFailed {
@@ -136,7 +141,7 @@ pub(crate) struct Air {
     registrations: Registrations,
     /// Requests under way, by whom they are for.
     running: BTreeMap<RequestId, Running>,
-    observations: BTreeMap<RequestId, (String, Path)>,
+    observations: BTreeMap<RequestId, (String, Watched)>,
     told: VecDeque<Told>,
     locations: StdRng,
 }
@@ -144,8 +149,7 @@ pub(crate) struct Air {
 /// A request under way.
 struct Running {
     endpoint: String,
-    ticket: Ticket,
-    operation: Operation,
+    call: Call,
 }
 
 impl Air {
