@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use fotalab_server::Config;
+use fotalab_server::{Config, Storage};
 use fotalab_wire::net::{Clock, Network, Sockets};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Map, Value};
@@ -28,6 +28,10 @@ pub(super) struct Arguments {
         env = "FOTALAB_COAP"
     )]
     coap: SocketAddr,
+    /// A folder that keeps all that it knows, made if it is not there; without one it is kept in
+    /// memory, and gone when it ends.
+    #[arg(long, value_name = "DIR", env = "FOTALAB_DATA")]
+    data: Option<PathBuf>,
     /// Only devices that it was told of may register.
     #[arg(long)]
     closed: bool,
@@ -74,6 +78,9 @@ pub(super) fn serve(arguments: &Arguments) -> Result<Exit, Failure> {
         let mut config = Config::for_service(arguments.http, token, seed);
         config.coap = Some(arguments.coap);
         config.closed = arguments.closed;
+        if let Some(folder) = &arguments.data {
+            config.storage = Storage::Folder(folder.clone());
+        }
         if arguments.eager {
             config.timing = Config::for_scenarios(String::new(), seed).timing;
         }
@@ -83,7 +90,12 @@ pub(super) fn serve(arguments: &Arguments) -> Result<Exit, Failure> {
             .map_err(|error| Failure::environment(error.to_string()))?;
         let context = said(server.context(), &arguments.profile)?;
         tell(&known, &context, &*network).await?;
-        eprintln!("everything is kept in memory and gone when this ends");
+        match &arguments.data {
+            Some(folder) => eprintln!("what it knows is kept in {}", folder.display()),
+            None => eprintln!(
+                "everything is kept in memory and gone when this ends; --data DIR keeps it"
+            ),
+        }
         println!("{}", Value::Object(context));
         super::signals::ended().await;
         server.stop().await;

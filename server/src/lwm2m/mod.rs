@@ -17,11 +17,12 @@ mod registry;
 use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
+    ops::Range,
     time::Duration,
 };
 
 use fotalab_wire::{
-    coap::{Config, Endpoint, Event, RequestId, Transmit},
+    coap::{Config, Endpoint, Event, ExchangeId, RequestId, Transmit},
     lwm2m::{Path, Value},
     net::UnixMillis,
 };
@@ -70,6 +71,24 @@ pub(crate) enum Told {
         /// The value.
         value: Value,
     },
+    /// A device wants a block of an image that is not in memory; [`Air::serve_block`] answers.
+    Block {
+        /// Its request.
+        exchange: ExchangeId,
+        /// The image's id.
+        image: String,
+        /// Which bytes.
+        range: Range<u64>,
+    },
+    /// The body of a [`Operation::WriteLong`] is needed from here on; [`Air::supply`] brings it.
+    Wanted {
+        /// Whose operation it is.
+        ticket: Ticket,
+        /// The request under way.
+        request: RequestId,
+        /// Where the part begins.
+        offset: u64,
+    },
     /// An operation is over.
     Done {
         /// Whose it was.
@@ -85,6 +104,8 @@ pub(crate) struct Around<'a> {
     pub(crate) images: &'a Images,
     /// Whether a device with this endpoint name may register.
     pub(crate) admits: &'a dyn Fn(&str) -> bool,
+    /// Whether another registration could be stored in time.
+    pub(crate) has_room: &'a dyn Fn() -> bool,
 }
 
 /// The endpoint.
@@ -203,6 +224,15 @@ impl Air {
                     if let Some(running) = self.running.get(&request) {
                         let endpoint = running.endpoint.clone();
                         self.heard(now, &endpoint);
+                    }
+                }
+                Event::Wanted { request, offset } => {
+                    if let Some(running) = self.running.get(&request) {
+                        self.told.push_back(Told::Wanted {
+                            ticket: running.ticket.clone(),
+                            request,
+                            offset: offset as u64,
+                        });
                     }
                 }
                 Event::Failed { request, reason } => self.on_failure(now, request, reason),

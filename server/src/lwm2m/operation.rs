@@ -24,6 +24,15 @@ pub(crate) enum Operation {
         /// Its content format.
         format: ContentFormat,
     },
+    /// PUT of a body that is read as it is needed: [`super::Told::Wanted`] asks for more of it.
+    WriteLong {
+        /// Of what.
+        path: Path,
+        /// How it begins.
+        first: Bytes,
+        /// Its whole length.
+        total: u64,
+    },
     /// POST.
     Execute {
         /// Of what.
@@ -78,7 +87,9 @@ impl Operation {
     pub(crate) fn path(&self) -> Path {
         match self {
             Self::Read(path) | Self::Observe(path) | Self::Discover(path) => *path,
-            Self::Write { path, .. } | Self::Execute { path, .. } => *path,
+            Self::Write { path, .. }
+            | Self::WriteLong { path, .. }
+            | Self::Execute { path, .. } => *path,
         }
     }
 
@@ -102,6 +113,12 @@ impl Operation {
             Self::Write {
                 payload, format, ..
             } => Request::put(&path, payload.clone()).format(format.number()),
+            Self::WriteLong { first, total, .. } => {
+                let format = ContentFormat::Opaque.number();
+                let mut request = Request::put(&path, first.clone()).format(format);
+                request.total = Some(usize::try_from(*total).unwrap_or(usize::MAX));
+                request
+            }
             Self::Execute { arguments, .. } => {
                 let request = Request::post(&path, arguments.clone());
                 if arguments.is_empty() {
