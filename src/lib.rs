@@ -8,6 +8,7 @@
 //! its features from `cargo test` with [`harness`].
 
 pub mod cli;
+pub mod conform;
 mod harness;
 pub mod plan;
 pub mod report;

@@ -13,6 +13,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where devices find the LwM2M endpoint, over UDP; port 0 picks a free one. `None`: nowhere.
     pub coap: Option<SocketAddr>,
+    /// The same over DTLS with pre-shared keys.
+    pub coaps: Option<SocketAddr>,
     /// Only devices that the admin face was told of may register.
     pub closed: bool,
     /// The bearer token of the admin face.
@@ -58,13 +60,15 @@ pub struct Timing {
 }
 
 impl Config {
-    /// For a run of scenarios: free ports on loopback, for CoAP too, and upstream asked every second.
+    /// For a run of scenarios: free ports on loopback, for CoAP and CoAPS too, and upstream asked
+    /// every second.
     #[must_use]
     pub fn for_scenarios(admin_token: String, seed: u64) -> Self {
         let second = Duration::from_secs(1);
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut config = Self::for_service(free, admin_token, seed);
         config.coap = Some(free);
+        config.coaps = Some(free);
         config.timing.follow = second;
         config.timing.shadows = second;
         config.timing.bundles = 5 * second;
@@ -78,6 +82,7 @@ impl Config {
         Self {
             listen,
             coap: None,
+            coaps: None,
             closed: false,
             admin_token,
             timing: Timing {
@@ -101,6 +106,7 @@ impl std::fmt::Debug for Config {
         out.debug_struct("Config")
             .field("listen", &self.listen)
             .field("coap", &self.coap)
+            .field("coaps", &self.coaps)
             .field("closed", &self.closed)
             .field("timing", &self.timing)
             .field("seed", &self.seed)

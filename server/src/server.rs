@@ -35,6 +35,15 @@ use crate::{
     upstream::{Bundle, Caller, Upstream},
 };
 
+/// Where devices are heard.
+#[derive(Clone, Default)]
+pub(crate) struct Sockets {
+    /// Over UDP as it is.
+    pub(crate) plain: Option<Arc<dyn Datagrams>>,
+    /// Over DTLS.
+    pub(crate) secured: Option<Arc<dyn Datagrams>>,
+}
+
 /// One server.
 pub(crate) struct Server {
     /// What it was started with.
@@ -46,7 +55,7 @@ pub(crate) struct Server {
     /// Who is told what happens.
     pub(crate) live: Live,
     /// Where devices are heard.
-    pub(crate) socket: Option<Arc<dyn Datagrams>>,
+    pub(crate) sockets: Sockets,
     /// Where HTTP listens, once it does.
     pub(crate) http: OnceLock<SocketAddr>,
     /// The endpoint for devices, or the engine above it, wants to be woken sooner.
@@ -102,15 +111,19 @@ impl Server {
     pub(crate) fn new(
         config: Config,
         network: Arc<dyn Network>,
-        socket: Option<Arc<dyn Datagrams>>,
+        sockets: Sockets,
         clock: Clock,
         (store, blobs): (Arc<dyn Store>, Arc<dyn Blobs>),
     ) -> Result<Self, DataError> {
-        let air = socket
-            .as_ref()
-            .map(|it| Air::new(it.local_addr(), config.seed));
+        let registry = Registry::default();
+        let first = sockets.plain.as_ref().or(sockets.secured.as_ref());
+        let mut air = first.map(|it| Air::new(it.local_addr(), config.seed));
+        if let (Some(air), Some(_)) = (&mut air, &sockets.secured) {
+            let seed = network.is_virtual().then_some(config.seed ^ 0xD715);
+            air.secure(clock.now(), registry.keys(), seed);
+        }
         let mut state = State {
-            registry: Registry::default(),
+            registry,
             updates: Updates::new(config.seed, config.timing.follow),
             scheduling: BTreeMap::new(),
             air,
@@ -131,7 +144,7 @@ impl Server {
             clock,
             upstream: Upstream::new(network),
             live: Live::default(),
-            socket,
+            sockets,
             http: OnceLock::new(),
             air_wake: Notify::new(),
             store,

@@ -14,7 +14,7 @@ use crate::{
     api::{self, hello::Generation},
     config::Config,
     driver, limits,
-    server::Server,
+    server::{Server, Sockets},
     store::{self, DataError},
 };
 
@@ -63,16 +63,13 @@ pub async fn start(
             source,
         })?;
     let address = listener.local_addr();
-    let socket: Option<Arc<dyn Datagrams>> = match config.coap {
-        None => None,
-        Some(address) => {
-            let fail = |source| StartError::Listen { address, source };
-            Some(Arc::from(network.bind(address).map_err(fail)?))
-        }
+    let sockets = Sockets {
+        plain: bind(&*network, config.coap)?,
+        secured: bind(&*network, config.coaps)?,
     };
     let admin_token = config.admin_token.clone();
     let kept = store::open(&config.storage).await?;
-    let server = Server::new(config, network, socket.clone(), clock, kept)?;
+    let server = Server::new(config, network, sockets.clone(), clock, kept)?;
     let server = Arc::new(server);
     let _first = server.http.set(address);
     let service = {
@@ -85,8 +82,13 @@ pub async fn start(
         ..Limits::default()
     };
     server.spawn(serve(Box::new(api::NeverBare(listener)), service, limits));
-    if let Some(socket) = socket {
-        server.spawn(air::receive(Arc::clone(&server), socket));
+    let any = sockets.plain.is_some() || sockets.secured.is_some();
+    for (socket, secured) in [(sockets.plain, false), (sockets.secured, true)] {
+        if let Some(socket) = socket {
+            server.spawn(air::receive(Arc::clone(&server), socket, secured));
+        }
+    }
+    if any {
         server.spawn(air::keep_time(Arc::clone(&server)));
     }
     server.spawn(driver::keep_updates_going(Arc::clone(&server)));
@@ -105,14 +107,23 @@ impl Running {
         self.address
     }
 
-    /// Where devices find it.
+    /// Where devices find it over UDP.
     #[must_use]
     pub fn coap(&self) -> Option<SocketAddr> {
-        self.server.socket.as_ref().map(|it| it.local_addr())
+        let socket = self.server.sockets.plain.as_ref();
+        socket.map(|it| it.local_addr())
     }
 
-    /// What a scenario has to know: `ADMINURL`, `ADMINTOKEN`, `COAPURL` if devices may come, and for each profile of the
-    /// hello.nrfcloud API its `APIURL` and `WSURL`. No URL ends in a slash.
+    /// Where devices find it over DTLS.
+    #[must_use]
+    pub fn coaps(&self) -> Option<SocketAddr> {
+        let socket = self.server.sockets.secured.as_ref();
+        socket.map(|it| it.local_addr())
+    }
+
+    /// What a scenario has to know: `ADMINURL`, `ADMINTOKEN`, `COAPURL` and `COAPSURL` if devices
+    /// may come, and for each profile of the hello.nrfcloud API its `APIURL` and `WSURL`. No URL
+    /// ends in a slash.
     #[must_use]
     pub fn context(&self) -> Map<String, Value> {
         let reachable = reachable_from_here(self.address);
@@ -135,6 +146,10 @@ impl Running {
             let coap = reachable_from_here(coap);
             context.insert("COAPURL".into(), format!("coap://{coap}").into());
         }
+        if let Some(coaps) = self.coaps() {
+            let coaps = reachable_from_here(coaps);
+            context.insert("COAPSURL".into(), format!("coaps://{coaps}").into());
+        }
         context.insert("PROFILES".into(), profiles.into());
         context
     }
@@ -148,6 +163,17 @@ impl Running {
         let flushed = self.server.store.flush();
         let _too_late = tokio::time::timeout(limits::STORE_STOP, flushed).await;
     }
+}
+
+fn bind(
+    network: &dyn Network,
+    address: Option<SocketAddr>,
+) -> Result<Option<Arc<dyn Datagrams>>, StartError> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
+    let fail = |source| StartError::Listen { address, source };
+    Ok(Some(Arc::from(network.bind(address).map_err(fail)?)))
 }
 
 /// The address with a host in it.

@@ -22,6 +22,8 @@ pub struct Entry {
     pub durations: &'static [&'static str],
     /// Named groups that hold a regular expression.
     pub patterns: &'static [&'static str],
+    /// Named groups that hold a JSONPath.
+    pub json_paths: &'static [&'static str],
     /// How it waits.
     pub waiting: Waiting,
     /// What has to run for it.
@@ -49,6 +51,7 @@ impl Entry {
         expressions: &[],
         durations: &[],
         patterns: &[],
+        json_paths: &[],
         waiting: Waiting::WhenSoon(Budget::REST),
         uses: &[],
         own_time: false,

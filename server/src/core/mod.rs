@@ -3,6 +3,7 @@
 
 pub(crate) mod devices;
 pub(crate) mod firmware;
+pub(crate) mod keys;
 pub(crate) mod shadow;
 pub(crate) mod time;
 pub(crate) mod ulid;

@@ -3,7 +3,7 @@
 use fotalab_wire::{coap::Code, lwm2m::Value, net::UnixMillis};
 
 use super::{
-    messages::{Ask, DELIVERY, Outcome, PACKAGE_VERSION, PROTOCOLS, State, VERSION},
+    messages::{Ask, DELIVERY, MEMORY_FREE, Outcome, PACKAGE_VERSION, PROTOCOLS, State, VERSION},
     update::Update,
 };
 use crate::limits;
@@ -43,7 +43,8 @@ impl Update {
         self.knows.refusal = Some((ask, code));
         let said = format!("{}.{:02}", code.class(), code.detail());
         match ask {
-            Ask::Read(DELIVERY | PROTOCOLS | PACKAGE_VERSION | VERSION) | Ask::Observe(_) => {}
+            Ask::Read(DELIVERY | PROTOCOLS | PACKAGE_VERSION | VERSION | MEMORY_FREE)
+            | Ask::Observe(_) => {}
             Ask::Read(_) => self.fail(now, &format!("/5/0 cannot be read: {said}")),
             Ask::ClearUri => self.plan.push_front(Ask::ClearPackage),
             Ask::ClearPackage => {}
