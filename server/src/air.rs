@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fotalab_wire::{
-    lwm2m::ContentFormat,
+    lwm2m::{ContentFormat, Path},
     net::{Datagrams, UnixMillis},
 };
 use serde_json::json;
@@ -199,6 +199,7 @@ fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
         }
         Told::Updated { endpoint } => {
             state.feed.tell("updated", &json!({"endpoint": endpoint}));
+            state.firmware.uplink(now, &endpoint);
         }
         Told::Left { endpoint, expired } => {
             let event = if expired { "expired" } else { "deregistered" };
@@ -209,7 +210,10 @@ fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
             let document = json!({"address": address.to_string(), "detail": why});
             state.feed.tell("handshakeFailed", &document);
         }
-        Told::Heard { endpoint } => state.firmware.heard(now, &endpoint),
+        Told::Heard { endpoint } => {
+            state.firmware.heard(now, &endpoint);
+            state.firmware.uplink(now, &endpoint);
+        }
         Told::Value {
             endpoint,
             path,
@@ -225,6 +229,7 @@ fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
                 remember_version(state, &endpoint, value.as_str());
             }
             state.firmware.notified(now, &endpoint, path, &value);
+            state.firmware.uplink(now, &endpoint);
         }
         Told::Block {
             exchange,
@@ -256,6 +261,11 @@ fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
         Told::Wanted { .. } => {}
         Told::Done { ticket, outcome } => match ticket {
             Ticket::Update { update, serial } => {
+                if let Outcome::Answered(answer) = &outcome {
+                    for (path, value) in answer.values() {
+                        state.firmware.learned(&update, serial, path, &value);
+                    }
+                }
                 let heard = heard(&outcome);
                 if let Some(device) = state
                     .firmware
@@ -359,7 +369,17 @@ fn operation(server: &Server, state: &State, update: &str, device: &str, ask: As
         Ask::Observe(path) => Operation::Observe(path),
         Ask::ClearUri => text(String::new()),
         Ask::ClearPackage => bytes(Bytes::from_static(&[0])),
+        Ask::Forget(path) => Operation::Forget(path),
+        Ask::Lifetime(instance, seconds) => Operation::Write {
+            path: Path::resource(1, instance, 1),
+            payload: seconds.to_string().into(),
+            format: ContentFormat::Text,
+        },
         Ask::Uri(scheme) => {
+            let wanted = state.firmware.get(update).map(|it| &it.wanted);
+            if let Some(elsewhere) = wanted.and_then(|it| it.options.elsewhere.as_ref()) {
+                return text(elsewhere.uri.clone());
+            }
             let air = state.air.as_ref();
             let local = air.map(|air| {
                 let registered = air.registered(device);

@@ -168,3 +168,14 @@ pub(crate) const MAX_OPERATION_TIMEOUT: Duration = Duration::from_secs(600);
 pub(crate) const MAX_EVENT_LISTENERS: usize = 64;
 /// Events that may wait for one listener; one more and it is dropped.
 pub(crate) const EVENT_QUEUE: usize = 1_024;
+
+/// Members of a campaign that are updated at once, unless its account says otherwise.
+pub(crate) const CAMPAIGN_IN_FLIGHT: usize = 100;
+/// Most that an account may say.
+pub(crate) const MAX_CAMPAIGN_IN_FLIGHT: usize = 100_000;
+/// Updates of one account under way at once that ask for a share of the quota.
+pub(crate) const QUOTA: usize = 1_000;
+/// Tokens that were given for passwords and have not expired.
+pub(crate) const MAX_ISSUED_TOKENS: usize = 10_000;
+/// How long such a token is valid.
+pub(crate) const ISSUED_TOKEN: Duration = Duration::from_secs(300);

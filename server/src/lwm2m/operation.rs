@@ -13,6 +13,8 @@ pub(crate) enum Operation {
     Read(Path),
     /// GET with Observe 0; what follows is told as values.
     Observe(Path),
+    /// GET with Observe 1, where it is observed.
+    Forget(Path),
     /// GET of link format.
     Discover(Path),
     /// PUT; what is longer than a block goes by Block1.
@@ -86,7 +88,9 @@ impl Operation {
     /// What it is about.
     pub(crate) fn path(&self) -> Path {
         match self {
-            Self::Read(path) | Self::Observe(path) | Self::Discover(path) => *path,
+            Self::Read(path) | Self::Observe(path) | Self::Forget(path) | Self::Discover(path) => {
+                *path
+            }
             Self::Write { path, .. }
             | Self::WriteLong { path, .. }
             | Self::Execute { path, .. } => *path,
@@ -102,7 +106,7 @@ impl Operation {
     pub(super) fn request(&self, root: &str) -> Request {
         let path = format!("{root}{}", self.path());
         match self {
-            Self::Read(_) => Request::get(&path),
+            Self::Read(_) | Self::Forget(_) => Request::get(&path),
             Self::Observe(_) => Request::get(&path).observing(),
             Self::Discover(_) => {
                 let mut request = Request::get(&path);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Problem, fields::Fields};
 use crate::{
     core::{
-        firmware::{Scheme, Transfer, Update, Wanted},
+        firmware::{Options, Scheme, Transfer, Update, Wanted},
         time::iso,
     },
     limits,
@@ -66,6 +66,8 @@ pub(super) fn post(server: &Arc<Server>, body: &Value) -> Result<Value, Problem>
             slot,
             version,
             transfer: transfer.unwrap_or_default(),
+            options: Options::default(),
+            asked_by: None,
         };
         let created = state.firmware.create(now, wanted, registered);
         let created = created.map_err(|busy| {

@@ -8,10 +8,12 @@ mod answers;
 mod decide;
 mod install;
 mod messages;
+mod options;
 #[cfg(test)]
 mod tests;
 mod update;
 mod verdict;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -21,8 +23,10 @@ use fotalab_wire::{
 };
 
 pub(crate) use messages::{
-    Arrival, Ask, Effect, Outcome, PACKAGE, PACKAGE_URI, Scheme, Transfer, UPDATE, VERSION, Wanted,
+    Arrival, Ask, Effect, Outcome, PACKAGE, PACKAGE_URI, Scheme, State, Transfer, UPDATE, VERSION,
+    Wanted,
 };
+pub(crate) use options::{Elsewhere, Extension, Options, Silence, Watch};
 pub(crate) use update::Update;
 
 use super::ulid::Ulids;
@@ -109,6 +113,23 @@ impl Firmware {
         self.with_last(device, |it| it.notified(now, path, value));
     }
 
+    /// A device gave a sign of life by itself: Register, Update, a notification or Send.
+    pub(crate) fn uplink(&mut self, now: UnixMillis, device: &str) {
+        self.with_last(device, |it| it.uplink(now));
+    }
+
+    /// Part of an answer that [`Firmware::answered`] will tell of.
+    pub(crate) fn learned(&mut self, id: &str, serial: u64, path: Path, value: &Value) {
+        self.with(id, |update| update.learned(serial, path, value));
+    }
+
+    /// Ends an update that has not been executed. False: it is too late.
+    pub(crate) fn stop(&mut self, now: UnixMillis, id: &str, why: &str) -> bool {
+        let mut stopped = false;
+        self.with(id, |update| stopped = update.stop(now, why));
+        stopped
+    }
+
     /// A device answered what [`Effect::Ask`] asked, or did not.
     pub(crate) fn answered(&mut self, now: UnixMillis, id: &str, serial: u64, outcome: Outcome) {
         self.with(id, |update| update.answered(now, serial, outcome));
@@ -158,6 +179,11 @@ impl Firmware {
     pub(crate) fn of_device(&self, device: &str) -> impl Iterator<Item = &Update> {
         let ids = self.by_device.get(device).into_iter().flatten();
         ids.filter_map(|id| self.updates.get(id))
+    }
+
+    /// All updates, in no order that means anything.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Update> {
+        self.updates.values()
     }
 
     fn with_last(&mut self, device: &str, act: impl FnOnce(&mut Update)) {

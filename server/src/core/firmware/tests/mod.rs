@@ -4,10 +4,12 @@ use fotalab_wire::{coap::Code, lwm2m::Version};
 
 use super::{
     messages::{DELIVERY, MEMORY_FREE, PROTOCOLS, RESULT, STATE, State},
+    options::FIRMWARE_UPDATE,
     *,
 };
 
 mod install;
+mod options;
 mod transfer;
 
 const SECOND: UnixMillis = 1_000;
@@ -30,6 +32,8 @@ struct Bench {
     /// What was done to it, without reads and observations.
     done: Vec<Ask>,
     reads: usize,
+    /// All that it was asked.
+    asked: Vec<Ask>,
     /// Answers to the next asks of a kind, in place of the usual.
     instead: Vec<(Ask, Outcome)>,
 }
@@ -48,6 +52,8 @@ impl Bench {
             slot: None,
             version: None,
             transfer,
+            options: Options::default(),
+            asked_by: None,
         };
         adjust(&mut wanted);
         let id = firmware.create(0, wanted, None).map(|it| it.id.clone());
@@ -68,6 +74,7 @@ impl Bench {
             },
             done: Vec::new(),
             reads: 0,
+            asked: Vec::new(),
             instead: Vec::new(),
         }
     }
@@ -111,7 +118,14 @@ impl Bench {
                 ..
             } = effect
             {
+                self.asked.push(ask);
                 let outcome = self.answer(ask);
+                if ask == Ask::Observe(FIRMWARE_UPDATE) {
+                    for (path, value) in [(STATE, self.state), (RESULT, self.result)] {
+                        let value = Value::Integer(value);
+                        self.firmware.learned(&update, serial, path, &value);
+                    }
+                }
                 self.firmware.answered(self.now, &update, serial, outcome);
             }
         }
@@ -125,6 +139,7 @@ impl Bench {
             let values = match path {
                 STATE => vec![Value::Integer(self.state)],
                 RESULT => vec![Value::Integer(self.result)],
+                FIRMWARE_UPDATE => vec![Value::Integer(self.state)],
                 VERSION => vec![Value::String(self.version.into())],
                 DELIVERY => vec![Value::Integer(self.delivery)],
                 MEMORY_FREE if self.memory_free.is_some() => {
@@ -150,6 +165,7 @@ impl Bench {
             }
             Ask::Package => (self.state, self.result) = (2, 0),
             Ask::Uri(_) => self.result = 0,
+            Ask::Lifetime(..) | Ask::Forget(_) => {}
             _ => self.state = 3,
         }
         Outcome::Answered(Code::CHANGED, Vec::new())
