@@ -9,6 +9,7 @@
 
 mod air;
 pub mod cli;
+pub mod conform;
 mod harness;
 pub mod plan;
 pub mod report;

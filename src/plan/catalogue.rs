@@ -22,6 +22,8 @@ pub struct Entry {
     pub durations: &'static [&'static str],
     /// Named groups that hold a regular expression.
     pub patterns: &'static [&'static str],
+    /// Named groups that hold a JSONPath.
+    pub json_paths: &'static [&'static str],
     /// Named groups with what looks at them before anything runs.
     pub checks: &'static [(&'static str, CheckArgument)],
     /// How it waits.
@@ -53,6 +55,7 @@ impl Entry {
         expressions: &[],
         durations: &[],
         patterns: &[],
+        json_paths: &[],
         checks: &[],
         waiting: Waiting::WhenSoon(Budget::REST),
         uses: &[],

@@ -6,7 +6,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::{
-    BlockNeed, Definition, Form, Waiting,
+    BlockNeed, Definition, Form, MAX_RETRIES, Waiting,
     bind::{LimitKind, is_json, with_stand_ins},
     variables::Known,
     vocabulary::Captures,
@@ -201,6 +201,19 @@ pub(super) fn check_arguments(
                     "escape what is meant as it is: `\\(`",
                 )
             })
+        } else if entry.json_paths.contains(&name) {
+            let why = jsonpath_rust::parser::parse_json_path(text).err();
+            why.map(|_| {
+                (
+                    format!("`{text}` is not a JSONPath"),
+                    "write it as in RFC 9535, for example `$.tasks[0].state`",
+                )
+            })
+        } else if name == "retries" && !text.parse().is_ok_and(|it: u32| it <= MAX_RETRIES) {
+            Some((
+                format!("`{text}` retries are more than the {MAX_RETRIES} there may be"),
+                "say how long it may take instead: Within `10 minutes` …",
+            ))
         } else {
             None
         };

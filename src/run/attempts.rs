@@ -90,6 +90,7 @@ pub(super) fn blank_record(bound: &BoundStep, document: &Document) -> StepRecord
         attempts: Vec::new(),
         attempts_dropped: 0,
         notes: Vec::new(),
+        waiting: Vec::new(),
         messages: (0, 0),
         clock_ms: 0,
     }
@@ -339,6 +340,14 @@ fn gherkin_step(bound: &BoundStep, prepared: &Prepared) -> gherkin::Step {
 }
 
 fn keep(record: &mut StepRecord, attempt: AttemptRecord) {
+    // Documents whole are for the one that decided.
+    if let Some(before) = record
+        .attempts
+        .last_mut()
+        .and_then(|it| it.mismatch.as_mut())
+    {
+        before.sides = None;
+    }
     if record.attempts.len() >= MAX_ATTEMPTS_KEPT {
         record.attempts.pop();
         record.attempts_dropped += 1;

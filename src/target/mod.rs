@@ -1,6 +1,8 @@
 //! What is under test: the embedded server, or a profile of somebody else's.
 
 mod adapter;
+mod capabilities;
+mod deviation;
 #[cfg(feature = "embedded")]
 mod embedded;
 pub(crate) mod profile;
@@ -19,6 +21,8 @@ use serde_json::{Map, Value, json};
 
 pub use self::{
     adapter::{Adapter, Asked, World},
+    capabilities::{CAPABILITIES, Capabilities, Capability},
+    deviation::Deviation,
     profile::{ProfileError, TargetProfile},
     provision::Provisioner,
 };
@@ -50,6 +54,24 @@ impl TargetChoice {
     #[must_use]
     pub const fn is_embedded(&self) -> bool {
         matches!(self, Self::Embedded)
+    }
+
+    /// What it can do.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        match self {
+            Self::Embedded => Capabilities::of_embedded(),
+            Self::Profile(profile) => profile.capabilities.clone(),
+        }
+    }
+
+    /// What it is known to do otherwise than the specification says.
+    #[must_use]
+    pub fn deviations(&self) -> &[Deviation] {
+        match self {
+            Self::Embedded => &[],
+            Self::Profile(profile) => &profile.deviations,
+        }
     }
 
     /// What reports call it.
@@ -280,17 +302,26 @@ fn observe(cloud: &Cloud, trace: &Trace, secrets: &Secrets) {
         for (name, value) in &call.headers {
             secrets.learn_header(name, value);
         }
-        let headers: Map<String, Value> =
-            call.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let headers: Map<String, Value> = call
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), json!(value)))
+            .collect();
         let request = json!({
-            "method": call.method, "target": call.target, "headers": headers, "body": trace::body(&call.body),
+            "method": call.method, "target": call.target, "headers": headers,
+            "bytes": call.body.len(), "body": trace::body(&call.body),
         });
         let summary = format!("{} {}", call.method, call.target);
         trace.record(Lane::Upstream, Kind::Request, summary, request);
         let answered = &call.answered;
-        let note = if answered.unexpected { " (nothing was queued for it)" } else { "" };
+        let note = if answered.unexpected {
+            " (nothing was queued for it)"
+        } else {
+            ""
+        };
         let detail = json!({
-            "status": answered.status, "unexpected": answered.unexpected, "body": trace::body(&answered.body),
+            "status": answered.status, "unexpected": answered.unexpected,
+            "bytes": answered.body.len(), "body": trace::body(&answered.body),
         });
         let summary = format!("{} {}{note}", answered.status, call.target);
         trace.record(Lane::Upstream, Kind::Answer, summary, detail);

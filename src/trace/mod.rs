@@ -5,14 +5,19 @@ mod secrets;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fotalab_wire::net::{Clock, UnixMillis};
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
 use tokio::sync::watch;
 
 pub use secrets::Secrets;
 
-/// Messages kept of one group; later ones are counted, not kept.
-pub const MAX_MESSAGES: usize = 100_000;
+/// Messages kept of one feature; later ones are counted, not kept.
+pub const MAX_MESSAGES: usize = 1_000_000;
+/// Bytes that the messages of one feature may take, as JSON; later ones are counted, not kept.
+pub const MAX_TRACE_BYTES: usize = 512 * 1024 * 1024;
 /// Bytes of a body that a trace keeps.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
 
@@ -28,6 +33,7 @@ pub struct Trace {
 #[derive(Debug, Default)]
 struct Inner {
     messages: Vec<Message>,
+    bytes: usize,
     step: Option<StepPlace>,
     dropped: u64,
 }
@@ -48,8 +54,16 @@ pub struct Message {
     pub step: Option<StepPlace>,
     /// One line for people.
     pub summary: String,
+    /// What was in it, as JSON text: a fifth of what the tree of values takes.
+    pub detail: Box<RawValue>,
+}
+
+impl Message {
     /// What was in it.
-    pub detail: Value,
+    #[must_use]
+    pub fn detail(&self) -> Value {
+        serde_json::from_str(self.detail.get()).unwrap_or_default()
+    }
 }
 
 /// Who talks with the server.
@@ -67,7 +81,7 @@ pub enum Lane {
 }
 
 /// What a message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A request, or a message to the server.
@@ -127,7 +141,7 @@ impl Trace {
         let message = inner.messages.get_mut(at);
         if let Some(message) = message.filter(|it| it.lane == Lane::Air) {
             message.summary = summary;
-            message.detail = detail;
+            message.detail = to_raw_value(&detail).unwrap_or_else(|_| RawValue::NULL.to_owned());
         }
     }
 
@@ -142,9 +156,11 @@ impl Trace {
     }
 
     fn add(&self, lane: Lane, kind: Kind, summary: String, detail: Value) -> Option<u64> {
+        let detail = to_raw_value(&detail).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        let bytes = summary.len() + detail.get().len();
         {
             let mut inner = self.inner();
-            if inner.messages.len() >= MAX_MESSAGES {
+            if inner.messages.len() >= MAX_MESSAGES || inner.bytes + bytes > MAX_TRACE_BYTES {
                 inner.dropped += 1;
                 None
             } else {
@@ -158,6 +174,7 @@ impl Trace {
                     summary,
                     detail,
                 };
+                inner.bytes += bytes;
                 inner.messages.push(message);
                 Some(seq)
             }
@@ -182,11 +199,13 @@ impl Trace {
         self.arrivals.subscribe()
     }
 
-    /// All messages, and how many were not kept.
+    /// All messages since the last call, and how many of them were not kept.
     #[must_use]
     pub fn take(&self) -> (Vec<Message>, u64) {
         let mut inner = self.inner();
-        (std::mem::take(&mut inner.messages), inner.dropped)
+        inner.bytes = 0;
+        let dropped = std::mem::take(&mut inner.dropped);
+        (std::mem::take(&mut inner.messages), dropped)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

@@ -20,7 +20,7 @@ impl Device {
         if own || path.depth() != 3 || self.value(now, path).is_none() {
             return false;
         }
-        self.written.get_or_insert_default().set(path, value);
+        self.own_tree().set(path, value);
         self.settle(now);
         true
     }
