@@ -137,6 +137,8 @@ impl Air {
             if known == Some(true) {
                 let whose = (running.endpoint.clone(), path);
                 self.observations.insert(request, whose);
+                let endpoint = running.endpoint.clone();
+                self.told.push_back(Told::Observed { endpoint });
             } else {
                 self.coap.cancel(time(now), request);
             }
@@ -242,6 +244,7 @@ impl Air {
         if let Some((endpoint, path)) = self.observations.remove(&request) {
             self.registrations
                 .with(&endpoint, |device| device.observed.remove(&path));
+            self.told.push_back(Told::Observed { endpoint });
         }
     }
 

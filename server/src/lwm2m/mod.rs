@@ -11,6 +11,7 @@
 //! Spoken are LwM2M 1.0 and 1.1; a newer version is answered by 4.12, after which devices fall back
 //! (X-REG-02). Not here: bootstrap, composite operations, TCP, SMS.
 
+mod document;
 mod downlink;
 mod inbound;
 pub(crate) mod json;
@@ -34,6 +35,8 @@ use fotalab_wire::{
 };
 use rand::{SeedableRng as _, rngs::StdRng};
 
+pub(crate) use document::RegistrationDocument;
+use inbound::NEWEST;
 pub(crate) use operation::{Answer, Operation, Outcome, Ticket};
 pub(crate) use peer::Peer;
 pub(crate) use registry::Registered;
@@ -59,6 +62,11 @@ pub(crate) enum Told {
     },
     /// It sent an Update.
     Updated {
+        /// Its endpoint name.
+        endpoint: String,
+    },
+    /// What is observed of it changed.
+    Observed {
         /// Its endpoint name.
         endpoint: String,
     },
