@@ -280,3 +280,46 @@ async fn x_fw_s31_a_device_over_dtls_comes_back_to_what_waits_for_it() {
     assert!(device.script().image == bytes);
     assert_eq!(device.count("POST /5/0/2"), 1);
 }
+
+/// Images on disk reach devices to the byte, a piece at a time.
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn images_are_sent_from_files() {
+    let folders = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("images-from-files");
+    if folders.exists() {
+        std::fs::remove_dir_all(&folders).expect("it is ours");
+    }
+    for transfer in ["push", "pull:coap", "pull:http"] {
+        let folder = folders.join(transfer.replace(':', "-"));
+        let kept = folder.clone();
+        let network = Arc::new(fotalab_wire::net::Sockets);
+        let adjust = |config: &mut Config| config.storage = Storage::Folder(kept);
+        let air = Air::on(network, Clock::of_machine(), adjust).await;
+        let device = air.device();
+        if transfer == "pull:http" {
+            device.script().values.insert("/5/0/8", "2".into());
+        }
+        device.register("ep=d&lwm2m=1.0").await;
+        let bytes = image_of(700_001);
+        let image = air.image(&bytes).await;
+        let id = air.update(&image, transfer).await;
+        while device.script().image != bytes {
+            let update = air.get(&format!("/updates/{id}")).await;
+            assert_ne!(update["state"], "failed", "{transfer}: {update:#}");
+            sleep(Duration::from_millis(20)).await;
+        }
+        // An image that is needed stays; one that is not goes, but not the bytes of another.
+        let path = format!("/images/{}", image["id"].as_str().expect("an id"));
+        let delete = || air.world.admin(Method::DELETE, &path, &Value::Null);
+        assert_eq!(delete().await.status, 409, "{transfer}");
+        let twin = air.image(&bytes).await;
+        let twin = format!("/images/{}", twin["id"].as_str().expect("an id"));
+        let gone = air.world.admin(Method::DELETE, &twin, &Value::Null).await;
+        assert_eq!(gone.status, 200, "{}", gone.text);
+        let file = folder
+            .join("images")
+            .join(image["sha256"].as_str().expect("hex"));
+        assert!(file.exists());
+        air.world.running.stop().await;
+    }
+}
