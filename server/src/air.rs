@@ -229,11 +229,13 @@ fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
             endpoint,
             path,
             value,
+            sent,
         } => {
             let document = json!({
                 "endpoint": endpoint,
                 "path": path.to_string(),
                 "value": json::of(&value),
+                "by": if sent { "send" } else { "observation" },
             });
             state.feed.tell("notification", &document);
             if path == VERSION {

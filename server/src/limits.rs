@@ -164,6 +164,8 @@ pub(crate) const REGISTER_LATER: Duration = Duration::from_secs(10);
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 /// Observations held with one device.
 pub(crate) const MAX_OBSERVATIONS: usize = 32;
+/// Paths of one composite operation.
+pub(crate) const MAX_COMPOSITE_PATHS: usize = 64;
 /// How long `POST .../operations` waits for the device, unless it says so itself.
 pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_secs(25);
 /// The longest it may ask for.

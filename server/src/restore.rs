@@ -3,7 +3,7 @@
 //! First all is read; then what was under way goes on: updates look where their devices are, and
 //! what was observed is observed again.
 
-use fotalab_wire::{lwm2m::Path, net::UnixMillis};
+use fotalab_wire::net::UnixMillis;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use crate::{
         firmware,
         updates::Update,
     },
-    lwm2m::{Registered, RegistrationDocument},
+    lwm2m::{Registered, RegistrationDocument, Watched},
     server::State,
     store::{
         DataError, Kind, Store,
@@ -81,7 +81,7 @@ pub(crate) fn restore(
 }
 
 /// Goes on with what was under way.
-fn go_on(state: &mut State, now: UnixMillis, registered: Vec<(String, Vec<Path>)>) {
+fn go_on(state: &mut State, now: UnixMillis, registered: Vec<(String, Vec<Watched>)>) {
     let State { air, firmware, .. } = state;
     let Some(air) = air else {
         return;
@@ -89,8 +89,11 @@ fn go_on(state: &mut State, now: UnixMillis, registered: Vec<(String, Vec<Path>)
     for (endpoint, mut observed) in registered {
         let updates = firmware.of_device(&endpoint).any(|it| !it.has_ended());
         // An update under way observes what it needs by itself.
-        observed.retain(|path| !updates || !firmware::OBSERVED.contains(path));
-        air.observe_again(now, &endpoint, &observed);
+        observed.retain(|watched| match watched {
+            Watched::One(path) => !updates || !firmware::OBSERVED.contains(path),
+            Watched::Many(_) => true,
+        });
+        air.observe_again(now, &endpoint, observed);
         if let Some(arrival) = air.registered(&endpoint).map(Registered::arrival) {
             firmware.resume(now, &endpoint, arrival);
         }

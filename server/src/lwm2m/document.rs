@@ -8,7 +8,7 @@ use fotalab_wire::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Air, NEWEST, Operation, Peer, Registered, Ticket};
+use super::{Air, NEWEST, Operation, Peer, Registered, Ticket, Watched};
 use crate::{core::time::millis, limits};
 
 /// A registration; the key is its endpoint name.
@@ -33,7 +33,7 @@ pub(crate) struct RegistrationDocument {
     updated: UnixMillis,
     /// When it is forgotten.
     expires: UnixMillis,
-    /// What is observed.
+    /// What is observed: a path, or several with spaces between them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     observed: Vec<String>,
 }
@@ -52,7 +52,7 @@ impl Registered {
             since: self.since,
             updated: self.updated,
             expires: self.expires,
-            observed: self.observed.keys().map(Path::to_string).collect(),
+            observed: self.observed.keys().map(Watched::to_string).collect(),
         }
     }
 }
@@ -88,16 +88,27 @@ impl Air {
     }
 
     /// Observes what was observed before (all those observations ended with us).
-    pub(crate) fn observe_again(&mut self, now: UnixMillis, endpoint: &str, paths: &[Path]) {
-        for path in paths {
-            self.operate(now, endpoint, Ticket::Nobody, Operation::Observe(*path));
+    pub(crate) fn observe_again(&mut self, now: UnixMillis, endpoint: &str, all: Vec<Watched>) {
+        for watched in all {
+            let operation = match watched {
+                Watched::One(path) => Operation::Observe(path),
+                Watched::Many(paths) => Operation::ObserveMany(paths, ContentFormat::SenmlJson),
+            };
+            self.operate(now, endpoint, Ticket::Nobody, operation);
         }
     }
 }
 
 impl RegistrationDocument {
     /// What was observed.
-    pub(crate) fn observed(&self) -> impl Iterator<Item = Path> {
-        self.observed.iter().filter_map(|path| path.parse().ok())
+    pub(crate) fn observed(&self) -> impl Iterator<Item = Watched> {
+        self.observed.iter().filter_map(|written| {
+            let paths = written.split(' ').map(str::parse);
+            let paths: Vec<Path> = paths.collect::<Result<_, _>>().ok()?;
+            Some(match paths.as_slice() {
+                [path] => Watched::One(*path),
+                _ => Watched::Many(paths),
+            })
+        })
     }
 }

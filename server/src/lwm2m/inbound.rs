@@ -6,7 +6,7 @@ use bytes::Bytes;
 use fotalab_wire::{
     coap::{Body, Code, ExchangeId, Message, Response, message::number},
     lwm2m::{
-        ContentFormat, Path, Version, codec,
+        ContentFormat, Path, Value, Version, codec,
         registration::{Refused, Registration, Update},
     },
     net::UnixMillis,
@@ -305,10 +305,22 @@ impl Air {
                 return (refused, After::Nothing);
             }
         };
-        let endpoint = device.said.endpoint.clone();
         let values = tree.values().map(|(path, value)| (path, value.clone()));
-        let values = values.collect();
-        self.tell_values(&endpoint, values);
+        let values: Vec<(Path, Value)> = values.collect();
+        if values.is_empty() {
+            let refused = Response::with(Code::BAD_REQUEST, "no values");
+            return (refused, After::Nothing);
+        }
+        let objects = &device.said.objects;
+        let unlisted = values
+            .iter()
+            .find(|(path, _)| !objects.contains(path.prefix(2)));
+        if let Some((path, _)) = unlisted {
+            let why = format!("{} is not registered", path.prefix(2));
+            return (Response::with(Code::NOT_FOUND, why), After::Nothing);
+        }
+        let endpoint = device.said.endpoint.clone();
+        self.tell_values(&endpoint, values, true);
         (Response::new(Code::CHANGED), After::Heard(endpoint))
     }
 }

@@ -9,8 +9,9 @@
 //! over DTLS is spoken to over DTLS only, and what comes in its name without is refused.
 //!
 //! Spoken are LwM2M 1.0 and 1.1; a newer version is answered by 4.12, after which devices fall back
-//! (X-REG-02). Not here: bootstrap, composite operations, TCP, SMS.
+//! (X-REG-02). Not here: bootstrap, TCP, SMS.
 
+mod answer;
 mod document;
 mod downlink;
 mod inbound;
@@ -35,9 +36,11 @@ use fotalab_wire::{
 };
 use rand::{SeedableRng as _, rngs::StdRng};
 
+pub(crate) use answer::Answer;
 pub(crate) use document::RegistrationDocument;
 use inbound::NEWEST;
-pub(crate) use operation::{Answer, Operation, Outcome, Ticket};
+use operation::Call;
+pub(crate) use operation::{Operation, Outcome, Ticket, Watched};
 pub(crate) use peer::Peer;
 pub(crate) use registry::Registered;
 use registry::Registrations;
@@ -90,6 +93,8 @@ pub(crate) enum Told {
         path: Path,
         /// The value.
         value: Value,
+        /// By Send, not by an observation.
+        sent: bool,
     },
     /// A device wants a block of an image that is not in memory; [`Air::serve_block`] answers.
     Block {
@@ -165,7 +170,7 @@ pub(crate) struct Air {
     registrations: Registrations,
     /// Requests under way, by whom they are for.
     running: BTreeMap<RequestId, Running>,
-    observations: BTreeMap<RequestId, (String, Path)>,
+    observations: BTreeMap<RequestId, (String, Watched)>,
     told: VecDeque<Told>,
     locations: StdRng,
 }
@@ -173,8 +178,7 @@ pub(crate) struct Air {
 /// A request under way.
 struct Running {
     endpoint: String,
-    ticket: Ticket,
-    operation: Operation,
+    call: Call,
 }
 
 impl Air {
@@ -317,7 +321,7 @@ impl Air {
                 Event::Wanted { request, offset } => {
                     if let Some(running) = self.running.get(&request) {
                         self.told.push_back(Told::Wanted {
-                            ticket: running.ticket.clone(),
+                            ticket: running.call.ticket.clone(),
                             request,
                             offset: offset as u64,
                         });
