@@ -7,6 +7,7 @@ mod defects;
 mod groups;
 #[path = "../scenario/mod.rs"]
 mod language;
+mod restart;
 mod rooms;
 mod running;
 mod secrets;
