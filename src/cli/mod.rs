@@ -10,6 +10,7 @@ mod init;
 mod paint;
 mod places;
 mod reach;
+mod report;
 mod run;
 #[cfg(feature = "embedded")]
 mod serve;
@@ -111,6 +112,8 @@ enum Verb {
     Steps(steps::Arguments),
     /// Writes a `fotalab.toml`, a first scenario that passes and a CI file.
     Init(init::Arguments),
+    /// Makes the page of a run again from what `--report DIR` kept.
+    Report(report::Arguments),
     /// Starts the FOTA server alone.
     #[cfg(feature = "embedded")]
     Serve(serve::Arguments),
@@ -142,6 +145,7 @@ pub fn main() -> ExitCode {
         Verb::Check(arguments) => check::check(&arguments, paint),
         Verb::Steps(arguments) => steps::steps(&arguments),
         Verb::Init(arguments) => init::init(&arguments),
+        Verb::Report(arguments) => report::report(&arguments),
         #[cfg(feature = "embedded")]
         Verb::Serve(arguments) => serve::serve(&arguments),
         Verb::Fleet(arguments) => fleet::fleet(&arguments),

@@ -6,6 +6,7 @@ mod defects;
 mod groups;
 #[path = "../scenario/mod.rs"]
 mod language;
+mod recorder;
 mod rooms;
 mod running;
 mod secrets;

@@ -1,0 +1,4 @@
+//! The flight recorder: the page, what it says, and what it stands.
+
+mod made;
+mod page;
