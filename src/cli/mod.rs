@@ -2,7 +2,9 @@
 
 mod check;
 mod config;
+mod conform;
 mod diagnostics;
+mod environment;
 mod files;
 mod fleet;
 mod image;
@@ -72,6 +74,8 @@ pub enum Exit {
     Environment = 5,
     /// Scenarios failed.
     Failed = 100,
+    /// Rows of a conformance suite that must hold did not, or may not have.
+    Deviations = 102,
     /// Interrupted; the report of what ran is written.
     Interrupted = 130,
 }
@@ -85,7 +89,8 @@ impl From<Exit> for ExitCode {
 /// A conformance lab for firmware over the air.
 ///
 /// Exit codes: 0 held; 2 usage or configuration; 3 a scenario does not parse or bind; 4 nothing
-/// was selected; 5 the environment failed; 100 scenarios failed; 130 interrupted.
+/// was selected; 5 the environment failed; 100 scenarios failed; 102 conformance rows that must hold
+/// did not; 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "fotalab", version, arg_required_else_help = true)]
 struct Arguments {
@@ -114,6 +119,8 @@ enum Verb {
     Init(init::Arguments),
     /// Makes the page of a run again from what `--report DIR` kept.
     Report(report::Arguments),
+    /// Tests a server against the rows of a conformance suite, and prints the matrix.
+    Conform(Box<conform::Arguments>),
     /// Starts the FOTA server alone.
     #[cfg(feature = "embedded")]
     Serve(serve::Arguments),
@@ -139,6 +146,10 @@ pub fn main() -> ExitCode {
             return code.into();
         }
     };
+    if let Err(Failure { exit, message }) = environment::check() {
+        eprintln!("error: {message}");
+        return exit.into();
+    }
     let paint = arguments.color;
     let exit = match arguments.verb {
         Verb::Run(arguments) => run::run(*arguments, paint),
@@ -146,6 +157,7 @@ pub fn main() -> ExitCode {
         Verb::Steps(arguments) => steps::steps(&arguments),
         Verb::Init(arguments) => init::init(&arguments),
         Verb::Report(arguments) => report::report(&arguments),
+        Verb::Conform(arguments) => conform::conform(*arguments, paint),
         #[cfg(feature = "embedded")]
         Verb::Serve(arguments) => serve::serve(&arguments),
         Verb::Fleet(arguments) => fleet::fleet(&arguments),

@@ -181,6 +181,7 @@ catalogue! {
     does: "Compares what JSONPath (RFC 9535) selects: exactly one node, or, with `all of`, the list of all nodes.",
     example: "When I `GET` `${APIURL}/health`\n\nThen the JSONPath `$['@context']` of the last response should equal\n\n```json\n\"https://github.com/hello-nrfcloud/proto/api/health\"\n```",
     block: BlockNeed::Json,
+    json_paths: &["path"],
 }
 #[then(
     regex = r"^(?P<all>the|all of the) JSONPath `(?P<path>[^`]+)` of the last response should (?P<how>match|equal)$"
@@ -213,6 +214,7 @@ catalogue! {
     does: "Stores the one node that JSONPath (RFC 9535) selects.",
     example: "When I `GET` `${APIURL}/health`\n\nThen I store the JSONPath `$.version` of the last response into `version`",
     stores: &["{name}"],
+    json_paths: &["path"],
 }
 #[then(
     regex = r"^I store the JSONPath `(?P<path>[^`]+)` of the last response into `(?P<name>[^`]+)`$"
