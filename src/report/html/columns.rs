@@ -106,6 +106,14 @@ pub(super) struct Coap<'a> {
 pub(super) struct Block {
     pub(super) num: u32,
     pub(super) more: bool,
+    pub(super) size: u32,
+}
+
+impl Block {
+    /// Where in the body it begins: sizes may change on the way (RFC 7959, 2.3).
+    pub(super) fn offset(self) -> u64 {
+        u64::from(self.num) * u64::from(self.size)
+    }
 }
 
 /// A payload, or what the page has to know of it.

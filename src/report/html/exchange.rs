@@ -187,9 +187,10 @@ mod tests {
             let rest: Vec<&str> = words.collect();
             let find = |name: &str| rest.iter().find_map(|it| it.strip_prefix(name));
             let block = |name: &str| {
-                let (num, more) = find(name)?.split_once('/')?;
-                let (num, more) = (num.parse::<u32>().ok()?, more == "1");
-                Some(serde_json::json!({ "num": num, "more": more, "size": 64 }))
+                let mut parts = find(name)?.split('/').map(|it| it.parse::<u32>().ok());
+                let (num, more) = (parts.next()??, parts.next()?? == 1);
+                let size = parts.next().flatten().unwrap_or(64);
+                Some(serde_json::json!({ "num": num, "more": more, "size": size }))
             };
             let detail = serde_json::json!({
                 "device": "a", "direction": direction, "bytes": 10, "fate": "delivered",
@@ -235,6 +236,21 @@ mod tests {
         assert_eq!(roles[4].answers, Some(2));
         assert!(roles[3].again && !roles[2].again);
         assert_eq!(roles[8].answers, Some(7));
+    }
+
+    #[test]
+    fn a_size_that_changes_on_the_way_goes_on_with_the_transfer() {
+        let mut exchanges = Exchanges::default();
+        let roles = take(
+            &mut exchanges,
+            &[
+                "down CON PUT 1 aa /5/0/0 b1:0/1/1024",
+                "up ACK 2.31 1 aa b1:0/1/512",
+                "down CON PUT 2 ab /5/0/0 b1:2/1/512",
+                "up ACK 2.31 2 ab b1:2/1/512",
+            ],
+        );
+        assert!(roles.iter().all(|it| it.transfer == Some(0)), "{roles:?}");
     }
 
     #[test]

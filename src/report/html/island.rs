@@ -1,6 +1,6 @@
 //! Data in a page: as text where scripts and tests read it at once, packed where it is much.
 
-use std::io::Write as _;
+use std::{fmt::Write as _, io::Write as _};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use flate2::{Compression, write::DeflateEncoder};
@@ -21,6 +21,32 @@ pub(super) fn text(json: &str) -> String {
         }
     }
     safe
+}
+
+/// Markup in which nothing acts unseen: control characters as their pictures, and those that turn
+/// the direction of writing (<https://www.unicode.org/reports/tr9/>) by their numbers.
+pub(super) fn visible(markup: &str) -> String {
+    let mut shown = String::with_capacity(markup.len());
+    for character in markup.chars() {
+        match character {
+            '\t' | '\n' => shown.push(character),
+            '\0'..='\u{1f}' => {
+                let picture = u32::from(character) + 0x2400;
+                shown.push(char::from_u32(picture).unwrap_or('\u{fffd}'));
+            }
+            '\u{7f}' => shown.push('\u{2421}'),
+            '\u{80}'..='\u{9f}'
+            | '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{feff}' => {
+                let _ = write!(shown, "\u{27e8}U+{:04X}\u{27e9}", u32::from(character));
+            }
+            other => shown.push(other),
+        }
+    }
+    shown
 }
 
 /// Raw deflate (RFC 1951) in Base64: what a browser's `DecompressionStream` opens.

@@ -54,12 +54,13 @@ pub fn page(kept: &Kept<'_>) -> String {
         .map(|it| Columns::of(&kept.run.features[it], kept.messages(it)))
         .collect();
     let packed: Vec<String> = columns.iter().map(packed_columns).collect();
+    let shown = |markup: Markup| PreEscaped(island::visible(&markup.0));
     let templates: Vec<Markup> = names
         .iter()
         .enumerate()
-        .map(|(number, names)| template(kept, number, names))
+        .map(|(number, names)| shown(template(kept, number, names)))
         .collect();
-    let overview = overview::overview(kept, &names, &columns);
+    let overview = shown(overview::overview(kept, &names, &columns));
     let so_far = STYLE.len()
         + SCRIPT.len()
         + overview.0.len()

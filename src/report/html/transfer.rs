@@ -30,9 +30,12 @@ pub(super) struct Transfer {
     duplicated: u32,
     /// 1 when the last block was seen.
     whole: u8,
-    /// The block after the highest one seen.
+    /// Where in the body the next block begins.
     #[serde(skip)]
-    next: u32,
+    next: u64,
+    /// Where the last one began.
+    #[serde(skip)]
+    began: u64,
 }
 
 impl Transfer {
@@ -52,12 +55,14 @@ impl Transfer {
             duplicated: 0,
             whole: 0,
             next: 0,
+            began: 0,
         }
     }
 
     /// Whether this block can be the next one, or one again, of this transfer.
     pub(super) fn goes_on(&self, block: Block) -> bool {
-        block.num <= self.next && (self.whole == 0 || block.num + 1 == self.next)
+        let offset = block.offset();
+        offset <= self.next && (self.whole == 0 || offset == self.began)
     }
 
     /// Its first message is one that did not look like a part of it when it crossed.
@@ -80,10 +85,12 @@ impl Transfer {
             2 if !request => coap.block2,
             _ => None,
         };
-        let Some(block) = block.filter(|it| it.num >= self.next) else {
+        let new = |it: &Block| self.blocks == 0 || it.offset() >= self.next;
+        let Some(block) = block.filter(new) else {
             return;
         };
-        self.next = block.num + 1;
+        self.began = block.offset();
+        self.next = self.began + u64::from(block.size);
         self.blocks += 1;
         self.bytes += coap.payload.map_or(0, |it| it.length);
         self.whole = u8::from(!block.more);

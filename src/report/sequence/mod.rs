@@ -176,10 +176,11 @@ impl<'a> Part<'a> {
             ("upstream", _) => (Who::Upstream, line.kind != Kind::Request),
             (other, _) => (Who::Other(other.to_owned()), line.kind == Kind::Request),
         };
-        let (from, to) = match (line.kind, inward) {
-            (Kind::Connection, _) => (other.clone(), other),
-            (_, true) => (other, Who::Server),
-            (_, false) => (Who::Server, other),
+        let stays = line.kind == Kind::Connection && air.is_none();
+        let (from, to) = match (stays, inward) {
+            (true, _) => (other.clone(), other),
+            (false, true) => (other, Who::Server),
+            (false, false) => (Who::Server, other),
         };
         Self {
             from,

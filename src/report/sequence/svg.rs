@@ -5,8 +5,11 @@ use maud::{Markup, PreEscaped, html};
 use super::{Arrow, Item, Sequence};
 use crate::run::Verdict;
 
-/// Between two lanes.
-const LANE: usize = 230;
+/// Between two lanes, where there are few or many.
+const WIDE_LANE: usize = 330;
+const NARROW_LANE: usize = 210;
+/// So many lanes are few.
+const FEW_LANES: usize = 3;
 /// Left and right of the outer lanes.
 const SIDE: usize = 120;
 const HEAD: usize = 44;
@@ -27,13 +30,14 @@ pub fn standalone(sequence: &Sequence) -> String {
 }
 
 fn drawing(sequence: &Sequence, alone: bool) -> Markup {
-    let width = 2 * SIDE + LANE * sequence.lanes.len().saturating_sub(1);
+    let grid = Grid::of(sequence.lanes.len());
+    let width = grid.width;
     let rows: usize = sequence.items.iter().map(rows).sum();
     let height = 2 * HEAD + ROW * rows;
     let mut y = HEAD + ROW / 2;
     let mut items = Vec::new();
     for item in &sequence.items {
-        items.push(self::item(item, y, width));
+        items.push(self::item(item, y, grid));
         y += ROW * self::rows(item);
     }
     html! {
@@ -43,7 +47,7 @@ fn drawing(sequence: &Sequence, alone: bool) -> Markup {
             color=[alone.then_some("#1f2328")] {
             @if alone { rect width="100%" height="100%" fill="#ffffff" {} }
             @for (number, lane) in sequence.lanes.iter().enumerate() {
-                (self::lane(lane, number, height))
+                (self::lane(lane, grid.x(number), height))
             }
             @for item in items { (item) }
         }
@@ -57,12 +61,28 @@ fn rows(item: &Item) -> usize {
     }
 }
 
-const fn x(lane: usize) -> usize {
-    SIDE + LANE * lane
+/// Where the lanes are.
+#[derive(Clone, Copy)]
+struct Grid {
+    lane: usize,
+    width: usize,
 }
 
-fn lane(name: &str, number: usize, height: usize) -> Markup {
-    let x = x(number);
+impl Grid {
+    fn of(lanes: usize) -> Self {
+        let lane = if lanes <= FEW_LANES { WIDE_LANE } else { NARROW_LANE };
+        Self {
+            lane,
+            width: 2 * SIDE + lane * lanes.saturating_sub(1),
+        }
+    }
+
+    const fn x(self, lane: usize) -> usize {
+        SIDE + self.lane * lane
+    }
+}
+
+fn lane(name: &str, x: usize, height: usize) -> Markup {
     html! {
         line x1=(x) x2=(x) y1=(HEAD - 8) y2=(height - HEAD + 8) stroke="currentColor" stroke-opacity=".35" {}
         @for y in [22, height - 14] {
@@ -71,16 +91,17 @@ fn lane(name: &str, number: usize, height: usize) -> Markup {
     }
 }
 
-fn item(item: &Item, y: usize, width: usize) -> Markup {
+fn item(item: &Item, y: usize, grid: Grid) -> Markup {
+    let width = grid.width;
     html! {
         @match item {
             Item::Step { text, verdict } => (band(text, *verdict, y, width)),
-            Item::Arrow(arrow) => (self::arrow(arrow, y)),
+            Item::Arrow(arrow) => (self::arrow(arrow, y, grid)),
             Item::Loop { times, arrows } => {
                 rect x="8" y=(y - 12) width=(width - 16) height=(ROW * arrows.len() + 22) rx="6"
                     fill="none" stroke="currentColor" stroke-opacity=".4" stroke-dasharray="4 3" {}
                 text x="18" y=(y + 6) fill="currentColor" font-weight="600" { "× " (times) }
-                @for (nth, arrow) in arrows.iter().enumerate() { (self::arrow(arrow, y + ROW * (nth + 1) - 6)) }
+                @for (nth, arrow) in arrows.iter().enumerate() { (self::arrow(arrow, y + ROW * (nth + 1) - 6, grid)) }
             }
             Item::LeftOut(count) => {
                 text x=(width / 2) y=(y + 6) text-anchor="middle" fill="currentColor" fill-opacity=".7" { "… " (count) " more …" }
@@ -102,12 +123,12 @@ fn band(text: &str, verdict: Verdict, y: usize, width: usize) -> Markup {
     }
 }
 
-fn arrow(arrow: &Arrow, y: usize) -> Markup {
-    let (from, to) = (x(arrow.from), x(arrow.to));
+fn arrow(arrow: &Arrow, y: usize, grid: Grid) -> Markup {
+    let (from, to) = (grid.x(arrow.from), grid.x(arrow.to));
     if from == to {
         return html! {
             circle cx=(from) cy=(y) r="3" fill="currentColor" {}
-            text x=(from + 8) y=(y + 4) fill="currentColor" { (fitting(&arrow.label, LANE)) }
+            text x=(from + 8) y=(y + 4) fill="currentColor" { (fitting(&arrow.label, NARROW_LANE)) }
         };
     }
     let right = to > from;

@@ -49,7 +49,7 @@ class MessagePane {
   ends(i) {
     const messages = this.messages, lane = messages.laneOf(i);
     const other = messages.device[i] ? messages.nameOf(i) : { rest: 'operator', websocket: 'websocket', upstream: 'cloud' }[lane] ?? lane;
-    if (messages.kind[i] === CONNECTION) return make('span.quiet', visible(other));
+    if (messages.kind[i] === CONNECTION && !messages.device[i]) return make('span.quiet', visible(other));
     const [from, to] = messages.inward[i] ? [other, 'server'] : ['server', other];
     return make('span.quiet', visible(`${from} → ${to}`));
   }

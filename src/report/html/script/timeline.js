@@ -177,7 +177,7 @@ class Timeline {
   arrow(i) {
     const messages = this.messages;
     return this.lifelines(this.view.laneKey(i), messages.inward[i], {
-      connection: messages.kind[i] === CONNECTION, answer: messages.kind[i] === ANSWER, fate: FATES[messages.fate[i]], again: messages.again[i],
+      connection: messages.kind[i] === CONNECTION && !messages.device[i], answer: messages.kind[i] === ANSWER, fate: FATES[messages.fate[i]], again: messages.again[i],
     });
   }
 
