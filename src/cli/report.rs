@@ -57,7 +57,9 @@ fn diagram(kept: &Kept<'_>, name: &str) -> Result<sequence::Sequence, Failure> {
         of_feature.map(move |(nth, scenario)| (at, nth, scenario))
     });
     let all: Vec<_> = scenarios.collect();
-    let exact = all.iter().filter(|it| it.2.title == name || it.2.id == name);
+    let exact = all
+        .iter()
+        .filter(|it| it.2.title == name || it.2.id == name);
     let mut found: Vec<_> = exact.collect();
     if found.is_empty() {
         let part = all.iter().filter(|it| it.2.id.contains(name));

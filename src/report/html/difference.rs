@@ -231,7 +231,10 @@ fn below(path: &str, key: &str) -> String {
         && chars.all(|it| it.is_ascii_alphanumeric() || it == '_');
     match plain {
         true => format!("{path}.{key}"),
-        false => format!("{path}['{}']", key.replace('\\', "\\\\").replace('\'', "\\'")),
+        false => format!(
+            "{path}['{}']",
+            key.replace('\\', "\\\\").replace('\'', "\\'")
+        ),
     }
 }
 
@@ -258,7 +261,10 @@ mod tests {
             rows.map(|it| (it.left.as_deref(), it.right.as_deref()))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(of(State::Differs), [(Some("\"b c\": 1"), Some("\"b c\": 2"))]);
+        assert_eq!(
+            of(State::Differs),
+            [(Some("\"b c\": 1"), Some("\"b c\": 2"))]
+        );
         assert_eq!(of(State::Unasked), [(None, Some("\"more\": true"))]);
     }
 

@@ -165,9 +165,9 @@ fn items(inside: Vec<(Event<'_>, usize)>, blocks: &mut Vec<Block>) {
 
 /// A step of Markdown with Gherkin may have a code block or a table in its item.
 fn of_item(item: Vec<(Event<'_>, usize)>, line: usize) -> Vec<Block> {
-    let at = item.iter().position(|(event, _)| {
-        matches!(event, Event::Start(Tag::CodeBlock(_) | Tag::Table(_)))
-    });
+    let at = item
+        .iter()
+        .position(|(event, _)| matches!(event, Event::Start(Tag::CodeBlock(_) | Tag::Table(_))));
     let mut sentence = item;
     let behind = at.map(|at| sentence.split_off(at)).unwrap_or_default();
     let plain = sentence.into_iter().map(|(event, _)| event).filter(|it| {
@@ -218,9 +218,7 @@ fn rendered(events: Vec<Event<'_>>) -> Markup {
             Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
                 Event::InlineHtml(link(&dest_url).into())
             }
-            Event::End(TagEnd::Link | TagEnd::Image) => {
-                Event::InlineHtml(CowStr::Borrowed("</a>"))
-            }
+            Event::End(TagEnd::Link | TagEnd::Image) => Event::InlineHtml(CowStr::Borrowed("</a>")),
             Event::FootnoteReference(_) => return None,
             other => other,
         })
@@ -232,7 +230,9 @@ fn rendered(events: Vec<Event<'_>>) -> Markup {
 
 /// The beginning of a link; one that does not lead to the web leads nowhere.
 fn link(to: &str) -> String {
-    let leads = ["https://", "http://", "mailto:"].iter().any(|it| to.starts_with(it));
+    let leads = ["https://", "http://", "mailto:"]
+        .iter()
+        .any(|it| to.starts_with(it));
     let whole = match leads {
         true => html! { a href=(to) rel="noreferrer noopener" {} },
         false => html! { a title=(to) {} },

@@ -114,10 +114,12 @@ fn template(kept: &Kept<'_>, number: usize, names: &Names) -> Markup {
     // Of those that somebody has to understand; `fotalab report` draws any.
     let bad = |it: Verdict| matches!(it, Verdict::Failed | Verdict::Interrupted);
     let scenarios = feature.scenarios.iter().enumerate();
-    let diagrams = scenarios.filter(|it| bad(it.1.verdict)).filter_map(|(nth, _)| {
-        let sequence = sequence::of_scenario(kept, number, nth)?;
-        Some((nth, sequence))
-    });
+    let diagrams = scenarios
+        .filter(|it| bad(it.1.verdict))
+        .filter_map(|(nth, _)| {
+            let sequence = sequence::of_scenario(kept, number, nth)?;
+            Some((nth, sequence))
+        });
     html! {
         template id={ "feature-" (number) } {
             article.written { (written::feature(feature, names)) }

@@ -18,7 +18,9 @@ pub(super) fn blocks(source: &str, steps: &BTreeSet<usize>) -> Vec<Block> {
             Content::Comment(comment.trim().to_owned())
         } else if let Some(fence) = ["\"\"\"", "```"].iter().find(|it| text.starts_with(**it)) {
             let indent = line.len() - line.trim_start().len();
-            let inside = lines.by_ref().take_while(|(it, _)| !it.trim().starts_with(fence));
+            let inside = lines
+                .by_ref()
+                .take_while(|(it, _)| !it.trim().starts_with(fence));
             let inside = inside.map(|(it, _)| it.get(indent..).unwrap_or_else(|| it.trim_start()));
             Content::Code(inside.collect::<Vec<_>>().join("\n"))
         } else if text.starts_with('|') {

@@ -226,6 +226,10 @@ pub(super) fn seconds(millis: u64) -> String {
     match millis {
         0..60_000 => format!("{}.{:02} s", millis / 1000, millis % 1000 / 10),
         60_000..3_600_000 => format!("{} min {} s", millis / 60_000, millis % 60_000 / 1000),
-        _ => format!("{} h {} min", millis / 3_600_000, millis % 3_600_000 / 60_000),
+        _ => format!(
+            "{} h {} min",
+            millis / 3_600_000,
+            millis % 3_600_000 / 60_000
+        ),
     }
 }

@@ -125,7 +125,10 @@ enum Part<'a> {
 /// The scenario's steps in their place among its prose.
 fn parts<'a>(scenario: &ScenarioRecord, section: &'a [Block], with_prose: bool) -> Vec<Part<'a>> {
     let mut parts = Vec::new();
-    let lines = section.first().map(|it| it.line).zip(section.last().map(|it| it.line));
+    let lines = section
+        .first()
+        .map(|it| it.line)
+        .zip(section.last().map(|it| it.line));
     let inside = |line: usize| lines.is_some_and(|(from, to)| (from..=to).contains(&line));
     // Steps of a Background, which stand elsewhere in the file.
     for (index, record) in scenario.steps.iter().enumerate() {
@@ -159,11 +162,19 @@ fn parts<'a>(scenario: &ScenarioRecord, section: &'a [Block], with_prose: bool) 
         placed += 1;
         parts.push(Part::Step(index, written));
     }
-    let known = |index: usize| parts.iter().any(|it| matches!(it, Part::Step(it, _) if *it == index));
+    let known = |index: usize| {
+        parts
+            .iter()
+            .any(|it| matches!(it, Part::Step(it, _) if *it == index))
+    };
     // What the file does not show at its line any more is still shown.
     if placed < scenario.steps.len() {
         let missing: Vec<usize> = (0..scenario.steps.len()).filter(|&it| !known(it)).collect();
-        parts.extend(missing.into_iter().map(|it| Part::Step(it, AsWritten::default())));
+        parts.extend(
+            missing
+                .into_iter()
+                .map(|it| Part::Step(it, AsWritten::default())),
+        );
     }
     parts
 }

@@ -87,7 +87,11 @@ pub fn of_scenario(kept: &Kept<'_>, feature: usize, scenario: usize) -> Option<S
     let lines: Vec<&Line<'_>> = kept
         .messages(feature)
         .iter()
-        .filter(|line| line.step.as_ref().is_some_and(|it| it.scenario == record.id))
+        .filter(|line| {
+            line.step
+                .as_ref()
+                .is_some_and(|it| it.scenario == record.id)
+        })
         .collect();
     let began = lines.first()?.at;
     let parts: Vec<Part<'_>> = lines.iter().map(|it| Part::of(it)).collect();
@@ -209,7 +213,13 @@ impl<'a> Part<'a> {
         let words = words.filter(|it| !it.starts_with("Block") && !it.starts_with("Observe:"));
         let words: Vec<&str> = words.collect();
         let fate = self.air.as_ref().map_or("", |it| &it.fate);
-        format!("{:?}>{:?} {} {fate} {}", self.from, self.to, line.kind as u8, words.join(" "))
+        format!(
+            "{:?}>{:?} {} {fate} {}",
+            self.from,
+            self.to,
+            line.kind as u8,
+            words.join(" ")
+        )
     }
 }
 

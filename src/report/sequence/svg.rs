@@ -70,7 +70,11 @@ struct Grid {
 
 impl Grid {
     fn of(lanes: usize) -> Self {
-        let lane = if lanes <= FEW_LANES { WIDE_LANE } else { NARROW_LANE };
+        let lane = if lanes <= FEW_LANES {
+            WIDE_LANE
+        } else {
+            NARROW_LANE
+        };
         Self {
             lane,
             width: 2 * SIDE + lane * lanes.saturating_sub(1),

@@ -119,7 +119,10 @@ impl Made {
         let verdict = if failed { "failed" } else { "passed" };
         let mut source = format!("# {}\n\n## Over the air\n\n", self.title);
         for step in &self.steps {
-            source.push_str(&format!("When {}\n\n", step["title"].as_str().unwrap_or_default()));
+            source.push_str(&format!(
+                "When {}\n\n",
+                step["title"].as_str().unwrap_or_default()
+            ));
         }
         let report = json!({
             "schema": 1, "fotalab": "0.1.0", "seed": 7, "target": "embedded", "took_ms": 1234, "interrupted": false,
@@ -192,10 +195,20 @@ pub(crate) fn lossy_push() -> (String, String) {
             made.wait(40);
             let answer = Air {
                 block: Some((1, num, num < 63)),
-                fate: if made.roll(16) == 0 { "lost" } else { "delivered" },
+                fate: if made.roll(16) == 0 {
+                    "lost"
+                } else {
+                    "delivered"
+                },
                 again,
                 payload: 0,
-                ..air(true, "ACK", if num < 63 { "2.31" } else { "2.04" }, mid, None)
+                ..air(
+                    true,
+                    "ACK",
+                    if num < 63 { "2.31" } else { "2.04" },
+                    mid,
+                    None,
+                )
             };
             if fate != "lost" {
                 made.air(&answer);

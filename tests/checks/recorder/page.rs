@@ -10,7 +10,10 @@ use super::made::{self, Made};
 use crate::support::{directory, fotalab, seeds};
 
 /// Writes a run as `--report` would have, makes its page with the command, and gives that.
-pub(super) fn page_of(name: &str, (report, trace): (String, String)) -> (std::path::PathBuf, String) {
+pub(super) fn page_of(
+    name: &str,
+    (report, trace): (String, String),
+) -> (std::path::PathBuf, String) {
     let directory = directory(&format!("recorder-{name}"));
     std::fs::write(directory.join("report.json"), report).expect("ours to write");
     std::fs::write(directory.join("trace.ndjson"), trace).expect("ours to write");
@@ -49,15 +52,24 @@ fn says_what_the_trace_says(directory: &Path) -> usize {
     let index: Value =
         serde_json::from_str(element(&page, "index").expect("an index")).expect("JSON");
     let mut seen = 0;
-    for (number, feature) in index["features"].as_array().expect("features").iter().enumerate() {
+    for (number, feature) in index["features"]
+        .as_array()
+        .expect("features")
+        .iter()
+        .enumerate()
+    {
         let expected: Vec<&Value> = lines.iter().filter(|it| it["feature"] == number).collect();
         assert_eq!(feature["messages"], expected.len(), "{feature}");
         if expected.is_empty() {
             continue;
         }
         let columns = unpacked(&page, &format!("columns-{number}")).expect("columns");
-        let bounds: Vec<usize> = feature["pieces"].as_array().expect("bounds").iter()
-            .map(|it| usize::try_from(it.as_u64().expect("a number")).expect("small")).collect();
+        let bounds: Vec<usize> = feature["pieces"]
+            .as_array()
+            .expect("bounds")
+            .iter()
+            .map(|it| usize::try_from(it.as_u64().expect("a number")).expect("small"))
+            .collect();
         let mut details = Vec::new();
         for piece in 0..bounds.len() - 1 {
             let content = unpacked(&page, &format!("piece-{number}-{piece}")).expect("a piece");
@@ -66,11 +78,17 @@ fn says_what_the_trace_says(directory: &Path) -> usize {
         let mut at = columns["began"].as_i64().expect("a time");
         for (nth, line) in expected.iter().enumerate() {
             let number = |name: &str| columns[name].get(nth).and_then(Value::as_u64).unwrap_or(0);
-            let text = |name: &str| columns["strings"][usize::try_from(number(name)).expect("small")].as_str();
+            let text = |name: &str| {
+                columns["strings"][usize::try_from(number(name)).expect("small")].as_str()
+            };
             at += columns["after"][nth].as_i64().expect("a time");
             assert_eq!(line["at"], at, "{line}");
-            assert_eq!(columns["lanes"][usize::try_from(number("lane")).expect("small")], line["lane"]);
-            let kind = ["request", "answer", "connection"][usize::try_from(number("kind")).expect("small")];
+            assert_eq!(
+                columns["lanes"][usize::try_from(number("lane")).expect("small")],
+                line["lane"]
+            );
+            let kind = ["request", "answer", "connection"]
+                [usize::try_from(number("kind")).expect("small")];
             assert_eq!(kind, line["kind"], "{line}");
             let detail = &line["detail"];
             let code = match line["lane"].as_str() {
@@ -85,7 +103,8 @@ fn says_what_the_trace_says(directory: &Path) -> usize {
             assert_eq!(text("code"), Some(code.as_str()), "{line}");
             let said = text("text").expect("a text");
             let summary = line["summary"].as_str().expect("a text");
-            let without_host = summary.ends_with(said) || said.split(' ').all(|word| summary.contains(word));
+            let without_host =
+                summary.ends_with(said) || said.split(' ').all(|word| summary.contains(word));
             assert!(without_host, "{said} of {summary}");
             assert_eq!(&details[nth], detail);
             assert_eq!(step_of(&report, &index, line), number("step"), "{line}");
@@ -100,12 +119,20 @@ fn says_what_the_trace_says(directory: &Path) -> usize {
 /// The number of a line's step in its feature, from 1.
 fn step_of(report: &Value, index: &Value, line: &Value) -> u64 {
     let feature = usize::try_from(line["feature"].as_u64().expect("a number")).expect("small");
-    let scenarios = report["features"][feature]["scenarios"].as_array().expect("scenarios");
-    let Some(nth) = scenarios.iter().position(|it| it["id"] == line["step"]["scenario"]) else {
+    let scenarios = report["features"][feature]["scenarios"]
+        .as_array()
+        .expect("scenarios");
+    let Some(nth) = scenarios
+        .iter()
+        .position(|it| it["id"] == line["step"]["scenario"])
+    else {
         return 0;
     };
     let steps = scenarios[nth]["steps"].as_array().expect("steps");
-    let step = steps.iter().position(|it| it["line"] == line["step"]["line"]).expect("a step");
+    let step = steps
+        .iter()
+        .position(|it| it["line"] == line["step"]["line"])
+        .expect("a step");
     let first = index["features"][feature]["scenarios"][nth]["first"].as_u64();
     first.expect("a number") + step as u64
 }
@@ -118,7 +145,16 @@ fn the_page_says_what_the_trace_says() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
     let out = directory("recorder-features");
     let out_text = out.display().to_string();
-    let ran = fotalab(repository, &["run", "features/lwm2m", "features/hello-nrfcloud/TwoSteps.feature.md", "--report", &out_text]);
+    let ran = fotalab(
+        repository,
+        &[
+            "run",
+            "features/lwm2m",
+            "features/hello-nrfcloud/TwoSteps.feature.md",
+            "--report",
+            &out_text,
+        ],
+    );
     assert!(matches!(ran.code, Some(0 | 100)), "{}", ran.err);
     assert!(says_what_the_trace_says(&out) > 200);
 }
@@ -128,7 +164,15 @@ fn a_kept_trace_makes_the_same_page_again() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
     let out = directory("recorder-again");
     let out_text = out.display().to_string();
-    let ran = fotalab(repository, &["run", "features/hello-nrfcloud/Health.feature.md", "--report", &out_text]);
+    let ran = fotalab(
+        repository,
+        &[
+            "run",
+            "features/hello-nrfcloud/Health.feature.md",
+            "--report",
+            &out_text,
+        ],
+    );
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     let first = std::fs::read(out.join("index.html")).expect("the page");
     assert!(first.len() < 300_000, "{} bytes", first.len());
@@ -149,14 +193,34 @@ pub(super) const HOSTILE: &str = "</script><script>window.harm=1</script><img sr
 
 pub(super) fn hostile() -> (String, String) {
     let mut made = Made::new(HOSTILE);
-    let large: Vec<Value> = (0..40_000).map(|it| json!({ "n": it, "text": "</script>" })).collect();
+    let large: Vec<Value> = (0..40_000)
+        .map(|it| json!({ "n": it, "text": "</script>" }))
+        .collect();
     made.message("rest", "request", &format!("GET http://h/{HOSTILE}"),
         json!({ "method": HOSTILE, "url": HOSTILE, "headers": { HOSTILE: HOSTILE }, "bytes": 1, "body": { HOSTILE: large } }));
-    made.message("rest", "answer", &format!("200 {HOSTILE}"), json!({ "status": 200, "headers": {}, "bytes": 2, "body": HOSTILE }));
-    made.message(HOSTILE, "connection", HOSTILE, Value::String("x".repeat(1_000_000)));
+    made.message(
+        "rest",
+        "answer",
+        &format!("200 {HOSTILE}"),
+        json!({ "status": 200, "headers": {}, "bytes": 2, "body": HOSTILE }),
+    );
+    made.message(
+        HOSTILE,
+        "connection",
+        HOSTILE,
+        Value::String("x".repeat(1_000_000)),
+    );
     made.air(&made::Air {
-        device: HOSTILE, up: true, kind: HOSTILE, code: HOSTILE, mid: 1, path: Some(HOSTILE),
-        block: Some((2, 0, true)), fate: HOSTILE, again: false, payload: 3,
+        device: HOSTILE,
+        up: true,
+        kind: HOSTILE,
+        code: HOSTILE,
+        mid: 1,
+        path: Some(HOSTILE),
+        block: Some((2, 0, true)),
+        fate: HOSTILE,
+        again: false,
+        payload: 3,
     });
     let mismatch = json!({
         "message": HOSTILE, "notes": [HOSTILE, "y".repeat(1_000_000)], "help": HOSTILE,
@@ -175,7 +239,11 @@ fn nothing_that_crossed_becomes_a_part_of_the_page() {
     let (directory, page) = page_of("hostile", hostile());
     // Our own script, the index, the columns and the pieces, and no other.
     let pieces = page.matches("id=\"piece-").count();
-    assert_eq!(page.matches("<script").count(), 3 + pieces, "one was smuggled in");
+    assert_eq!(
+        page.matches("<script").count(),
+        3 + pieces,
+        "one was smuggled in"
+    );
     assert_eq!(page.matches("</script").count(), 3 + pieces);
     for tag in ["<img", "<style>*", "href=\"javascript"] {
         assert!(!page.contains(tag), "{tag}");
@@ -196,18 +264,37 @@ fn a_scenario_is_drawn_for_an_issue() {
     let Some(seeds) = seeds() else { return };
     let out = directory("recorder-mermaid");
     let source = std::fs::read_to_string(seeds.join("DeviceFOTA.feature.md")).expect("the seed");
-    let (before, behind) = source.split_once("## Check the status").expect("the seed's heading");
+    let (before, behind) = source
+        .split_once("## Check the status")
+        .expect("the seed's heading");
     let broken = behind.replacen("IN_PROGRESS", "DOWNLOADING", 1);
     let file = out.join("DeviceFOTA.feature.md");
     std::fs::write(&file, format!("{before}## Check the status{broken}")).expect("ours to write");
     let ran = fotalab(&out, &["run", "DeviceFOTA.feature.md", "--report", "out"]);
     assert_eq!(ran.code, Some(100), "{}", ran.err);
-    let ran = fotalab(&out, &["report", "out", "--mermaid", "Schedule the FOTA job"]);
-    assert!(ran.out.starts_with("sequenceDiagram\n  participant L0 as operator\n"), "{}", ran.out);
+    let ran = fotalab(
+        &out,
+        &["report", "out", "--mermaid", "Schedule the FOTA job"],
+    );
+    assert!(
+        ran.out
+            .starts_with("sequenceDiagram\n  participant L0 as operator\n"),
+        "{}",
+        ran.out
+    );
     assert!(ran.out.contains("L0->>L1: POST /"), "{}", ran.out);
-    assert!(ran.out.contains("L1->>L2: POST /v1/fota-jobs"), "{}", ran.out);
+    assert!(
+        ran.out.contains("L1->>L2: POST /v1/fota-jobs"),
+        "{}",
+        ran.out
+    );
     let ran = fotalab(&out, &["report", "out", "--svg", "Schedule the FOTA job"]);
-    assert!(ran.out.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""), "{}", ran.out);
+    assert!(
+        ran.out
+            .starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""),
+        "{}",
+        ran.out
+    );
     let ran = fotalab(&out, &["report", "out", "--mermaid", "Check"]);
     assert_eq!(ran.code, Some(2), "two are called so");
     assert!(ran.err.contains("Check the status"), "{}", ran.err);
