@@ -7,6 +7,7 @@ mod defects;
 mod groups;
 #[path = "../scenario/mod.rs"]
 mod language;
+mod recorder;
 mod restart;
 mod rooms;
 mod running;
