@@ -53,6 +53,9 @@ pub enum Event {
     NotRegistered(Option<coap::Code>),
     /// A registration update got no answer: a driver begins a new DTLS session.
     Unanswered,
+    /// A secure file server got all retransmissions and said nothing: a driver begins a new DTLS
+    /// session with it.
+    FileServerUnanswered(SocketAddr),
     /// It is de-registered.
     Deregistered,
     /// A Send was answered, or never was.

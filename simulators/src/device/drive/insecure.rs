@@ -22,7 +22,11 @@ impl Secure {
         None
     }
 
-    pub(super) fn send(&mut self, _: Duration, _: &Bytes) {}
+    pub(super) fn send(&mut self, _: Duration, _: SocketAddr, _: &Bytes) {}
+
+    pub(super) fn speaks_with(&self, _: SocketAddr) -> bool {
+        match *self {}
+    }
 
     pub(super) fn receive(&mut self, _: Duration, _: SocketAddr, _: &[u8]) -> Vec<Bytes> {
         match *self {}
@@ -34,9 +38,11 @@ impl Secure {
         match *self {}
     }
 
-    pub(super) fn poll_transmit(&mut self) -> Option<Bytes> {
+    pub(super) fn poll_transmit(&mut self) -> Option<(SocketAddr, Bytes)> {
         match *self {}
     }
 
-    pub(super) fn forget(&mut self) {}
+    pub(super) fn forget_all(&mut self) {}
+
+    pub(super) fn forget(&mut self, _: SocketAddr) {}
 }
