@@ -40,6 +40,10 @@ pub(crate) struct Lab {
     pub(crate) files: Host,
     pub(crate) image: Bytes,
     pub(crate) told: Vec<(usize, Event)>,
+    /// The server only takes registrations.
+    pub(crate) idle: bool,
+    /// It observes three resources of each device that registers.
+    pub(crate) observes: bool,
     way: Way,
     wire: BTreeMap<(Duration, u64), Datagram>,
     serial: u64,
@@ -102,6 +106,8 @@ impl Lab {
             files,
             image: image::build("2.0.0", 20_000, 1).expect("fits").into(),
             told: Vec::new(),
+            idle: false,
+            observes: false,
             way,
             wire: BTreeMap::new(),
             serial: 0,
@@ -276,6 +282,7 @@ impl Lab {
 
     fn tick(&mut self) {
         let now = self.now;
+        let (idle, observes) = (self.idle, self.observes);
         let due = |it: &&Wanted| !it.done && !it.busy && it.next <= now;
         let peers: Vec<SocketAddr> = self
             .devices
@@ -284,7 +291,18 @@ impl Lab {
             .map(|(peer, _)| *peer)
             .collect();
         for peer in peers {
-            self.ask(peer, Op::State);
+            if observes && let Some(wanted) = self.devices.get_mut(&peer) {
+                wanted.done = idle;
+                for path in ["/5/0/3", "/5/0/5", "/3/0/3"] {
+                    let request = Request::get(path).observing();
+                    let asked = self.server.coap.request(now, peer, request);
+                    asked.expect("room");
+                }
+            } else if idle && let Some(wanted) = self.devices.get_mut(&peer) {
+                wanted.done = true;
+            } else {
+                self.ask(peer, Op::State);
+            }
         }
     }
 
