@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fotalab_wire::{
-    lwm2m::ContentFormat,
+    lwm2m::{ContentFormat, Path},
     net::{Datagrams, UnixMillis},
 };
 use serde_json::json;
@@ -13,16 +13,18 @@ use tokio::time::sleep;
 
 use crate::{
     core::{
-        devices::Identity,
+        devices::{Identity, NotTaken},
         firmware::{Ask, Effect, Outcome as Heard, PACKAGE, PACKAGE_URI, Scheme, UPDATE, VERSION},
     },
     driver,
-    lwm2m::{Around, FIRMWARE, Operation, Outcome, Ticket, Told, json},
+    images::{self, Use},
+    lwm2m::{Around, FIRMWARE, Operation, Outcome, Outgoing, Registered, Ticket, Told, Way, json},
     server::{Server, State},
+    store::blob::Image,
 };
 
-/// Takes datagrams from the socket, until the server ends.
-pub(crate) async fn receive(server: Arc<Server>, socket: Arc<dyn Datagrams>) {
+/// Takes datagrams from a socket, until the server ends.
+pub(crate) async fn receive(server: Arc<Server>, socket: Arc<dyn Datagrams>, secured: bool) {
     let mut received = Vec::new();
     loop {
         // An error of a socket is a peer that is gone; it stays usable.
@@ -33,9 +35,13 @@ pub(crate) async fn receive(server: Arc<Server>, socket: Arc<dyn Datagrams>) {
         }
         driver::change(&server, |state, now| {
             for datagram in received.drain(..) {
-                let between = (datagram.from, datagram.to);
+                let way = Way {
+                    from: datagram.from,
+                    to: datagram.to,
+                    secured,
+                };
                 with_air(&server, state, |air, around| {
-                    air.handle_datagram(now, between, &datagram.bytes, around);
+                    air.handle_datagram(now, way, &datagram.bytes, around);
                 });
             }
         });
@@ -70,17 +76,24 @@ pub(crate) async fn keep_time(server: Arc<Server>) {
 pub(crate) fn settle(server: &Arc<Server>, state: &mut State, now: UnixMillis) {
     loop {
         if let Some(told) = state.air.as_mut().and_then(|air| air.poll_told()) {
-            take(state, now, told);
+            take(server, state, now, told);
         } else if let Some(effect) = state.firmware.poll_effect() {
             perform(server, state, now, effect);
         } else {
             break;
         }
     }
-    if let (Some(air), Some(socket)) = (state.air.as_mut(), &server.socket) {
-        while let Some(transmit) = air.poll_transmit() {
-            // A busy socket loses datagrams, as every network does.
-            let _sent = socket.try_send(socket.local_addr(), transmit.to, &transmit.payload);
+    if let Some(air) = state.air.as_mut() {
+        while let Some(Outgoing { to, bytes }) = air.poll_transmit(now) {
+            let socket = if to.secured {
+                &server.sockets.secured
+            } else {
+                &server.sockets.plain
+            };
+            if let Some(socket) = socket {
+                // A busy socket loses datagrams, as every network does.
+                let _sent = socket.try_send(socket.local_addr(), to.address, &bytes);
+            }
         }
     }
     let air = state.air.as_mut().and_then(|air| air.poll_timeout());
@@ -93,10 +106,36 @@ pub(crate) fn settle(server: &Arc<Server>, state: &mut State, now: UnixMillis) {
     }
 }
 
+/// Adds a device, or replaces what is known of it. Where its key changes, nobody goes on with the
+/// old one.
+pub(crate) fn put_device(
+    state: &mut State,
+    now: UnixMillis,
+    id: &str,
+    identity: Identity,
+) -> Result<(), NotTaken> {
+    let before = state.registry.device(id).map(|it| it.identity.clone());
+    state.registry.put_device(id, identity)?;
+    let after = state.registry.device(id).map(|it| &it.identity);
+    let key = |it: &Identity| {
+        let identity = it.psk_identity(id).map(str::to_owned);
+        identity.zip(it.psk.clone())
+    };
+    let (before, after) = (before.as_ref().and_then(key), after.and_then(key));
+    if let (Some((identity, _)), Some(air)) = (
+        before.filter(|it| Some(it) != after.as_ref()),
+        &mut state.air,
+    ) {
+        air.revoke(now, id, &identity);
+    }
+    Ok(())
+}
+
 /// The URI of an image, as a device that reached us at `local` can use it.
 pub(crate) fn uri(server: &Server, scheme: Scheme, local: SocketAddr, image: &str) -> String {
     let listens = match scheme {
-        Scheme::Coap => server.socket.as_ref().map(|it| it.local_addr()),
+        Scheme::Coap => server.sockets.plain.as_ref().map(|it| it.local_addr()),
+        Scheme::Coaps => server.sockets.secured.as_ref().map(|it| it.local_addr()),
         Scheme::Http => server.http.get().copied(),
     };
     let mut host = listens.unwrap_or(local);
@@ -121,17 +160,28 @@ fn with_air(
         ..
     } = state;
     let closed = server.config.closed;
-    let admits = |endpoint: &str| !closed || registry.device(endpoint).is_some();
+    let admits = |endpoint: &str, secured: bool| {
+        let device = registry.device(endpoint);
+        if closed && device.is_none() {
+            return Err("this endpoint name is not known here");
+        }
+        // Or anybody could be a device whose key is known.
+        if !secured && device.is_some_and(|it| it.identity.psk.is_some()) {
+            return Err("this device has a key and registers over coaps");
+        }
+        Ok(())
+    };
     if let Some(air) = air {
         let around = Around {
             images,
             admits: &admits,
+            has_room: &|| server.store.has_room(),
         };
         act(air, &around);
     }
 }
 
-fn take(state: &mut State, now: UnixMillis, told: Told) {
+fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
     match told {
         Told::Registered { endpoint } => {
             if state.registry.device(&endpoint).is_none() {
@@ -142,38 +192,82 @@ fn take(state: &mut State, now: UnixMillis, told: Told) {
                 .feed
                 .tell("registered", &json!({"endpoint": endpoint}));
             let air = state.air.as_ref();
-            let has_firmware = air
-                .and_then(|air| air.registered(&endpoint))
-                .is_some_and(crate::lwm2m::Registered::has_firmware_object);
-            state.firmware.registered(now, &endpoint, has_firmware);
+            let registered = air.and_then(|air| air.registered(&endpoint));
+            if let Some(arrival) = registered.map(Registered::arrival) {
+                state.firmware.registered(now, &endpoint, arrival);
+            }
         }
         Told::Updated { endpoint } => {
             state.feed.tell("updated", &json!({"endpoint": endpoint}));
+            state.firmware.uplink(now, &endpoint);
         }
         Told::Left { endpoint, expired } => {
             let event = if expired { "expired" } else { "deregistered" };
             state.feed.tell(event, &json!({"endpoint": endpoint}));
             state.firmware.left(&endpoint);
         }
-        Told::Heard { endpoint } => state.firmware.heard(now, &endpoint),
+        Told::HandshakeFailed { address, why } => {
+            let document = json!({"address": address.to_string(), "detail": why});
+            state.feed.tell("handshakeFailed", &document);
+        }
+        Told::Heard { endpoint } => {
+            state.firmware.heard(now, &endpoint);
+            state.firmware.uplink(now, &endpoint);
+        }
         Told::Value {
             endpoint,
             path,
             value,
+            sent,
         } => {
             let document = json!({
                 "endpoint": endpoint,
                 "path": path.to_string(),
                 "value": json::of(&value),
+                "by": if sent { "send" } else { "observation" },
             });
             state.feed.tell("notification", &document);
             if path == VERSION {
                 remember_version(state, &endpoint, value.as_str());
             }
             state.firmware.notified(now, &endpoint, path, &value);
+            state.firmware.uplink(now, &endpoint);
         }
+        Told::Block {
+            exchange,
+            image,
+            range,
+        } => {
+            // It was there when the request came.
+            if let Some(found) = state.images.get(&image).cloned() {
+                let wanted = Use::Block { exchange, image };
+                images::bring(server, state, now, &found, (wanted, range));
+            }
+        }
+        Told::Wanted {
+            ticket: Ticket::Update { update, .. },
+            request,
+            offset,
+        } => {
+            let image = state.firmware.get(&update).map(|it| &it.wanted.image);
+            let image = image.and_then(|it| state.images.get(it)).cloned();
+            match (image, state.air.as_mut()) {
+                (Some(image), _) => {
+                    let rest = (Use::More { request }, offset..image.length);
+                    images::bring(server, state, now, &image, rest);
+                }
+                (None, Some(air)) => air.give_up(now, request),
+                (None, None) => {}
+            }
+        }
+        Told::Wanted { .. } => {}
         Told::Done { ticket, outcome } => match ticket {
             Ticket::Update { update, serial } => {
+                if let Outcome::Answered(answer) = &outcome {
+                    for (path, value) in answer.values() {
+                        state.firmware.learned(&update, serial, path, &value);
+                    }
+                }
                 let heard = heard(&outcome);
                 if let Some(device) = state
                     .firmware
@@ -223,7 +317,7 @@ fn heard(outcome: &Outcome) -> Heard {
     }
 }
 
-fn perform(server: &Server, state: &mut State, now: UnixMillis, effect: Effect) {
+fn perform(server: &Arc<Server>, state: &mut State, now: UnixMillis, effect: Effect) {
     match effect {
         Effect::Changed { update } => {
             if let Some(update) = state.firmware.get(&update) {
@@ -243,6 +337,13 @@ fn perform(server: &Server, state: &mut State, now: UnixMillis, effect: Effect) 
             serial,
             ask,
         } => {
+            let image = state.firmware.get(&update).map(|it| &it.wanted.image);
+            let image = image.and_then(|it| state.images.get(it));
+            if let (Ask::Package, Some(image @ Image { bytes: None, .. })) = (ask, image) {
+                let image = image.clone();
+                let first = (Use::First { update, serial }, 0..image.length);
+                return images::bring(server, state, now, &image, first);
+            }
             let operation = operation(server, state, &update, &device, ask);
             let ticket = Ticket::Update { update, serial };
             if let Some(air) = state.air.as_mut() {
@@ -270,7 +371,17 @@ fn operation(server: &Server, state: &State, update: &str, device: &str, ask: As
         Ask::Observe(path) => Operation::Observe(path),
         Ask::ClearUri => text(String::new()),
         Ask::ClearPackage => bytes(Bytes::from_static(&[0])),
+        Ask::Forget(path) => Operation::Forget(path),
+        Ask::Lifetime(instance, seconds) => Operation::Write {
+            path: Path::resource(1, instance, 1),
+            payload: seconds.to_string().into(),
+            format: ContentFormat::Text,
+        },
         Ask::Uri(scheme) => {
+            let wanted = state.firmware.get(update).map(|it| &it.wanted);
+            if let Some(elsewhere) = wanted.and_then(|it| it.options.elsewhere.as_ref()) {
+                return text(elsewhere.uri.clone());
+            }
             let air = state.air.as_ref();
             let local = air.map(|air| {
                 let registered = air.registered(device);
@@ -283,7 +394,7 @@ fn operation(server: &Server, state: &State, update: &str, device: &str, ask: As
             state
                 .images
                 .get(&image)
-                .map(|it| it.bytes.clone())
+                .and_then(|it| it.bytes.clone())
                 .unwrap_or_default(),
         ),
         Ask::Execute => Operation::Execute {

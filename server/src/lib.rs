@@ -21,13 +21,16 @@ mod config;
 mod core;
 mod driver;
 mod feed;
+mod images;
 mod limits;
 mod live;
 mod lwm2m;
+mod restore;
 mod server;
 mod start;
 mod store;
 mod upstream;
 
-pub use config::{Config, Timing};
+pub use config::{Config, Storage, Timing};
 pub use start::{Running, StartError, start};
+pub use store::{DataError, Memory};

@@ -23,12 +23,26 @@ use crate::{
     },
     driver,
     feed::Feed,
+    images::WaitingBlocks,
     limits,
     live::Live,
     lwm2m::{Air, Outcome},
-    store::{Memory, Store, blob::Images},
+    restore::restore,
+    store::{
+        DataError, Store,
+        blob::{Blobs, Chunks, Images},
+    },
     upstream::{Bundle, Caller, Upstream},
 };
+
+/// Where devices are heard.
+#[derive(Clone, Default)]
+pub(crate) struct Sockets {
+    /// Over UDP as it is.
+    pub(crate) plain: Option<Arc<dyn Datagrams>>,
+    /// Over DTLS.
+    pub(crate) secured: Option<Arc<dyn Datagrams>>,
+}
 
 /// One server.
 pub(crate) struct Server {
@@ -41,13 +55,15 @@ pub(crate) struct Server {
     /// Who is told what happens.
     pub(crate) live: Live,
     /// Where devices are heard.
-    pub(crate) socket: Option<Arc<dyn Datagrams>>,
+    pub(crate) sockets: Sockets,
     /// Where HTTP listens, once it does.
     pub(crate) http: OnceLock<SocketAddr>,
     /// The endpoint for devices, or the engine above it, wants to be woken sooner.
     pub(crate) air_wake: Notify,
     /// What survives.
-    pub(crate) store: Box<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
+    /// The bytes of images.
+    pub(crate) blobs: Arc<dyn Blobs>,
     /// Bytes that large request bodies may still take.
     pub(crate) large_bodies: Arc<Semaphore>,
     /// The update engine has something new to wait for.
@@ -76,6 +92,10 @@ pub(crate) struct State {
     pub(crate) images: Images,
     /// Ids of images.
     pub(crate) image_ids: Ulids,
+    /// Pieces of images that are on disk.
+    pub(crate) chunks: Chunks,
+    /// Who waits for which of them.
+    pub(crate) waiting_blocks: WaitingBlocks,
     /// Operations somebody waits for: on which device, and who.
     pub(crate) operations: BTreeMap<u64, (String, oneshot::Sender<Outcome>)>,
     /// The next operation's number.
@@ -87,18 +107,23 @@ pub(crate) struct State {
 }
 
 impl Server {
-    /// A server that knows nobody.
+    /// A server that knows what `store` remembers.
     pub(crate) fn new(
         config: Config,
         network: Arc<dyn Network>,
-        socket: Option<Arc<dyn Datagrams>>,
+        sockets: Sockets,
         clock: Clock,
-    ) -> Self {
-        let air = socket
-            .as_ref()
-            .map(|it| Air::new(it.local_addr(), config.seed));
-        let state = State {
-            registry: Registry::default(),
+        (store, blobs): (Arc<dyn Store>, Arc<dyn Blobs>),
+    ) -> Result<Self, DataError> {
+        let registry = Registry::default();
+        let first = sockets.plain.as_ref().or(sockets.secured.as_ref());
+        let mut air = first.map(|it| Air::new(it.local_addr(), config.seed));
+        if let (Some(air), Some(_)) = (&mut air, &sockets.secured) {
+            let seed = network.is_virtual().then_some(config.seed ^ 0xD715);
+            air.secure(clock.now(), registry.keys(), seed);
+        }
+        let mut state = State {
+            registry,
             updates: Updates::new(config.seed, config.timing.follow),
             scheduling: BTreeMap::new(),
             air,
@@ -106,26 +131,30 @@ impl Server {
             firmware: Firmware::new(config.seed),
             images: Images::default(),
             image_ids: Ulids::new(config.seed ^ 0x1A),
+            chunks: Chunks::default(),
+            waiting_blocks: WaitingBlocks::default(),
             operations: BTreeMap::new(),
             next_operation: 0,
             feed: Feed::default(),
             bundles: BTreeMap::new(),
         };
-        Self {
+        restore(&*store, &*blobs, &mut state)?;
+        Ok(Self {
             config,
             clock,
             upstream: Upstream::new(network),
             live: Live::default(),
-            socket,
+            sockets,
             http: OnceLock::new(),
             air_wake: Notify::new(),
-            store: Box::new(Memory::default()),
+            store,
+            blobs,
             large_bodies: Arc::new(Semaphore::new(limits::LARGE_BODIES_BYTES)),
             updates_wake: Notify::new(),
             shadows_wake: Notify::new(),
             state: Mutex::new(state),
             tasks: Mutex::new(Some(JoinSet::new())),
-        }
+        })
     }
 
     /// The state, for as long as nothing is awaited.

@@ -4,17 +4,17 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use fotalab_wire::{
-    coap::{Code, ExchangeId, Message, Response, message::number},
+    coap::{Body, Code, ExchangeId, Message, Response, message::number},
     lwm2m::{
-        ContentFormat, Path, Version, codec,
+        ContentFormat, Path, Value, Version, codec,
         registration::{Refused, Registration, Update},
     },
     net::UnixMillis,
 };
 use rand::RngExt as _;
 
-use super::{Air, Around, FIRMWARE, Registered, Told, time};
-use crate::{core::time::millis, limits};
+use super::{Air, Around, FIRMWARE, Peer, Registered, Told, time};
+use crate::{core::time::millis, limits, store::blob::Image};
 
 /// The newest version that is spoken.
 const NEWEST: Version = Version::V1_1;
@@ -25,20 +25,20 @@ impl Air {
         &mut self,
         now: UnixMillis,
         exchange: ExchangeId,
-        between: (SocketAddr, SocketAddr),
+        between: (Peer, SocketAddr),
         message: &Message,
         around: &Around<'_>,
     ) {
         let path = message.options.path();
         let segments: Vec<&str> = path.split('/').skip(1).collect();
+        if let (Code::GET, [FIRMWARE, image]) = (message.code, segments.as_slice()) {
+            return self.firmware(now, exchange, image, message, around);
+        }
         let (answer, after) = match (message.code, segments.as_slice()) {
             (Code::POST, ["rd"]) => self.register(now, between, message, around),
             (Code::POST, ["rd", location]) => self.update(now, between, location, message),
-            (Code::DELETE, ["rd", location]) => self.deregister(now, location),
+            (Code::DELETE, ["rd", location]) => self.deregister(now, between.0, location),
             (Code::POST, ["dp"]) => self.take_values(between.0, message),
-            (Code::GET, [folder, image]) if *folder == FIRMWARE => {
-                (firmware(image, message, around), After::Nothing)
-            }
             (_, ["rd" | "dp"] | ["rd", _]) => {
                 (Response::new(Code::METHOD_NOT_ALLOWED), After::Nothing)
             }
@@ -87,10 +87,68 @@ impl Air {
         }
     }
 
+    /// Answers with a block of an image on disk.
+    pub(crate) fn serve_block(
+        &mut self,
+        now: UnixMillis,
+        exchange: ExchangeId,
+        image: &Image,
+        offset: u64,
+        bytes: Bytes,
+    ) {
+        let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
+        let body = Body::Part {
+            offset: at(offset),
+            total: at(image.length),
+            bytes,
+        };
+        let _over = self.coap.respond(time(now), exchange, content(image, body));
+    }
+
+    /// Answers that a block cannot be had now.
+    pub(crate) fn refuse_block(&mut self, now: UnixMillis, exchange: ExchangeId) {
+        let later = Response::new(Code::SERVICE_UNAVAILABLE);
+        let _over = self.coap.respond(time(now), exchange, later);
+    }
+
+    /// A block of an image; any, in any order, without a registration (contract 1.5).
+    fn firmware(
+        &mut self,
+        now: UnixMillis,
+        exchange: ExchangeId,
+        image: &str,
+        message: &Message,
+        around: &Around<'_>,
+    ) {
+        let answer = match around.images.get(image) {
+            None => Response::new(Code::NOT_FOUND),
+            Some(image) if has_etag(message, image.etag()) => {
+                Response::new(Code::VALID).etag(image.etag())
+            }
+            Some(image) => match &image.bytes {
+                Some(bytes) => content(image, Body::Whole(bytes.clone())),
+                None => {
+                    let total = usize::try_from(image.length).unwrap_or(usize::MAX);
+                    match self.coap.wanted(exchange, total) {
+                        Some(range) => {
+                            return self.told.push_back(Told::Block {
+                                exchange,
+                                image: image.id.clone(),
+                                range: range.start as u64..range.end as u64,
+                            });
+                        }
+                        None => Response::with(Code::BAD_REQUEST, "the block is behind the end"),
+                    }
+                }
+            },
+        };
+        let _over = self.coap.respond(time(now), exchange, answer);
+    }
+
     fn register(
         &mut self,
         now: UnixMillis,
-        (peer, to): (SocketAddr, SocketAddr),
+        (peer, to): (Peer, SocketAddr),
         message: &Message,
         around: &Around<'_>,
     ) -> (Response, After) {
@@ -100,14 +158,25 @@ impl Air {
         };
         let format = content_format(message);
         let query = query.iter().map(String::as_str);
-        let said = match Registration::parse(query, format, &message.payload, None, NEWEST) {
+        // X-REG-04: over DTLS the identity says who it is.
+        let secured = match self.proven(peer) {
+            Ok(endpoint) => endpoint,
+            Err(refused) => return (refusal(&refused), After::Nothing),
+        };
+        let secured = secured.as_deref();
+        let said = match Registration::parse(query, format, &message.payload, secured, NEWEST) {
             Ok(said) => said,
             Err(refused) => return (refusal(&refused), After::Nothing),
         };
         let endpoint = said.endpoint.clone();
-        if !(around.admits)(&endpoint) {
-            let why = "this endpoint name is not known here";
+        if let Err(why) = (around.admits)(&endpoint, peer.secured) {
             return (Response::with(Code::FORBIDDEN, why), After::Nothing);
+        }
+        if !(around.has_room)() {
+            let mut later = Response::new(Code::SERVICE_UNAVAILABLE);
+            let seconds = limits::REGISTER_LATER.as_secs() as u32;
+            later.options.push_uint(number::MAX_AGE, seconds);
+            return (later, After::Nothing);
         }
         // X-REG-05: the old location is void, and all that was going on there.
         self.abandon(now, &endpoint);
@@ -130,16 +199,16 @@ impl Air {
     fn update(
         &mut self,
         now: UnixMillis,
-        (peer, to): (SocketAddr, SocketAddr),
+        (peer, to): (Peer, SocketAddr),
         location: &str,
         message: &Message,
     ) -> (Response, After) {
-        let Some(device) = self.registrations.at_location(location) else {
+        let Some(device) = self.registered_at(location, peer) else {
             return (Response::new(Code::NOT_FOUND), After::Nothing);
         };
         let endpoint = device.said.endpoint.clone();
         let moved = device.peer != peer;
-        let had_firmware = device.has_firmware_object();
+        let before = device.arrival();
         let update = query(message).and_then(|query| {
             let query = query.iter().map(String::as_str);
             let format = content_format(message);
@@ -153,7 +222,7 @@ impl Air {
             self.abandon(now, &endpoint);
             self.registrations.moved(&endpoint, peer);
         }
-        let has_firmware = self.registrations.with(&endpoint, |device| {
+        let after = self.registrations.with(&endpoint, |device| {
             let lists = update.objects.is_some();
             device.said.apply(update);
             if lists {
@@ -166,9 +235,9 @@ impl Air {
             } else {
                 device.not_before = now;
             }
-            device.has_firmware_object()
+            device.arrival()
         });
-        let told = if moved || has_firmware != Some(had_firmware) {
+        let told = if moved || after != Some(before) {
             // X-FW-S16 and S38: what was known of it does not hold any more.
             Told::Registered {
                 endpoint: endpoint.clone(),
@@ -182,8 +251,30 @@ impl Air {
         (Response::new(Code::CHANGED), After::Heard(endpoint))
     }
 
-    fn deregister(&mut self, now: UnixMillis, location: &str) -> (Response, After) {
-        let Some(device) = self.registrations.at_location(location) else {
+    /// The endpoint name that a peer proved to have; `None` of one without DTLS.
+    fn proven(&self, peer: Peer) -> Result<Option<String>, Refused> {
+        if !peer.secured {
+            return Ok(None);
+        }
+        let sessions = self.sessions.as_ref();
+        let endpoint = sessions.and_then(|it| it.endpoint(peer.address));
+        endpoint.map(Some).ok_or_else(|| Refused {
+            code: Code::BAD_REQUEST,
+            why: "the security identity belongs to no device".to_owned(),
+        })
+    }
+
+    /// The registration of a location, if `peer` may speak for it: one made over DTLS only who
+    /// proved to be the device, one made without only who comes without.
+    fn registered_at(&self, location: &str, peer: Peer) -> Option<&Registered> {
+        let device = self.registrations.at_location(location)?;
+        let proven = self.proven(peer).ok()?;
+        let same = proven.is_none_or(|it| it == device.said.endpoint);
+        (same && device.peer.secured == peer.secured).then_some(device)
+    }
+
+    fn deregister(&mut self, now: UnixMillis, peer: Peer, location: &str) -> (Response, After) {
+        let Some(device) = self.registered_at(location, peer) else {
             return (Response::new(Code::NOT_FOUND), After::Nothing);
         };
         let endpoint = device.said.endpoint.clone();
@@ -192,8 +283,13 @@ impl Air {
     }
 
     /// Send (contract 2.5).
-    fn take_values(&mut self, peer: SocketAddr, message: &Message) -> (Response, After) {
-        let Some(device) = self.registrations.at_peer(peer) else {
+    fn take_values(&mut self, peer: Peer, message: &Message) -> (Response, After) {
+        // An address may have another session by now, of another device.
+        let proven = self.proven(peer).unwrap_or_default();
+        let device = self.registrations.at_peer(peer);
+        let is_there =
+            |it: &&Registered| !peer.secured || proven.as_ref() == Some(&it.said.endpoint);
+        let Some(device) = device.filter(is_there) else {
             return (Response::new(Code::NOT_FOUND), After::Nothing);
         };
         let format = content_format(message).and_then(ContentFormat::from_number);
@@ -209,10 +305,22 @@ impl Air {
                 return (refused, After::Nothing);
             }
         };
-        let endpoint = device.said.endpoint.clone();
         let values = tree.values().map(|(path, value)| (path, value.clone()));
-        let values = values.collect();
-        self.tell_values(&endpoint, values);
+        let values: Vec<(Path, Value)> = values.collect();
+        if values.is_empty() {
+            let refused = Response::with(Code::BAD_REQUEST, "no values");
+            return (refused, After::Nothing);
+        }
+        let objects = &device.said.objects;
+        let unlisted = values
+            .iter()
+            .find(|(path, _)| !objects.contains(path.prefix(2)));
+        if let Some((path, _)) = unlisted {
+            let why = format!("{} is not registered", path.prefix(2));
+            return (Response::with(Code::NOT_FOUND, why), After::Nothing);
+        }
+        let endpoint = device.said.endpoint.clone();
+        self.tell_values(&endpoint, values, true);
         (Response::new(Code::CHANGED), After::Heard(endpoint))
     }
 }
@@ -224,19 +332,18 @@ enum After {
     Tell(Told),
 }
 
-/// A block of an image; any, in any order, without a registration (contract 1.5).
-fn firmware(image: &str, message: &Message, around: &Around<'_>) -> Response {
-    let Some(image) = around.images.get(image) else {
-        return Response::new(Code::NOT_FOUND);
-    };
-    let etags = message.options.iter();
-    let known = etags.filter(|(option, _)| *option == number::ETAG);
-    if known.map(|(_, etag)| etag).any(|it| it == image.etag()) {
-        return Response::new(Code::VALID).etag(image.etag());
-    }
-    Response::with(Code::CONTENT, Bytes::clone(&image.bytes))
+/// The device has what this tag stands for.
+fn has_etag(message: &Message, etag: &[u8]) -> bool {
+    let mut options = message.options.iter();
+    options.any(|(option, value)| option == number::ETAG && value == etag)
+}
+
+fn content(image: &Image, body: Body) -> Response {
+    let mut content = Response::new(Code::CONTENT)
         .etag(image.etag())
-        .format(ContentFormat::Opaque.number())
+        .format(ContentFormat::Opaque.number());
+    content.body = body;
+    content
 }
 
 fn query(message: &Message) -> Result<Vec<String>, Refused> {

@@ -1,31 +1,109 @@
 //! What survives: documents by kind and key, written as they change, read once at the start.
 //!
-//! The runtime's truth is in `core`; a store only has to remember. That is why its interface is
-//! this small: SQLite behind it is one table.
+//! The truth at run time is in `core` (or in a face's own state); a store only has to remember.
+//! Whoever changes something worth remembering puts its document, and `restore` reads all of them
+//! when a server starts. To remember another kind of thing takes a line in [`Kind`], a `put` where
+//! it changes, and a line in `restore.rs`.
 
 pub(crate) mod blob;
+mod error;
+#[cfg(feature = "sqlite")]
+pub(crate) mod folder;
 mod memory;
 
-pub(crate) use memory::Memory;
+use std::sync::Arc;
+
+use fotalab_wire::net::BoxFuture;
 use serde_json::Value;
 
-/// The kinds of documents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
-    /// An upstream account.
-    Account,
-    /// A device's identity.
-    Device,
+use crate::config::Storage;
+use blob::{Blobs, InMemory};
+pub use error::DataError;
+pub use memory::Memory;
+
+/// Names each kind once. The name is what a database says, so it never changes.
+macro_rules! kinds {
+    ($($(#[$doc:meta])+ $kind:ident = $name:literal,)+) => {
+        /// The kinds of documents.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(crate) enum Kind {
+            $($(#[$doc])+ $kind,)+
+        }
+
+        impl Kind {
+            /// As a database and messages name it.
+            pub(crate) fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)+
+                }
+            }
+        }
+    };
 }
 
-/// A place that remembers.
+kinds! {
+    /// An upstream account; the key is its name.
+    Account = "account",
+    /// A device's identity; the key is its endpoint name.
+    Device = "device",
+    /// A firmware image; the key is its id.
+    Image = "image",
+}
+
+/// A place that remembers. No method waits: what is put is written behind the caller's back, in
+/// the order in which it was put, and [`Store::flush`] tells when it is safe.
 pub(crate) trait Store: Send + Sync {
     /// Remembers a document, in place of one with the same kind and key.
     fn put(&self, kind: Kind, key: &str, document: Value);
-    /// All documents of a kind, by key.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "read at the start once a store outlives it")
-    )]
-    fn all(&self, kind: Kind) -> Vec<(String, Value)>;
+    /// Forgets a document; one that is not there is no error.
+    #[cfg_attr(not(test), allow(dead_code, reason = "nothing is forgotten yet"))]
+    fn remove(&self, kind: Kind, key: &str);
+    /// All documents of a kind, by key. For the start: it may read a disk.
+    fn all(&self, kind: Kind) -> Result<Vec<(String, Value)>, DataError>;
+    /// Is ready when all that was put and removed before this call would survive the loss of
+    /// power. It is ready at once where nothing is missing.
+    fn flush(&self) -> BoxFuture<'static, ()>;
+    /// Whether more may be put without harm. Without room, what can wait should be refused.
+    fn has_room(&self) -> bool {
+        true
+    }
+}
+
+/// The store of a server that nothing outlives.
+#[derive(Debug)]
+pub(crate) struct Nowhere;
+
+impl Store for Nowhere {
+    fn put(&self, _kind: Kind, _key: &str, _document: Value) {}
+
+    fn remove(&self, _kind: Kind, _key: &str) {}
+
+    fn all(&self, _kind: Kind) -> Result<Vec<(String, Value)>, DataError> {
+        Ok(Vec::new())
+    }
+
+    fn flush(&self) -> BoxFuture<'static, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// Opens what the configuration says, for documents and for images.
+pub(crate) async fn open(storage: &Storage) -> Result<(Arc<dyn Store>, Arc<dyn Blobs>), DataError> {
+    Ok(match storage {
+        Storage::Nowhere => (Arc::new(Nowhere), Arc::new(InMemory::default())),
+        Storage::Memory(memory) => {
+            let (documents, images) = memory.opened();
+            (Arc::new(documents), Arc::new(images))
+        }
+        #[cfg(feature = "sqlite")]
+        Storage::Folder(path) => {
+            let opened = path.clone();
+            let opened = tokio::task::spawn_blocking(move || folder::open(&opened)).await;
+            let (documents, images) = opened.map_err(|panic| DataError::Io {
+                path: path.clone(),
+                source: std::io::Error::other(panic),
+            })??;
+            (Arc::new(documents), Arc::new(images))
+        }
+    })
 }

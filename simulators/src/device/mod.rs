@@ -17,6 +17,7 @@ pub mod fault;
 mod fetch;
 pub mod firmware;
 pub mod identity;
+mod lab;
 mod misbehave;
 mod objects;
 mod observe;

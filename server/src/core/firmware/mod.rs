@@ -8,10 +8,12 @@ mod answers;
 mod decide;
 mod install;
 mod messages;
+mod options;
 #[cfg(test)]
 mod tests;
 mod update;
 mod verdict;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -21,8 +23,10 @@ use fotalab_wire::{
 };
 
 pub(crate) use messages::{
-    Ask, Effect, Outcome, PACKAGE, PACKAGE_URI, Scheme, Transfer, UPDATE, VERSION, Wanted,
+    Arrival, Ask, Effect, Outcome, PACKAGE, PACKAGE_URI, Scheme, State, Transfer, UPDATE, VERSION,
+    Wanted,
 };
+pub(crate) use options::{Elsewhere, Extension, Options, Silence, Watch};
 pub(crate) use update::Update;
 
 use super::ulid::Ulids;
@@ -58,12 +62,12 @@ impl Firmware {
         }
     }
 
-    /// Starts an update. `registered` is whether the device is there, and lists /5/0.
+    /// Starts an update. `registered` is what the device's registration says, if it is there.
     pub(crate) fn create(
         &mut self,
         now: UnixMillis,
         wanted: Wanted,
-        registered: Option<bool>,
+        registered: Option<Arrival>,
     ) -> Result<&Update, Busy> {
         let device = wanted.device.clone();
         if let Some(busy) = self.of_device(&device).find(|it| !it.has_ended()) {
@@ -82,16 +86,16 @@ impl Firmware {
         self.updates
             .insert(id.clone(), Update::new(id.clone(), now, wanted));
         self.with(&id, |update| {
-            if let Some(has_firmware_object) = registered {
-                update.registered(now, has_firmware_object);
+            if let Some(arrival) = registered {
+                update.registered(now, arrival);
             }
         });
         Ok(&self.updates[&id])
     }
 
     /// A device registered.
-    pub(crate) fn registered(&mut self, now: UnixMillis, device: &str, has_firmware_object: bool) {
-        self.with_last(device, |it| it.registered(now, has_firmware_object));
+    pub(crate) fn registered(&mut self, now: UnixMillis, device: &str, arrival: Arrival) {
+        self.with_last(device, |it| it.registered(now, arrival));
     }
 
     /// A registration ended, by the device or by time.
@@ -107,6 +111,23 @@ impl Firmware {
     /// A device told a value by itself.
     pub(crate) fn notified(&mut self, now: UnixMillis, device: &str, path: Path, value: &Value) {
         self.with_last(device, |it| it.notified(now, path, value));
+    }
+
+    /// A device gave a sign of life by itself: Register, Update, a notification or Send.
+    pub(crate) fn uplink(&mut self, now: UnixMillis, device: &str) {
+        self.with_last(device, |it| it.uplink(now));
+    }
+
+    /// Part of an answer that [`Firmware::answered`] will tell of.
+    pub(crate) fn learned(&mut self, id: &str, serial: u64, path: Path, value: &Value) {
+        self.with(id, |update| update.learned(serial, path, value));
+    }
+
+    /// Ends an update that has not been executed. False: it is too late.
+    pub(crate) fn stop(&mut self, now: UnixMillis, id: &str, why: &str) -> bool {
+        let mut stopped = false;
+        self.with(id, |update| stopped = update.stop(now, why));
+        stopped
     }
 
     /// A device answered what [`Effect::Ask`] asked, or did not.
@@ -140,10 +161,29 @@ impl Firmware {
         self.updates.get(id)
     }
 
+    /// The device of an update that still waits for the answer to this ask.
+    pub(crate) fn asks(&self, id: &str, serial: u64) -> Option<&str> {
+        let update = self.updates.get(id)?;
+        let waits = update.asked.is_some_and(|(asked, _)| asked == serial);
+        waits.then_some(update.wanted.device.as_str())
+    }
+
+    /// An update that still has to send an image.
+    pub(crate) fn needs_image(&self, image: &str) -> Option<&str> {
+        let mut updates = self.updates.values();
+        let needs = updates.find(|it| !it.has_ended() && it.wanted.image == image)?;
+        Some(&needs.id)
+    }
+
     /// The updates of a device, oldest first.
     pub(crate) fn of_device(&self, device: &str) -> impl Iterator<Item = &Update> {
         let ids = self.by_device.get(device).into_iter().flatten();
         ids.filter_map(|id| self.updates.get(id))
+    }
+
+    /// All updates, in no order that means anything.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Update> {
+        self.updates.values()
     }
 
     fn with_last(&mut self, device: &str, act: impl FnOnce(&mut Update)) {
