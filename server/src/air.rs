@@ -14,7 +14,9 @@ use tokio::time::sleep;
 use crate::{
     core::{
         devices::{Identity, NotTaken},
-        firmware::{Ask, Effect, Outcome as Heard, PACKAGE, PACKAGE_URI, Scheme, UPDATE, VERSION},
+        firmware::{
+            Ask, CANCEL, Effect, Outcome as Heard, PACKAGE, PACKAGE_URI, Scheme, UPDATE, VERSION,
+        },
     },
     driver,
     lwm2m::{Around, FIRMWARE, Operation, Outcome, Outgoing, Registered, Ticket, Told, Way, json},
@@ -290,6 +292,16 @@ fn perform(server: &Server, state: &mut State, now: UnixMillis, effect: Effect) 
                 state.feed.tell("update", &document);
             }
         }
+        Effect::Withdraw {
+            update,
+            device,
+            serial,
+        } => {
+            let ticket = Ticket::Update { update, serial };
+            if let Some(air) = state.air.as_mut() {
+                air.withdraw(now, &device, &ticket);
+            }
+        }
         Effect::Ask {
             update,
             device,
@@ -318,6 +330,10 @@ fn operation(server: &Server, state: &State, update: &str, device: &str, ask: As
         payload,
         format: ContentFormat::Opaque,
     };
+    let execute = |path| Operation::Execute {
+        path,
+        arguments: String::new(),
+    };
     match ask {
         Ask::Read(path) => Operation::Read(path),
         Ask::Observe(path) => Operation::Observe(path),
@@ -339,9 +355,11 @@ fn operation(server: &Server, state: &State, update: &str, device: &str, ask: As
                 .map(|it| it.bytes.clone())
                 .unwrap_or_default(),
         ),
-        Ask::Execute => Operation::Execute {
-            path: UPDATE,
-            arguments: String::new(),
+        Ask::Execute => execute(UPDATE),
+        Ask::Cancel => execute(CANCEL),
+        Ask::Unhide(path) => Operation::Attributes {
+            path,
+            query: vec!["pmin=0".to_owned()],
         },
     }
 }

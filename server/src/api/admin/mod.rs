@@ -63,7 +63,7 @@ async fn route(
         ["accounts", _] => &[Method::PUT],
         ["devices", _] => &[Method::PUT, Method::GET],
         ["devices", _, "operations"] | ["images"] | ["updates"] => &[Method::POST],
-        ["updates", _] => &[Method::GET],
+        ["updates", _] => &[Method::GET, Method::DELETE],
         _ => return Err(Problem::no_route(&method, &path)),
     };
     if !methods.contains(&method) {
@@ -73,6 +73,7 @@ async fn route(
     match segments.as_slice() {
         ["images"] => images::post(server, request.into_body()).await.map(created),
         ["updates"] => updates::post(server, &json(server, request).await?).map(created),
+        ["updates", id] if method == Method::DELETE => updates::delete(server, id).map(ok),
         ["updates", id] => updates::get(server, id).map(ok),
         ["accounts", name] => accounts::put(server, name, &json(server, request).await?).map(ok),
         ["devices", id, "operations"] => {
