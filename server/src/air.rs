@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fotalab_wire::{
-    lwm2m::ContentFormat,
+    lwm2m::{ContentFormat, Path},
     net::{Datagrams, UnixMillis},
 };
 use serde_json::json;
@@ -19,8 +19,10 @@ use crate::{
         },
     },
     driver,
+    images::{self, Use},
     lwm2m::{Around, FIRMWARE, Operation, Outcome, Outgoing, Registered, Ticket, Told, Way, json},
     server::{Server, State},
+    store::blob::Image,
 };
 
 /// Takes datagrams from a socket, until the server ends.
@@ -76,7 +78,7 @@ pub(crate) async fn keep_time(server: Arc<Server>) {
 pub(crate) fn settle(server: &Arc<Server>, state: &mut State, now: UnixMillis) {
     loop {
         if let Some(told) = state.air.as_mut().and_then(|air| air.poll_told()) {
-            take(state, now, told);
+            take(server, state, now, told);
         } else if let Some(effect) = state.firmware.poll_effect() {
             perform(server, state, now, effect);
         } else {
@@ -175,12 +177,13 @@ fn with_air(
         let around = Around {
             images,
             admits: &admits,
+            has_room: &|| server.store.has_room(),
         };
         act(air, &around);
     }
 }
 
-fn take(state: &mut State, now: UnixMillis, told: Told) {
+fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
     match told {
         Told::Registered { endpoint } => {
             if state.registry.device(&endpoint).is_none() {
@@ -198,6 +201,7 @@ fn take(state: &mut State, now: UnixMillis, told: Told) {
         }
         Told::Updated { endpoint } => {
             state.feed.tell("updated", &json!({"endpoint": endpoint}));
+            state.firmware.uplink(now, &endpoint);
         }
         Told::Left { endpoint, expired } => {
             let event = if expired { "expired" } else { "deregistered" };
@@ -208,7 +212,10 @@ fn take(state: &mut State, now: UnixMillis, told: Told) {
             let document = json!({"address": address.to_string(), "detail": why});
             state.feed.tell("handshakeFailed", &document);
         }
-        Told::Heard { endpoint } => state.firmware.heard(now, &endpoint),
+        Told::Heard { endpoint } => {
+            state.firmware.heard(now, &endpoint);
+            state.firmware.uplink(now, &endpoint);
+        }
         Told::Value {
             endpoint,
             path,
@@ -226,9 +233,43 @@ fn take(state: &mut State, now: UnixMillis, told: Told) {
                 remember_version(state, &endpoint, value.as_str());
             }
             state.firmware.notified(now, &endpoint, path, &value);
+            state.firmware.uplink(now, &endpoint);
         }
+        Told::Block {
+            exchange,
+            image,
+            range,
+        } => {
+            // It was there when the request came.
+            if let Some(found) = state.images.get(&image).cloned() {
+                let wanted = Use::Block { exchange, image };
+                images::bring(server, state, now, &found, (wanted, range));
+            }
+        }
+        Told::Wanted {
+            ticket: Ticket::Update { update, .. },
+            request,
+            offset,
+        } => {
+            let image = state.firmware.get(&update).map(|it| &it.wanted.image);
+            let image = image.and_then(|it| state.images.get(it)).cloned();
+            match (image, state.air.as_mut()) {
+                (Some(image), _) => {
+                    let rest = (Use::More { request }, offset..image.length);
+                    images::bring(server, state, now, &image, rest);
+                }
+                (None, Some(air)) => air.give_up(now, request),
+                (None, None) => {}
+            }
+        }
+        Told::Wanted { .. } => {}
         Told::Done { ticket, outcome } => match ticket {
             Ticket::Update { update, serial } => {
+                if let Outcome::Answered(answer) = &outcome {
+                    for (path, value) in answer.values() {
+                        state.firmware.learned(&update, serial, path, &value);
+                    }
+                }
                 let heard = heard(&outcome);
                 if let Some(device) = state
                     .firmware
@@ -278,7 +319,7 @@ fn heard(outcome: &Outcome) -> Heard {
     }
 }
 
-fn perform(server: &Server, state: &mut State, now: UnixMillis, effect: Effect) {
+fn perform(server: &Arc<Server>, state: &mut State, now: UnixMillis, effect: Effect) {
     match effect {
         Effect::Changed { update } => {
             if let Some(update) = state.firmware.get(&update) {
@@ -308,6 +349,13 @@ fn perform(server: &Server, state: &mut State, now: UnixMillis, effect: Effect) 
             serial,
             ask,
         } => {
+            let image = state.firmware.get(&update).map(|it| &it.wanted.image);
+            let image = image.and_then(|it| state.images.get(it));
+            if let (Ask::Package, Some(image @ Image { bytes: None, .. })) = (ask, image) {
+                let image = image.clone();
+                let first = (Use::First { update, serial }, 0..image.length);
+                return images::bring(server, state, now, &image, first);
+            }
             let operation = operation(server, state, &update, &device, ask);
             let ticket = Ticket::Update { update, serial };
             if let Some(air) = state.air.as_mut() {
@@ -339,7 +387,17 @@ fn operation(server: &Server, state: &State, update: &str, device: &str, ask: As
         Ask::Observe(path) => Operation::Observe(path),
         Ask::ClearUri => text(String::new()),
         Ask::ClearPackage => bytes(Bytes::from_static(&[0])),
+        Ask::Forget(path) => Operation::Forget(path),
+        Ask::Lifetime(instance, seconds) => Operation::Write {
+            path: Path::resource(1, instance, 1),
+            payload: seconds.to_string().into(),
+            format: ContentFormat::Text,
+        },
         Ask::Uri(scheme) => {
+            let wanted = state.firmware.get(update).map(|it| &it.wanted);
+            if let Some(elsewhere) = wanted.and_then(|it| it.options.elsewhere.as_ref()) {
+                return text(elsewhere.uri.clone());
+            }
             let air = state.air.as_ref();
             let local = air.map(|air| {
                 let registered = air.registered(device);
@@ -352,7 +410,7 @@ fn operation(server: &Server, state: &State, update: &str, device: &str, ask: As
             state
                 .images
                 .get(&image)
-                .map(|it| it.bytes.clone())
+                .and_then(|it| it.bytes.clone())
                 .unwrap_or_default(),
         ),
         Ask::Execute => execute(UPDATE),

@@ -381,6 +381,7 @@ const fn lane(lane: Lane) -> &'static str {
         Lane::Rest => "rest",
         Lane::Websocket => "websocket",
         Lane::Upstream => "upstream",
+        Lane::Air => "air",
     }
 }
 

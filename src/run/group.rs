@@ -46,15 +46,17 @@ pub(super) fn run_group(
         .build()
         .map_err(|error| TargetError::new("start a runtime", error))?;
     runtime.block_on(async {
-        let (network, time): (Arc<dyn Network>, _) = match clock {
-            ClockChoice::Real => (Arc::new(Sockets), Clock::of_machine()),
-            ClockChoice::Virtual => (Arc::new(InMemory::new()), Clock::starting_at(VIRTUAL_EPOCH)),
+        let in_memory = (clock == ClockChoice::Virtual).then(InMemory::new);
+        let (network, time): (Arc<dyn Network>, _) = match &in_memory {
+            None => (Arc::new(Sockets), Clock::of_machine()),
+            Some(memory) => (Arc::new(memory.clone()), Clock::starting_at(VIRTUAL_EPOCH)),
         };
         let trace = Trace::new(time);
         let seed = seed_of(settings.seed, &group_name(group));
         let target = Target::start(group, settings, &network, time, seed, &trace, secrets).await?;
         let equipment = Equipment {
             network,
+            in_memory,
             clock: time,
             trace,
             secrets: secrets.clone(),

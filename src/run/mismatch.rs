@@ -39,10 +39,18 @@ pub struct Difference {
     /// JSONPath, `$` for the whole.
     pub path: String,
     /// What should be there; `None`: nothing should.
-    #[serde(default, deserialize_with = "there", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "there",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub expected: Option<Value>,
     /// What is there; `None`: nothing is.
-    #[serde(default, deserialize_with = "there", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "there",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub actual: Option<Value>,
 }
 

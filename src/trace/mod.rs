@@ -27,6 +27,7 @@ pub struct Trace {
     clock: Clock,
     inner: Arc<Mutex<Inner>>,
     arrivals: watch::Sender<u64>,
+    air: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -75,6 +76,8 @@ pub enum Lane {
     Websocket,
     /// The cloud that the server asks.
     Upstream,
+    /// Devices, and scripted peers: each datagram.
+    Air,
 }
 
 /// What a message is.
@@ -106,6 +109,7 @@ impl Trace {
             clock,
             inner: Arc::default(),
             arrivals: watch::Sender::new(0),
+            air: watch::Sender::new(0),
         }
     }
 
@@ -116,16 +120,53 @@ impl Trace {
 
     /// Adds a message and wakes who waits for one.
     pub fn record(&self, lane: Lane, kind: Kind, summary: impl Into<String>, detail: Value) {
-        let summary = summary.into();
+        self.add(lane, kind, summary.into(), detail);
+        self.arrivals.send_modify(|it| *it += 1);
+    }
+
+    /// Adds a datagram without waking anybody, and tells its number where it was kept.
+    pub(crate) fn show(&self, kind: Kind, summary: String, detail: Value) -> Option<u64> {
+        self.add(Lane::Air, kind, summary, detail)
+    }
+
+    /// Counts a datagram that is not shown.
+    pub(crate) fn not_shown(&self) {
+        self.inner().dropped += 1;
+    }
+
+    /// Says more of a datagram, now that more is known.
+    pub(crate) fn amend(&self, number: u64, summary: String, detail: Value) {
+        let mut inner = self.inner();
+        let at = usize::try_from(number).unwrap_or(usize::MAX);
+        let message = inner.messages.get_mut(at);
+        if let Some(message) = message.filter(|it| it.lane == Lane::Air) {
+            message.summary = summary;
+            message.detail = to_raw_value(&detail).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        }
+    }
+
+    /// Something happened on the air or to a device: wakes who waits for that.
+    pub(crate) fn wake(&self) {
+        self.air.send_modify(|it| *it += 1);
+    }
+
+    /// Wakes on each [`Trace::wake`] after this call.
+    pub(crate) fn on_air(&self) -> watch::Receiver<u64> {
+        self.air.subscribe()
+    }
+
+    fn add(&self, lane: Lane, kind: Kind, summary: String, detail: Value) -> Option<u64> {
         let detail = to_raw_value(&detail).unwrap_or_else(|_| RawValue::NULL.to_owned());
         let bytes = summary.len() + detail.get().len();
         {
             let mut inner = self.inner();
             if inner.messages.len() >= MAX_MESSAGES || inner.bytes + bytes > MAX_TRACE_BYTES {
                 inner.dropped += 1;
+                None
             } else {
+                let seq = inner.messages.len() as u64;
                 let message = Message {
-                    seq: inner.messages.len() as u64,
+                    seq,
                     at: self.clock.now(),
                     lane,
                     kind,
@@ -135,9 +176,9 @@ impl Trace {
                 };
                 inner.bytes += bytes;
                 inner.messages.push(message);
+                Some(seq)
             }
         }
-        self.arrivals.send_modify(|it| *it += 1);
     }
 
     /// How many there are; the number the next one gets.

@@ -1,9 +1,11 @@
 //! Devices and updates, the things all faces speak of. No I/O, no clock: time and answers are
 //! arguments, what has to happen is returned.
 
+pub(crate) mod campaigns;
 pub(crate) mod devices;
 pub(crate) mod firmware;
 pub(crate) mod keys;
+pub(crate) mod owners;
 pub(crate) mod shadow;
 pub(crate) mod time;
 pub(crate) mod ulid;

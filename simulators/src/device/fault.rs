@@ -199,6 +199,11 @@ impl Faults {
         self
     }
 
+    /// Takes all of `others` too; theirs count where both have one.
+    pub fn extend(&mut self, others: &Self) {
+        self.strikes.extend(&others.strikes);
+    }
+
     /// Whether it is there, and how.
     #[must_use]
     pub fn get(&self, fault: Fault) -> Option<Strike> {

@@ -212,25 +212,33 @@ impl Persona {
         if text.len() > limits::PERSONA_BYTES {
             return Err(PersonaError::TooLong);
         }
-        let persona: Self =
+        let read: Self =
             toml::from_str(text).map_err(|error| PersonaError::Wrong(error.to_string()))?;
-        if !(16..=1_024).contains(&persona.block_bytes) {
-            let why = format!("block-bytes is 16 to 1024, not {}", persona.block_bytes);
+        read.checked()
+    }
+
+    /// The same from a table that has been read already.
+    pub fn of_table(table: toml::Table) -> Result<Self, PersonaError> {
+        let read: Self = table.try_into().map_err(|error: toml::de::Error| {
+            PersonaError::Wrong(error.message().trim_end().to_owned())
+        })?;
+        read.checked()
+    }
+
+    fn checked(self) -> Result<Self, PersonaError> {
+        if !(16..=1_024).contains(&self.block_bytes) {
+            let why = format!("block-bytes is 16 to 1024, not {}", self.block_bytes);
             return Err(PersonaError::Wrong(why));
         }
-        if !(persona.root.is_empty() || is_root(&persona.root)) {
-            let why = format!("root is empty or as `/lwm2m`, not `{}`", persona.root);
+        if !(self.root.is_empty() || is_root(&self.root)) {
+            let why = format!("root is empty or as `/lwm2m`, not `{}`", self.root);
             return Err(PersonaError::Wrong(why));
         }
-        if !(1..=limits::NSTART_MAX).contains(&persona.nstart) {
-            let why = format!(
-                "nstart is 1 to {}, not {}",
-                limits::NSTART_MAX,
-                persona.nstart
-            );
+        if !(1..=limits::NSTART_MAX).contains(&self.nstart) {
+            let why = format!("nstart is 1 to {}, not {}", limits::NSTART_MAX, self.nstart);
             return Err(PersonaError::Wrong(why));
         }
-        Ok(persona)
+        Ok(self)
     }
 
     /// With one more fault, as it is by default.

@@ -22,13 +22,20 @@ impl Update {
                     self.learn(path, &values);
                 }
             }
-            Ask::ClearUri | Ask::ClearPackage | Ask::Cancel | Ask::Unhide(_) => {}
+            Ask::ClearUri
+            | Ask::ClearPackage
+            | Ask::Cancel
+            | Ask::Unhide(_)
+            | Ask::Lifetime(..)
+            | Ask::Forget(_) => {}
             Ask::Uri(_) => {
                 self.note(now, "wrote the package URI");
                 self.look_later(now);
             }
             Ask::Package => {
                 self.note(now, "wrote the package");
+                // A State that is told, not read, may still be on its way.
+                self.knows.state = self.knows.state.filter(|it| *it != 1);
                 self.look();
             }
             Ask::Execute => {
@@ -52,6 +59,8 @@ impl Update {
             | Ask::Read(MEMORY_FREE | MAX_DEFER | AUTOMATIC)
             | Ask::Observe(_)
             | Ask::Unhide(_)
+            | Ask::Lifetime(..)
+            | Ask::Forget(_)
             | Ask::Cancel => {}
             Ask::Read(_) => self.fail(now, &format!("/5/0 cannot be read: {said}")),
             Ask::ClearUri => self.plan.push_front(Ask::ClearPackage),
@@ -90,13 +99,16 @@ impl Update {
             Ask::Package => {
                 self.note(now, &format!("the package {why} to its end"));
                 self.look();
-                self.pause(now, limits::SILENCE_PAUSE);
+                self.unheard(now, ask);
             }
-            // Some do not even refuse it.
-            Ask::Unhide(_) => {}
+            // The device is the one that ends it now, and some do not even refuse the other.
+            Ask::Forget(_) | Ask::Unhide(_) => {}
             _ => {
                 self.plan.push_front(ask);
-                self.pause(now, limits::SILENCE_PAUSE);
+                match outcome {
+                    Outcome::Silent => self.unheard(now, ask),
+                    _ => self.pause(now, limits::SILENCE_PAUSE),
+                }
             }
         }
     }

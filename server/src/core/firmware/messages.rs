@@ -6,6 +6,8 @@ use fotalab_wire::{
     net::UnixMillis,
 };
 
+use super::options::Options;
+
 /// How the image is to reach the device, as `POST /updates` says it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Transfer {
@@ -46,6 +48,10 @@ pub(crate) struct Wanted {
     pub(crate) version: Option<String>,
     /// How it should get there.
     pub(crate) transfer: Transfer,
+    /// How it is gone about.
+    pub(crate) options: Options,
+    /// Who asked for it, in a word of theirs.
+    pub(crate) asked_by: Option<String>,
 }
 
 /// What a registration says that matters to an update.
@@ -106,6 +112,10 @@ pub(crate) enum Ask {
     Cancel,
     /// Set pmin 0, so that no short state is hidden (contract 2.4).
     Unhide(Path),
+    /// Write so many seconds to the lifetime of an instance of object 1.
+    Lifetime(u16, u32),
+    /// End an observation.
+    Forget(Path),
 }
 
 /// How the device answered.

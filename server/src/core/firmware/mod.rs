@@ -9,10 +9,12 @@ mod cancel;
 mod decide;
 mod install;
 mod messages;
+mod options;
 #[cfg(test)]
 mod tests;
 mod update;
 mod verdict;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -23,9 +25,10 @@ use fotalab_wire::{
 
 pub(crate) use cancel::TooLate;
 pub(crate) use messages::{
-    Arrival, Ask, CANCEL, Effect, Outcome, PACKAGE, PACKAGE_URI, Scheme, Transfer, UPDATE, VERSION,
-    Wanted,
+    Arrival, Ask, CANCEL, Effect, Outcome, PACKAGE, PACKAGE_URI, Scheme, State, Transfer, UPDATE,
+    VERSION, Wanted,
 };
+pub(crate) use options::{Elsewhere, Extension, Options, Silence, Watch};
 pub(crate) use update::Update;
 
 use super::ulid::Ulids;
@@ -119,6 +122,23 @@ impl Firmware {
         cancelled
     }
 
+    /// A device gave a sign of life by itself: Register, Update, a notification or Send.
+    pub(crate) fn uplink(&mut self, now: UnixMillis, device: &str) {
+        self.with_last(device, |it| it.uplink(now));
+    }
+
+    /// Part of an answer that [`Firmware::answered`] will tell of.
+    pub(crate) fn learned(&mut self, id: &str, serial: u64, path: Path, value: &Value) {
+        self.with(id, |update| update.learned(serial, path, value));
+    }
+
+    /// Ends an update that has not been executed. False: it is too late.
+    pub(crate) fn stop(&mut self, now: UnixMillis, id: &str, why: &str) -> bool {
+        let mut stopped = false;
+        self.with(id, |update| stopped = update.stop(now, why));
+        stopped
+    }
+
     /// A device answered what [`Effect::Ask`] asked, or did not.
     pub(crate) fn answered(&mut self, now: UnixMillis, id: &str, serial: u64, outcome: Outcome) {
         self.with(id, |update| update.answered(now, serial, outcome));
@@ -150,10 +170,29 @@ impl Firmware {
         self.updates.get(id)
     }
 
+    /// The device of an update that still waits for the answer to this ask.
+    pub(crate) fn asks(&self, id: &str, serial: u64) -> Option<&str> {
+        let update = self.updates.get(id)?;
+        let waits = update.asked.is_some_and(|(asked, _)| asked == serial);
+        waits.then_some(update.wanted.device.as_str())
+    }
+
+    /// An update that still has to send an image.
+    pub(crate) fn needs_image(&self, image: &str) -> Option<&str> {
+        let mut updates = self.updates.values();
+        let needs = updates.find(|it| !it.has_ended() && it.wanted.image == image)?;
+        Some(&needs.id)
+    }
+
     /// The updates of a device, oldest first.
     pub(crate) fn of_device(&self, device: &str) -> impl Iterator<Item = &Update> {
         let ids = self.by_device.get(device).into_iter().flatten();
         ids.filter_map(|id| self.updates.get(id))
+    }
+
+    /// All updates, in no order that means anything.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Update> {
+        self.updates.values()
     }
 
     fn with_last(&mut self, device: &str, act: impl FnOnce(&mut Update)) {

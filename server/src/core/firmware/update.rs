@@ -11,9 +11,12 @@ use fotalab_wire::{
     net::UnixMillis,
 };
 
-use super::messages::{
-    AUTOMATIC, Arrival, Ask, DELIVERY, Effect, Entry, MAX_DEFER, MEMORY_FREE, Outcome,
-    PACKAGE_VERSION, PROTOCOLS, RESULT, STATE, State, VERSION, Wanted,
+use super::{
+    messages::{
+        AUTOMATIC, Arrival, Ask, DELIVERY, Effect, Entry, MAX_DEFER, MEMORY_FREE, Outcome,
+        PACKAGE_VERSION, PROTOCOLS, RESULT, STATE, State, VERSION, Wanted,
+    },
+    options::Watch,
 };
 use crate::{core::time::millis, limits};
 
@@ -33,6 +36,8 @@ pub(crate) struct Update {
     pub(super) stage: Stage,
     pub(super) knows: Knows,
     pub(super) tally: Tally,
+    /// What it ran when the update began.
+    pub(crate) found: Option<String>,
     /// What it ran before.
     pub(super) before: Option<String>,
     /// What PkgVersion said of the image, when nobody else did.
@@ -46,6 +51,8 @@ pub(crate) struct Update {
     pub(super) paused_until: Option<UnixMillis>,
     pub(super) look_at: Option<UnixMillis>,
     pub(super) deadline: UnixMillis,
+    /// The end of all patience.
+    pub(super) limit: Option<UnixMillis>,
     pub(super) effects: VecDeque<Effect>,
     serial: u64,
 }
@@ -103,13 +110,17 @@ pub(super) struct Tally {
     pub(super) returned: bool,
     /// Its user put the installation off.
     pub(super) deferred: bool,
+    /// The lifetime was written.
+    pub(super) extended: bool,
 }
 
 impl Update {
     /// One that waits for its device.
     pub(super) fn new(id: String, now: UnixMillis, wanted: Wanted) -> Self {
+        let limit = wanted.options.timeout.map(|it| now.saturating_add(it));
         let mut update = Self {
             id,
+            limit,
             wanted,
             state: State::Queued,
             result: None,
@@ -117,6 +128,7 @@ impl Update {
             stage: Stage::Inspecting,
             knows: Knows::default(),
             tally: Tally::default(),
+            found: None,
             before: None,
             offered: None,
             plan: VecDeque::new(),
@@ -223,7 +235,7 @@ impl Update {
 
     /// A notification, or a value by Send.
     pub(super) fn notified(&mut self, now: UnixMillis, path: Path, value: &Value) {
-        if self.stage == Stage::Ended {
+        if self.stage == Stage::Ended || self.told(now, path, value) {
             return;
         }
         let before = (self.knows.state, self.knows.result);
@@ -253,6 +265,9 @@ impl Update {
         if self.stage == Stage::Ended {
             return;
         }
+        if self.stage != Stage::Soaking && self.limit.is_some_and(|limit| limit <= now) {
+            return self.fail(now, "the update took longer than it may");
+        }
         if now >= self.deadline {
             return self.out_of_time(now);
         }
@@ -276,20 +291,24 @@ impl Update {
         if self.stage == Stage::Ended {
             return None;
         }
-        let times = [Some(self.deadline), self.paused_until, self.look_at];
+        let limit = self.limit.filter(|_| self.stage != Stage::Soaking);
+        let times = [Some(self.deadline), limit, self.paused_until, self.look_at];
         times.into_iter().flatten().min()
     }
 
     /// Plans the reads that show where the device is.
     pub(super) fn look(&mut self) {
         let version = matches!(self.stage, Stage::Installing | Stage::Soaking);
-        self.plan.extend([Ask::Read(STATE), Ask::Read(RESULT)]);
+        let looks = self.looks().into_iter();
+        let looks: Vec<Ask> = looks.filter(|it| !self.plan.contains(it)).collect();
+        self.plan.extend(looks);
         self.plan.extend(version.then_some(Ask::Read(VERSION)));
     }
 
     /// Looks again after a while, in case no notification comes.
     pub(super) fn look_later(&mut self, now: UnixMillis) {
-        self.look_at = Some(now + millis(limits::FIRMWARE_POLL));
+        let polls = self.wanted.options.watch.polls();
+        self.look_at = polls.then(|| now + millis(limits::FIRMWARE_POLL));
     }
 
     /// Holds the plan for a while.
@@ -307,7 +326,13 @@ impl Update {
     pub(super) fn fail(&mut self, now: UnixMillis, why: &str) {
         self.stage = Stage::Ended;
         self.plan.clear();
-        self.asked = None;
+        // No block is sent for an update that is over.
+        self.withdraw();
+        if self.connected {
+            let farewell: Vec<Ask> = self.farewell().collect();
+            farewell.into_iter().for_each(|ask| self.ask(ask));
+            self.asked = None;
+        }
         self.enter(now, State::Failed, why);
     }
 
@@ -328,8 +353,8 @@ impl Update {
     /// Plans all that has to be known before a method is chosen (contract 1.6, 1).
     pub(super) fn inspect(&mut self) {
         self.knows = Knows::default();
-        let reads = [VERSION, STATE, RESULT, DELIVERY, PROTOCOLS, MEMORY_FREE];
-        self.plan.extend(reads.map(Ask::Read));
+        let reads = self.first_reads();
+        self.plan.extend(reads);
         for (path, since) in [(MAX_DEFER, Version::V1_1), (AUTOMATIC, Version::V1_2)] {
             let has_it = self.arrival.object >= Some(since);
             self.plan.extend(has_it.then_some(Ask::Read(path)));
@@ -394,9 +419,12 @@ impl Update {
     }
 
     fn observe(&mut self) {
-        self.plan.push_back(Ask::Unhide(STATE));
-        let paths = [STATE, RESULT, VERSION];
-        self.plan.extend(paths.map(Ask::Observe));
+        let watch = self.wanted.options.watch;
+        // Who chose another way to watch gets no other request than that takes.
+        self.plan
+            .extend((watch == Watch::Observed).then_some(Ask::Unhide(STATE)));
+        let paths = watch.observes().iter();
+        self.plan.extend(paths.map(|path| Ask::Observe(*path)));
     }
 
     /// Gives up what is asked.

@@ -331,6 +331,14 @@ impl Firmware {
         Code::CHANGED
     }
 
+    /// Is another kind of device from now on; before its first start that counts for how it starts.
+    pub(super) fn take_persona(&mut self, now: Duration, persona: Arc<Persona>, unstarted: bool) {
+        self.persona = persona;
+        if unstarted {
+            self.begin_in_the_middle(now);
+        }
+    }
+
     // Helpers.
 
     fn is_v1_1(&self) -> bool {

@@ -4,11 +4,13 @@ use fotalab_wire::{coap::Code, lwm2m::Version};
 
 use super::{
     messages::{AUTOMATIC, DELIVERY, MAX_DEFER, MEMORY_FREE, PROTOCOLS, RESULT, STATE, State},
+    options::FIRMWARE_UPDATE,
     *,
 };
 
 mod cancel;
 mod install;
+mod options;
 mod others;
 mod transfer;
 
@@ -42,6 +44,8 @@ struct Bench {
     foreign: Option<i64>,
     /// Does not answer these for now.
     holds: Option<Ask>,
+    /// All that it was asked.
+    asked: Vec<Ask>,
     /// Answers to the next asks of a kind, in place of the usual.
     instead: Vec<(Ask, Outcome)>,
 }
@@ -60,6 +64,8 @@ impl Bench {
             slot: None,
             version: None,
             transfer,
+            options: Options::default(),
+            asked_by: None,
         };
         adjust(&mut wanted);
         let id = firmware.create(0, wanted, None).map(|it| it.id.clone());
@@ -86,6 +92,7 @@ impl Bench {
             withdrawn: 0,
             foreign: None,
             holds: None,
+            asked: Vec::new(),
             instead: Vec::new(),
         }
     }
@@ -130,7 +137,14 @@ impl Bench {
                     ask,
                     ..
                 } => {
+                    self.asked.push(ask);
                     let outcome = self.answer(ask);
+                    if ask == Ask::Observe(FIRMWARE_UPDATE) {
+                        for (path, value) in [(STATE, self.state), (RESULT, self.result)] {
+                            let value = Value::Integer(value);
+                            self.firmware.learned(&update, serial, path, &value);
+                        }
+                    }
                     self.firmware.answered(self.now, &update, serial, outcome);
                 }
                 Effect::Withdraw { .. } => self.withdrawn += 1,
@@ -151,6 +165,7 @@ impl Bench {
             let values = match path {
                 STATE => vec![Value::Integer(self.state)],
                 RESULT => vec![Value::Integer(self.result)],
+                FIRMWARE_UPDATE => vec![Value::Integer(self.state)],
                 VERSION => vec![Value::String(self.version.into())],
                 DELIVERY => vec![Value::Integer(self.delivery)],
                 MEMORY_FREE if self.memory_free.is_some() => {
@@ -184,6 +199,7 @@ impl Bench {
             Ask::Package => (self.state, self.result) = (2, 0),
             Ask::Uri(_) => self.result = 0,
             Ask::Cancel => (self.state, self.result) = (0, 10),
+            Ask::Lifetime(..) | Ask::Forget(_) => {}
             _ => self.state = 3,
         }
         Outcome::Answered(Code::CHANGED, Vec::new())
