@@ -149,6 +149,10 @@ pub(crate) const IMAGE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Registrations over the air at once.
 pub(crate) const MAX_REGISTRATIONS: usize = 131_072;
+/// Objects and instances of a registration that are always taken.
+pub(crate) const SHORT_LIST: usize = 128;
+/// Objects and instances that all longer lists together may have; each takes about 100 bytes.
+pub(crate) const LONG_LISTS: usize = 131_072;
 /// Operations that may wait for one device.
 pub(crate) const MAX_OPERATIONS_PER_DEVICE: usize = 32;
 /// A registration outlives its lifetime by this: MAX_TRANSMIT_WAIT (contract 2.1).

@@ -46,6 +46,10 @@ pub(crate) struct Script {
     pub(crate) datagrams: usize,
     /// Loses its DTLS session, without a word.
     pub(crate) loses_session: bool,
+    /// Keeps what it sends over DTLS.
+    pub(crate) keeps_sealed: bool,
+    /// That.
+    pub(crate) sealed: Vec<Vec<u8>>,
     /// How its handshakes ended.
     pub(crate) handshakes: Vec<Result<(), String>>,
     /// The scheme of the last package URI.
@@ -310,6 +314,9 @@ impl Actor {
             if let Some(session) = &mut self.session {
                 session.handle_timeout(now);
                 while let Some((to, bytes)) = session.poll_transmit() {
+                    if self.device.script().keeps_sealed {
+                        self.device.script().sealed.push(bytes.to_vec());
+                    }
                     self.socket.send_to(to, &bytes).await.expect("sent");
                 }
             }

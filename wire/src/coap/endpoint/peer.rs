@@ -25,6 +25,10 @@ pub(super) struct Shared<P> {
     pub(super) transmits: VecDeque<Transmit<P>>,
     /// Safe requests whose answers are kept, in order.
     pub(super) replays: VecDeque<(PeerRef, u16)>,
+    /// What the bodies that are put together take, by [`limits::COLLECTED_BYTES_MAX`]'s count.
+    pub(super) collected: usize,
+    /// Those bodies, the oldest first, and some that are complete.
+    pub(super) collecting: VecDeque<(PeerRef, u64)>,
     pub(super) statistics: Statistics,
     pub(super) serial: u64,
 }
@@ -98,6 +102,16 @@ impl<P: PeerKey> Peer<P> {
             && self.parameters.is_none()
     }
 
+    /// Gives back what it held while it was busy.
+    pub(super) fn shrink(&mut self) {
+        self.outgoing = Vec::new();
+        self.queue = VecDeque::new();
+        self.calls = Vec::new();
+        self.exchanges = Vec::new();
+        self.observers = Vec::new();
+        self.bodies = Vec::new();
+    }
+
     pub(super) fn is_over(&self, now: Duration) -> bool {
         self.is_idle() && self.remembered_until <= now
     }
@@ -134,8 +148,9 @@ impl<P: PeerKey> Peer<P> {
         for observer in std::mem::take(&mut self.observers) {
             self.tell_observer_gone(shared, observer.serial, Gone::Forgotten);
         }
-        for body in std::mem::take(&mut self.bodies) {
-            self.tell_body_abandoned(shared, body.serial);
+        while !self.bodies.is_empty() {
+            let serial = self.drop_body(shared, 0);
+            self.tell_body_abandoned(shared, serial);
         }
     }
 

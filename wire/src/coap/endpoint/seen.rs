@@ -72,6 +72,10 @@ impl Seen {
         if self.entries.len() >= limits::SEEN_PER_PEER {
             self.entries.pop_front();
         }
+        if self.entries.is_empty() {
+            // Most peers send little: no room for four at once.
+            self.entries.reserve_exact(1);
+        }
         self.entries.push_back(Entry {
             id,
             safe,
