@@ -15,7 +15,9 @@ use tokio::time::sleep;
 use crate::{
     core::{
         devices::{Identity, NotTaken},
-        firmware::{Ask, Effect, Outcome as Heard, PACKAGE, PACKAGE_URI, Scheme, UPDATE, VERSION},
+        firmware::{
+            Ask, CANCEL, Effect, Outcome as Heard, PACKAGE, PACKAGE_URI, Scheme, UPDATE, VERSION,
+        },
     },
     driver,
     images::{self, Use},
@@ -347,6 +349,16 @@ fn perform(server: &Arc<Server>, state: &mut State, now: UnixMillis, effect: Eff
                 state.feed.tell("update", &document);
             }
         }
+        Effect::Withdraw {
+            update,
+            device,
+            serial,
+        } => {
+            let ticket = Ticket::Update { update, serial };
+            if let Some(air) = state.air.as_mut() {
+                air.withdraw(now, &device, &ticket);
+            }
+        }
         Effect::Ask {
             update,
             device,
@@ -413,6 +425,10 @@ fn operation(server: &Server, state: &State, update: &str, device: &str, ask: As
         payload,
         format: ContentFormat::Opaque,
     };
+    let execute = |path| Operation::Execute {
+        path,
+        arguments: String::new(),
+    };
     match ask {
         Ask::Read(path) => Operation::Read(path),
         Ask::Observe(path) => Operation::Observe(path),
@@ -444,9 +460,11 @@ fn operation(server: &Server, state: &State, update: &str, device: &str, ask: As
                 .and_then(|it| it.bytes.clone())
                 .unwrap_or_default(),
         ),
-        Ask::Execute => Operation::Execute {
-            path: UPDATE,
-            arguments: String::new(),
+        Ask::Execute => execute(UPDATE),
+        Ask::Cancel => execute(CANCEL),
+        Ask::Unhide(path) => Operation::Attributes {
+            path,
+            query: vec!["pmin=0".to_owned()],
         },
     }
 }
