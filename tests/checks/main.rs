@@ -8,6 +8,8 @@ mod devices;
 mod groups;
 #[path = "../scenario/mod.rs"]
 mod language;
+mod recorder;
+mod restart;
 mod rooms;
 mod running;
 mod secrets;

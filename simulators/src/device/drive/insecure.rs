@@ -20,6 +20,7 @@ pub(super) enum Secure {}
 /// A datagram to send.
 #[derive(Debug)]
 pub(super) struct Sealed {
+    pub(super) to: SocketAddr,
     pub(super) bytes: Bytes,
     pub(super) plain: Option<Bytes>,
 }
@@ -29,7 +30,11 @@ impl Secure {
         None
     }
 
-    pub(super) fn send(&mut self, _: Duration, _: &Bytes) {}
+    pub(super) fn send(&mut self, _: Duration, _: SocketAddr, _: &Bytes) {}
+
+    pub(super) fn speaks_with(&self, _: SocketAddr) -> bool {
+        match *self {}
+    }
 
     pub(super) fn receive(&mut self, _: Duration, _: SocketAddr, _: &[u8]) -> Vec<Bytes> {
         match *self {}
@@ -45,5 +50,7 @@ impl Secure {
         match *self {}
     }
 
-    pub(super) fn forget(&mut self) {}
+    pub(super) fn forget_all(&mut self) {}
+
+    pub(super) fn forget(&mut self, _: SocketAddr) {}
 }
