@@ -151,28 +151,31 @@ impl Air {
         Ok(url)
     }
 
-    /// What of the wire of these devices and peers is looked at: the crossings since the last
-    /// mark, and whether some of them are not kept any more.
-    pub(crate) fn crossings(&self, names: &str) -> (Vec<(u64, Crossing)>, bool) {
+    /// Looks at what crossed for these devices and peers since the last mark; `true`: some of it
+    /// is not kept any more.
+    pub(crate) fn with_crossings<T>(
+        &self,
+        names: &str,
+        look: impl FnOnce(Vec<&Crossing>, bool) -> T,
+    ) -> T {
         let seen = self.watch.lock();
         let matches = glob(names);
         let mark = |party: &str| self.marks.get(party).copied().unwrap_or(0);
+        let partly = seen
+            .names()
+            .any(|it| matches(it) && mark(it) < seen.forgotten());
         let of = seen.crossings().filter(|(number, crossing)| {
             matches(&crossing.party) && *number >= mark(&crossing.party)
         });
-        let kept = of.map(|(number, it)| (number, it.clone())).collect();
-        let lost = seen
-            .names()
-            .any(|it| matches(it) && mark(it) < seen.forgotten());
-        (kept, lost)
+        look(of.map(|(_, it)| it).collect(), partly)
     }
 
-    /// The same from the beginning, as far as it is kept.
-    pub(crate) fn crossings_of_all_time(&self, names: &str) -> Vec<Crossing> {
+    /// From where a device last spoke to this address.
+    pub(crate) fn spoke_from(&self, device: &str, to: SocketAddr) -> Option<SocketAddr> {
         let seen = self.watch.lock();
-        let matches = glob(names);
-        let of = seen.crossings().filter(|(_, it)| matches(&it.party));
-        of.map(|(_, it)| it.clone()).collect()
+        let mut of = seen.crossings().rev();
+        let found = of.find(|(_, it)| it.up && it.to == to && *it.party == *device);
+        found.map(|(_, it)| it.from)
     }
 
     /// Looks at the wire of these devices and peers from here on.

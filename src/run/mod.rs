@@ -31,7 +31,7 @@ pub use self::{
     },
 };
 use crate::{
-    plan::{PartKey, Plan},
+    plan::{BlockNeed, PartKey, Plan},
     scenario::ast::ClockChoice,
     target::TargetChoice,
     trace::Secrets,
@@ -191,8 +191,17 @@ impl Session {
         // Literals of steps that are never reached stand in reports too.
         for step in plan.scenarios().flat_map(|it| &it.steps) {
             secrets.learn_text(&step.step.title.value);
-            if let Some(block) = &step.step.block {
-                secrets.learn_text(&block.code.value);
+            let Some(block) = &step.step.block else {
+                continue;
+            };
+            let code = &block.code.value;
+            match step.definition.entry.map(|it| it.block) {
+                Some(BlockNeed::Form(form)) => {
+                    for (kind, secret) in (form.secrets)(block.language.as_deref(), code) {
+                        secrets.add(kind, &secret);
+                    }
+                }
+                _ => secrets.learn_text(code),
             }
         }
         Self {

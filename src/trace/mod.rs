@@ -135,11 +135,12 @@ impl Trace {
     }
 
     /// Says more of a datagram, now that more is known.
-    pub(crate) fn amend(&self, number: u64, summary: String, detail: Value) {
+    pub(crate) fn amend(&self, number: u64, kind: Kind, summary: String, detail: Value) {
         let mut inner = self.inner();
         let at = usize::try_from(number).unwrap_or(usize::MAX);
         let message = inner.messages.get_mut(at);
         if let Some(message) = message.filter(|it| it.lane == Lane::Air) {
+            message.kind = kind;
             message.summary = summary;
             message.detail = to_raw_value(&detail).unwrap_or_else(|_| RawValue::NULL.to_owned());
         }

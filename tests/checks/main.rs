@@ -4,6 +4,7 @@ mod broken;
 mod command;
 mod conform;
 mod defects;
+mod devices;
 mod groups;
 #[path = "../scenario/mod.rs"]
 mod language;
