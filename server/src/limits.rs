@@ -118,6 +118,13 @@ pub(crate) const STORE_QUEUE: usize = 65_536;
 /// How long changes are gathered before they are written as one, if nobody waits for them.
 #[cfg(feature = "sqlite")]
 pub(crate) const STORE_GATHER: Duration = Duration::from_millis(5);
+/// Pages of 4 KiB that the write-ahead log holds before they go into the database: each goes there
+/// once, however often it was written.
+#[cfg(feature = "sqlite")]
+pub(crate) const STORE_LOG_PAGES: i64 = 8_192;
+/// Memory for pages of the database, for each of its two connections.
+#[cfg(feature = "sqlite")]
+pub(crate) const STORE_CACHE_KIB: i64 = 16 * 1_024;
 /// Between two attempts to write.
 #[cfg(feature = "sqlite")]
 pub(crate) const STORE_RETRY: Duration = Duration::from_secs(1);
