@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use fotalab_simulators::device::{
     Kind, Setup,
-    drive::{Bind, Driver, Fleet, Psk},
+    drive::{Bind, Driver, Fleet, KeyLog, Psk},
 };
 use fotalab_wire::net::Linked;
 use rand::RngExt as _;
@@ -83,7 +83,11 @@ impl Air {
             let link = AirLink::new(around.clone(), seed);
             Ok(Box::new(Linked::new(socket, link, clock)))
         });
-        let driver = Driver::with_sockets(Fleet::new(), network, shared, clock, bind)
+        let mut fleet = Fleet::new();
+        if let Some(key_log) = lab.trace().key_log() {
+            fleet.log_keys(KeyLog(key_log));
+        }
+        let driver = Driver::with_sockets(fleet, network, shared, clock, bind)
             .map_err(|error| format!("no socket can be opened for devices: {error}"))?;
         Ok(Self {
             devices: Devices::run(driver, watch.clone()),

@@ -193,6 +193,7 @@ impl Seen {
         let secure = is_record(&datagram.bytes);
         let plain = self.plain(datagram);
         let outcome = Outcome::of(fate);
+        self.trace.capture(datagram, outcome.name());
         let copies = match outcome {
             Outcome::Lost => 0,
             Outcome::Duplicated => 2,

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::KeyLog;
+
 /// A pre-shared key and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Psk {
@@ -18,7 +20,7 @@ pub struct Psk {
 pub(super) enum Secure {}
 
 impl Secure {
-    pub(super) fn new(_: SocketAddr, _: &Psk, _: Option<u64>) -> Option<Self> {
+    pub(super) fn new(_: SocketAddr, _: &Psk, _: Option<u64>, _: Option<&KeyLog>) -> Option<Self> {
         None
     }
 
