@@ -22,3 +22,9 @@ pub(crate) const DEVICES: usize = 100_000;
 pub(crate) const IMAGE_BYTES: u64 = 64 * 1024 * 1024;
 /// Rules of a link that drop messages.
 pub(crate) const DROPS: usize = 1_000;
+/// Messages that a peer keeps; the oldest go first.
+pub(crate) const RECEIVED: usize = 10_000;
+/// Answers that a peer has ready.
+pub(crate) const ANSWERS: usize = 1_000;
+/// Messages that one selection by JSONata takes.
+pub(crate) const SELECTED: usize = 2_000;

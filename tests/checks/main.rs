@@ -8,6 +8,7 @@ mod groups;
 #[path = "../scenario/mod.rs"]
 mod language;
 mod recorder;
+mod restart;
 mod rooms;
 mod running;
 mod secrets;
