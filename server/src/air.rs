@@ -19,6 +19,7 @@ use crate::{
     driver,
     lwm2m::{Around, FIRMWARE, Operation, Outcome, Ticket, Told, json},
     server::{Server, State},
+    tasks,
 };
 
 /// Takes datagrams from the socket, until the server ends.
@@ -70,13 +71,20 @@ pub(crate) async fn keep_time(server: Arc<Server>) {
 pub(crate) fn settle(server: &Arc<Server>, state: &mut State, now: UnixMillis) {
     loop {
         if let Some(told) = state.air.as_mut().and_then(|air| air.poll_told()) {
+            let uplink = tasks::note(state, now, &told);
             take(state, now, told);
+            if let Some(device) = uplink {
+                state.tasks.session(now, &device, None);
+            }
         } else if let Some(effect) = state.firmware.poll_effect() {
             perform(server, state, now, effect);
+        } else if let Some(effect) = state.tasks.poll_effect() {
+            tasks::perform(state, now, effect);
         } else {
             break;
         }
     }
+    tasks::keep(server, state);
     if let (Some(air), Some(socket)) = (state.air.as_mut(), &server.socket) {
         while let Some(transmit) = air.poll_transmit() {
             // A busy socket loses datagrams, as every network does.
@@ -194,6 +202,8 @@ fn take(state: &mut State, now: UnixMillis, told: Told) {
                 }
                 state.firmware.answered(now, &update, serial, heard);
             }
+            Ticket::Task(serial) => tasks::answered(state, now, serial, outcome),
+            Ticket::Look(device) => note_version(state, &device, &outcome),
             Ticket::Admin(id) => {
                 if let Some((device, sender)) = state.operations.remove(&id) {
                     note_version(state, &device, &outcome);
@@ -245,6 +255,7 @@ fn perform(server: &Server, state: &mut State, now: UnixMillis, effect: Effect) 
                     "detail": update.history.last().map(|it| it.detail.as_str()),
                 });
                 state.feed.tell("update", &document);
+                state.tasks.update_changed(now, update);
             }
         }
         Effect::Ask {

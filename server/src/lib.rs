@@ -27,6 +27,7 @@ mod lwm2m;
 mod server;
 mod start;
 mod store;
+mod tasks;
 mod upstream;
 
 pub use config::{Config, Timing};

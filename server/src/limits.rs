@@ -170,3 +170,5 @@ pub(crate) const MAX_RESOURCES: usize = 100_000;
 pub(crate) const MAX_PROPERTIES: usize = 256;
 /// Lists of reports that somebody pages through.
 pub(crate) const MAX_REPORT_CURSORS: usize = 1_024;
+/// An extended lifetime outlasts the update by this.
+pub(crate) const LIFETIME_MARGIN: Duration = Duration::from_secs(60);

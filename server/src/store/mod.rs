@@ -16,12 +16,28 @@ pub(crate) enum Kind {
     Account,
     /// A device's identity.
     Device,
+    /// An account of our own; the key is its name.
+    Owner,
+    /// A group; the key is owner and id.
+    Group,
+    /// A resource; the key is owner and id.
+    Resource,
+    /// What is known of a device beyond who it is; the key is its endpoint name.
+    Record,
+    /// A task; the key is owner and id.
+    Task,
+    /// A task on one device; the key is owner, id and device.
+    Job,
+    /// The last number given to a task; the key is owner and device or group.
+    TaskNumber,
 }
 
 /// A place that remembers.
 pub(crate) trait Store: Send + Sync {
     /// Remembers a document, in place of one with the same kind and key.
     fn put(&self, kind: Kind, key: &str, document: Value);
+    /// Forgets a document; one that is not there is no error.
+    fn remove(&self, kind: Kind, key: &str);
     /// All documents of a kind, by key.
     #[cfg_attr(
         not(test),

@@ -6,6 +6,7 @@
 //! tasks are paced by a campaign (`core/campaigns`). What has to be done comes out of
 //! [`Tasks::poll_effect`], what has to survive out of [`Tasks::poll_kept`].
 
+mod cursors;
 mod definition;
 mod job;
 mod kept;
@@ -24,6 +25,7 @@ use fotalab_wire::{
 };
 use sha2::{Digest as _, Sha256};
 
+pub(crate) use cursors::{Cursor, Cursors};
 pub(crate) use definition::{Argument, Definition, Operation, Scope, Work};
 pub(crate) use job::Job;
 pub(crate) use kept::Kept;
@@ -249,6 +251,11 @@ impl Tasks {
             self.go_on(now, device);
         }
         true
+    }
+
+    /// Of which device something was asked.
+    pub(crate) fn device_of(&self, serial: u64) -> Option<&str> {
+        self.asked.get(&serial).map(|it| it.device.as_str())
     }
 
     /// The next thing to do.

@@ -153,6 +153,12 @@ impl Tasks {
             Answer::Unfit(why) => Some(format!("{verb} {of} failed: {why}")),
             Answer::Refused(code) => Some(format!("{verb} {of} failed: {code}")),
             Answer::Silent => Some(format!("{verb} {of} failed: the device did not answer")),
+            // What does no harm twice waits for the device to come back.
+            Answer::Gone if !matches!(operation, Operation::Execute { .. }) => {
+                known.stand = Stand::Waiting;
+                self.note_job(&key, &job.device);
+                return;
+            }
             Answer::Gone => Some(format!("{verb} {of} failed: the device left")),
         };
         if failed.is_none() {
