@@ -13,17 +13,17 @@ use tokio::time::sleep;
 
 use crate::{
     core::{
-        devices::Identity,
+        devices::{Identity, NotTaken},
         firmware::{Ask, Effect, Outcome as Heard, PACKAGE, PACKAGE_URI, Scheme, UPDATE, VERSION},
     },
     driver,
-    lwm2m::{Around, FIRMWARE, Operation, Outcome, Ticket, Told, json},
+    lwm2m::{Around, FIRMWARE, Operation, Outcome, Outgoing, Registered, Ticket, Told, Way, json},
     server::{Server, State},
     tasks,
 };
 
-/// Takes datagrams from the socket, until the server ends.
-pub(crate) async fn receive(server: Arc<Server>, socket: Arc<dyn Datagrams>) {
+/// Takes datagrams from a socket, until the server ends.
+pub(crate) async fn receive(server: Arc<Server>, socket: Arc<dyn Datagrams>, secured: bool) {
     let mut received = Vec::new();
     loop {
         // An error of a socket is a peer that is gone; it stays usable.
@@ -34,9 +34,13 @@ pub(crate) async fn receive(server: Arc<Server>, socket: Arc<dyn Datagrams>) {
         }
         driver::change(&server, |state, now| {
             for datagram in received.drain(..) {
-                let between = (datagram.from, datagram.to);
+                let way = Way {
+                    from: datagram.from,
+                    to: datagram.to,
+                    secured,
+                };
                 with_air(&server, state, |air, around| {
-                    air.handle_datagram(now, between, &datagram.bytes, around);
+                    air.handle_datagram(now, way, &datagram.bytes, around);
                 });
             }
         });
@@ -85,10 +89,17 @@ pub(crate) fn settle(server: &Arc<Server>, state: &mut State, now: UnixMillis) {
         }
     }
     tasks::keep(server, state);
-    if let (Some(air), Some(socket)) = (state.air.as_mut(), &server.socket) {
-        while let Some(transmit) = air.poll_transmit() {
-            // A busy socket loses datagrams, as every network does.
-            let _sent = socket.try_send(socket.local_addr(), transmit.to, &transmit.payload);
+    if let Some(air) = state.air.as_mut() {
+        while let Some(Outgoing { to, bytes }) = air.poll_transmit(now) {
+            let socket = if to.secured {
+                &server.sockets.secured
+            } else {
+                &server.sockets.plain
+            };
+            if let Some(socket) = socket {
+                // A busy socket loses datagrams, as every network does.
+                let _sent = socket.try_send(socket.local_addr(), to.address, &bytes);
+            }
         }
     }
     let air = state.air.as_mut().and_then(|air| air.poll_timeout());
@@ -101,10 +112,36 @@ pub(crate) fn settle(server: &Arc<Server>, state: &mut State, now: UnixMillis) {
     }
 }
 
+/// Adds a device, or replaces what is known of it. Where its key changes, nobody goes on with the
+/// old one.
+pub(crate) fn put_device(
+    state: &mut State,
+    now: UnixMillis,
+    id: &str,
+    identity: Identity,
+) -> Result<(), NotTaken> {
+    let before = state.registry.device(id).map(|it| it.identity.clone());
+    state.registry.put_device(id, identity)?;
+    let after = state.registry.device(id).map(|it| &it.identity);
+    let key = |it: &Identity| {
+        let identity = it.psk_identity(id).map(str::to_owned);
+        identity.zip(it.psk.clone())
+    };
+    let (before, after) = (before.as_ref().and_then(key), after.and_then(key));
+    if let (Some((identity, _)), Some(air)) = (
+        before.filter(|it| Some(it) != after.as_ref()),
+        &mut state.air,
+    ) {
+        air.revoke(now, id, &identity);
+    }
+    Ok(())
+}
+
 /// The URI of an image, as a device that reached us at `local` can use it.
 pub(crate) fn uri(server: &Server, scheme: Scheme, local: SocketAddr, image: &str) -> String {
     let listens = match scheme {
-        Scheme::Coap => server.socket.as_ref().map(|it| it.local_addr()),
+        Scheme::Coap => server.sockets.plain.as_ref().map(|it| it.local_addr()),
+        Scheme::Coaps => server.sockets.secured.as_ref().map(|it| it.local_addr()),
         Scheme::Http => server.http.get().copied(),
     };
     let mut host = listens.unwrap_or(local);
@@ -129,7 +166,17 @@ fn with_air(
         ..
     } = state;
     let closed = server.config.closed;
-    let admits = |endpoint: &str| !closed || registry.device(endpoint).is_some();
+    let admits = |endpoint: &str, secured: bool| {
+        let device = registry.device(endpoint);
+        if closed && device.is_none() {
+            return Err("this endpoint name is not known here");
+        }
+        // Or anybody could be a device whose key is known.
+        if !secured && device.is_some_and(|it| it.identity.psk.is_some()) {
+            return Err("this device has a key and registers over coaps");
+        }
+        Ok(())
+    };
     if let Some(air) = air {
         let around = Around {
             images,
@@ -150,10 +197,10 @@ fn take(state: &mut State, now: UnixMillis, told: Told) {
                 .feed
                 .tell("registered", &json!({"endpoint": endpoint}));
             let air = state.air.as_ref();
-            let has_firmware = air
-                .and_then(|air| air.registered(&endpoint))
-                .is_some_and(crate::lwm2m::Registered::has_firmware_object);
-            state.firmware.registered(now, &endpoint, has_firmware);
+            let registered = air.and_then(|air| air.registered(&endpoint));
+            if let Some(arrival) = registered.map(Registered::arrival) {
+                state.firmware.registered(now, &endpoint, arrival);
+            }
         }
         Told::Updated { endpoint } => {
             state.feed.tell("updated", &json!({"endpoint": endpoint}));
@@ -164,6 +211,10 @@ fn take(state: &mut State, now: UnixMillis, told: Told) {
             state.feed.tell(event, &json!({"endpoint": endpoint}));
             state.firmware.left(&endpoint);
         }
+        Told::HandshakeFailed { address, why } => {
+            let document = json!({"address": address.to_string(), "detail": why});
+            state.feed.tell("handshakeFailed", &document);
+        }
         Told::Heard { endpoint } => {
             state.firmware.heard(now, &endpoint);
             state.firmware.uplink(now, &endpoint);
@@ -172,11 +223,13 @@ fn take(state: &mut State, now: UnixMillis, told: Told) {
             endpoint,
             path,
             value,
+            sent,
         } => {
             let document = json!({
                 "endpoint": endpoint,
                 "path": path.to_string(),
                 "value": json::of(&value),
+                "by": if sent { "send" } else { "observation" },
             });
             state.feed.tell("notification", &document);
             if path == VERSION {

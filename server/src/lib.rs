@@ -24,11 +24,13 @@ mod feed;
 mod limits;
 mod live;
 mod lwm2m;
+mod restore;
 mod server;
 mod start;
 mod store;
 mod tasks;
 mod upstream;
 
-pub use config::{Config, Timing};
+pub use config::{Config, Storage, Timing};
 pub use start::{Running, StartError, start};
+pub use store::Memory;

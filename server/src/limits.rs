@@ -108,6 +108,9 @@ pub(crate) const DEFER_DEADLINE: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// After success, the time in which an old version counts as a rollback (contract 1.6, 8).
 pub(crate) const SOAK: Duration = Duration::from_secs(300);
 
+/// Changes that may wait to be stored.
+pub(crate) const STORE_QUEUE: usize = 65_536;
+
 /// Largest firmware image, in bytes.
 pub(crate) const MAX_IMAGE_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes that all images together may take.
@@ -131,6 +134,8 @@ pub(crate) const AFTER_REGISTER: Duration = Duration::from_millis(50);
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 /// Observations held with one device.
 pub(crate) const MAX_OBSERVATIONS: usize = 32;
+/// Paths of one composite operation.
+pub(crate) const MAX_COMPOSITE_PATHS: usize = 64;
 /// How long `POST .../operations` waits for the device, unless it says so itself.
 pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_secs(25);
 /// The longest it may ask for.

@@ -12,9 +12,10 @@ use serde_json::{Map, Value, json};
 use crate::{
     air,
     api::{self, hello::Generation},
-    config::Config,
+    config::{Config, Storage},
     driver, limits,
-    server::Server,
+    server::{Server, Sockets},
+    store::{Nowhere, Store},
 };
 
 /// Why a server did not start.
@@ -31,6 +32,9 @@ pub enum StartError {
     /// An empty token would open the admin face to everybody.
     #[error("failed to start without an admin token")]
     NoAdminToken,
+    /// What was stored cannot be used.
+    #[error("{0}")]
+    Restore(String),
 }
 
 /// A server that runs until it is stopped or dropped.
@@ -59,16 +63,17 @@ pub async fn start(
             source,
         })?;
     let address = listener.local_addr();
-    let socket: Option<Arc<dyn Datagrams>> = match config.coap {
-        None => None,
-        Some(address) => {
-            let fail = |source| StartError::Listen { address, source };
-            Some(Arc::from(network.bind(address).map_err(fail)?))
-        }
+    let sockets = Sockets {
+        plain: bind(&*network, config.coap)?,
+        secured: bind(&*network, config.coaps)?,
     };
     let admin_token = config.admin_token.clone();
-    let server = Server::new(config, network, socket.clone(), clock);
-    let server = Arc::new(server);
+    let store: Arc<dyn Store> = match &config.storage {
+        Storage::Nowhere => Arc::new(Nowhere),
+        Storage::Memory(memory) => Arc::new(memory.clone()),
+    };
+    let server = Server::new(config, network, sockets.clone(), clock, store);
+    let server = Arc::new(server.map_err(|why| StartError::Restore(why.to_string()))?);
     let _first = server.http.set(address);
     let service = {
         let server = Arc::clone(&server);
@@ -80,8 +85,13 @@ pub async fn start(
         ..Limits::default()
     };
     server.spawn(serve(Box::new(api::NeverBare(listener)), service, limits));
-    if let Some(socket) = socket {
-        server.spawn(air::receive(Arc::clone(&server), socket));
+    let any = sockets.plain.is_some() || sockets.secured.is_some();
+    for (socket, secured) in [(sockets.plain, false), (sockets.secured, true)] {
+        if let Some(socket) = socket {
+            server.spawn(air::receive(Arc::clone(&server), socket, secured));
+        }
+    }
+    if any {
         server.spawn(air::keep_time(Arc::clone(&server)));
     }
     server.spawn(driver::keep_updates_going(Arc::clone(&server)));
@@ -100,14 +110,23 @@ impl Running {
         self.address
     }
 
-    /// Where devices find it.
+    /// Where devices find it over UDP.
     #[must_use]
     pub fn coap(&self) -> Option<SocketAddr> {
-        self.server.socket.as_ref().map(|it| it.local_addr())
+        let socket = self.server.sockets.plain.as_ref();
+        socket.map(|it| it.local_addr())
     }
 
-    /// What a scenario has to know: `ADMINURL`, `ADMINTOKEN`, `COAPURL` if devices may come, and for each profile of the
-    /// hello.nrfcloud API its `APIURL` and `WSURL`. No URL ends in a slash.
+    /// Where devices find it over DTLS.
+    #[must_use]
+    pub fn coaps(&self) -> Option<SocketAddr> {
+        let socket = self.server.sockets.secured.as_ref();
+        socket.map(|it| it.local_addr())
+    }
+
+    /// What a scenario has to know: `ADMINURL`, `ADMINTOKEN`, `COAPURL` and `COAPSURL` if devices
+    /// may come, and for each profile of the hello.nrfcloud API its `APIURL` and `WSURL`. No URL
+    /// ends in a slash.
     #[must_use]
     pub fn context(&self) -> Map<String, Value> {
         let reachable = reachable_from_here(self.address);
@@ -130,16 +149,32 @@ impl Running {
             let coap = reachable_from_here(coap);
             context.insert("COAPURL".into(), format!("coap://{coap}").into());
         }
+        if let Some(coaps) = self.coaps() {
+            let coaps = reachable_from_here(coaps);
+            context.insert("COAPSURL".into(), format!("coaps://{coaps}").into());
+        }
         context.insert("PROFILES".into(), profiles.into());
         context
     }
 
-    /// Ends all its tasks and connections.
+    /// Ends all its tasks and connections, and returns when all that it knew is safe.
     pub async fn stop(self) {
         if let Some(mut tasks) = self.server.close() {
             tasks.shutdown().await;
         }
+        self.server.store.flush().await;
     }
+}
+
+fn bind(
+    network: &dyn Network,
+    address: Option<SocketAddr>,
+) -> Result<Option<Arc<dyn Datagrams>>, StartError> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
+    let fail = |source| StartError::Listen { address, source };
+    Ok(Some(Arc::from(network.bind(address).map_err(fail)?)))
 }
 
 /// The address with a host in it.

@@ -2,14 +2,14 @@
 //! the engine of updates.
 
 use fotalab_wire::{
-    lwm2m::{Definitions, Kind, Path},
+    lwm2m::{ContentFormat, Definitions, Kind, Path},
     net::UnixMillis,
 };
 use serde_json::{Value, json};
 
 use crate::{
     core::{
-        firmware::{Elsewhere, Extension, Options, Silence, Transfer as By, VERSION, Wanted},
+        firmware::{Arrival, Elsewhere, Extension, Options, Silence, Transfer as By, VERSION, Wanted},
         inventory::{Record, shown},
         tasks::{Answer, Effect, JobKey, Kept, Plan, Step, Transfer},
         time::millis,
@@ -52,6 +52,7 @@ pub(crate) fn note(state: &mut State, now: UnixMillis, told: &Told) -> Option<St
             state.tasks.left(endpoint);
             None
         }
+        Told::HandshakeFailed { .. } => None,
         Told::Heard { endpoint } => {
             state.inventory.touch(now, endpoint).seen.contact = Some(now);
             Some(endpoint.clone())
@@ -60,9 +61,11 @@ pub(crate) fn note(state: &mut State, now: UnixMillis, told: &Told) -> Option<St
             endpoint,
             path,
             value,
+            sent,
         } => {
             state.inventory.learn(now, endpoint, *path, value);
-            uplink(state.inventory.touch(now, endpoint), now, "Notify");
+            let name = if *sent { "Send" } else { "Notify" };
+            uplink(state.inventory.touch(now, endpoint), now, name);
             Some(endpoint.clone())
         }
         Told::Done { ticket, outcome } => {
@@ -124,8 +127,8 @@ pub(crate) fn perform(state: &mut State, now: UnixMillis, effect: Effect) {
         } => match wanted(state, now, &job, &plan, asked_by) {
             Err(NotNow::Never(why)) => state.tasks.refused(now, &job, &why),
             Err(NotNow::Later) => state.tasks.put_off(now, &job),
-            Ok((wanted, has_firmware)) => {
-                let made = state.firmware.create(now, wanted, Some(has_firmware));
+            Ok((wanted, arrival)) => {
+                let made = state.firmware.create(now, wanted, Some(arrival));
                 match made.map(|it| it.id.clone()) {
                     Ok(update) => {
                         state.inventory.touch(now, &job.device).seen.session = Some(now);
@@ -174,14 +177,14 @@ enum NotNow {
     Never(String),
 }
 
-/// What an update is to be, and whether the device lists the firmware object.
+/// What an update is to be, and what the device's registration says.
 fn wanted(
     state: &State,
     now: UnixMillis,
     job: &JobKey,
     plan: &Plan,
     asked_by: String,
-) -> Result<(Wanted, bool), NotNow> {
+) -> Result<(Wanted, Arrival), NotNow> {
     let never = |why: String| NotNow::Never(why);
     let resource = state.resources.get(now, &job.owner, &plan.resource);
     let resource =
@@ -229,15 +232,18 @@ fn wanted(
             Some(Elsewhere { uri, protocol })
         }),
     };
+    let device = state.registry.device(&job.device);
     let wanted = Wanted {
         device: job.device.clone(),
+        length: state.images.get(&image).map_or(0, |it| it.bytes.len() as u64),
+        slot: device.and_then(|it| it.identity.slot),
         image,
         version: None,
         transfer,
         options,
         asked_by: Some(asked_by),
     };
-    Ok((wanted, registered.has_firmware_object()))
+    Ok((wanted, registered.arrival()))
 }
 
 /// A lifetime that outlasts the update, if the device's own does not.
@@ -288,7 +294,7 @@ fn operation(step: Step, definitions: &Definitions) -> Result<Operation, String>
         Step::Write(path, text) => {
             let value = typed(definitions.kind(path), &text)
                 .ok_or_else(|| format!("`{text}` is no value of {path}"))?;
-            let (payload, format) = json::payload(path, &value, definitions)?;
+            let (payload, format) = json::payload(path, &value, definitions, None, ContentFormat::Tlv)?;
             Operation::Write {
                 path,
                 payload: payload.into(),

@@ -6,6 +6,7 @@ pub(crate) mod devices;
 pub(crate) mod firmware;
 pub(crate) mod groups;
 pub(crate) mod inventory;
+pub(crate) mod keys;
 pub(crate) mod owners;
 pub(crate) mod resources;
 pub(crate) mod shadow;

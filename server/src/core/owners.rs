@@ -110,7 +110,10 @@ impl Owners {
             let same_person = other.person.as_ref().map(|it| &it.0);
             let same_program = |it: &Program| Some((&it.realm, &it.id)) == other.program_name();
             owner.tokens.iter().any(same_token)
-                || owner.person.as_ref().is_some_and(|it| Some(&it.0) == same_person)
+                || owner
+                    .person
+                    .as_ref()
+                    .is_some_and(|it| Some(&it.0) == same_person)
                 || owner.program.as_ref().is_some_and(same_program)
         });
         if clashes || others().count() >= limits::MAX_ACCOUNTS {
@@ -119,7 +122,8 @@ impl Owners {
         self.by_token.retain(|_, it| it != name);
         self.issued.retain(|_, (it, _)| it != name);
         for (face, token) in &owner.tokens {
-            self.by_token.insert((*face, token.clone()), name.to_owned());
+            self.by_token
+                .insert((*face, token.clone()), name.to_owned());
         }
         self.owners.insert(name.to_owned(), owner);
         Ok(())
@@ -170,7 +174,8 @@ impl Owners {
             self.issued.remove(&soonest);
         }
         let until = now + millis(limits::ISSUED_TOKEN);
-        self.issued.insert(Secret::of(token), (name.to_owned(), until));
+        self.issued
+            .insert(Secret::of(token), (name.to_owned(), until));
     }
 
     /// Makes an issued token void.

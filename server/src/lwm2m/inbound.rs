@@ -6,14 +6,14 @@ use bytes::Bytes;
 use fotalab_wire::{
     coap::{Code, ExchangeId, Message, Response, message::number},
     lwm2m::{
-        ContentFormat, Path, Version, codec,
+        ContentFormat, Path, Value, Version, codec,
         registration::{Refused, Registration, Update},
     },
     net::UnixMillis,
 };
 use rand::RngExt as _;
 
-use super::{Air, Around, FIRMWARE, Registered, Told, time};
+use super::{Air, Around, FIRMWARE, Peer, Registered, Told, time};
 use crate::{core::time::millis, limits};
 
 /// The newest version that is spoken.
@@ -25,7 +25,7 @@ impl Air {
         &mut self,
         now: UnixMillis,
         exchange: ExchangeId,
-        between: (SocketAddr, SocketAddr),
+        between: (Peer, SocketAddr),
         message: &Message,
         around: &Around<'_>,
     ) {
@@ -34,7 +34,7 @@ impl Air {
         let (answer, after) = match (message.code, segments.as_slice()) {
             (Code::POST, ["rd"]) => self.register(now, between, message, around),
             (Code::POST, ["rd", location]) => self.update(now, between, location, message),
-            (Code::DELETE, ["rd", location]) => self.deregister(now, location),
+            (Code::DELETE, ["rd", location]) => self.deregister(now, between.0, location),
             (Code::POST, ["dp"]) => self.take_values(between.0, message),
             (Code::GET, [folder, image]) if *folder == FIRMWARE => {
                 (firmware(image, message, around), After::Nothing)
@@ -90,7 +90,7 @@ impl Air {
     fn register(
         &mut self,
         now: UnixMillis,
-        (peer, to): (SocketAddr, SocketAddr),
+        (peer, to): (Peer, SocketAddr),
         message: &Message,
         around: &Around<'_>,
     ) -> (Response, After) {
@@ -100,13 +100,18 @@ impl Air {
         };
         let format = content_format(message);
         let query = query.iter().map(String::as_str);
-        let said = match Registration::parse(query, format, &message.payload, None, NEWEST) {
+        // X-REG-04: over DTLS the identity says who it is.
+        let secured = match self.proven(peer) {
+            Ok(endpoint) => endpoint,
+            Err(refused) => return (refusal(&refused), After::Nothing),
+        };
+        let secured = secured.as_deref();
+        let said = match Registration::parse(query, format, &message.payload, secured, NEWEST) {
             Ok(said) => said,
             Err(refused) => return (refusal(&refused), After::Nothing),
         };
         let endpoint = said.endpoint.clone();
-        if !(around.admits)(&endpoint) {
-            let why = "this endpoint name is not known here";
+        if let Err(why) = (around.admits)(&endpoint, peer.secured) {
             return (Response::with(Code::FORBIDDEN, why), After::Nothing);
         }
         // X-REG-05: the old location is void, and all that was going on there.
@@ -130,16 +135,16 @@ impl Air {
     fn update(
         &mut self,
         now: UnixMillis,
-        (peer, to): (SocketAddr, SocketAddr),
+        (peer, to): (Peer, SocketAddr),
         location: &str,
         message: &Message,
     ) -> (Response, After) {
-        let Some(device) = self.registrations.at_location(location) else {
+        let Some(device) = self.registered_at(location, peer) else {
             return (Response::new(Code::NOT_FOUND), After::Nothing);
         };
         let endpoint = device.said.endpoint.clone();
         let moved = device.peer != peer;
-        let had_firmware = device.has_firmware_object();
+        let before = device.arrival();
         let update = query(message).and_then(|query| {
             let query = query.iter().map(String::as_str);
             let format = content_format(message);
@@ -153,7 +158,7 @@ impl Air {
             self.abandon(now, &endpoint);
             self.registrations.moved(&endpoint, peer);
         }
-        let has_firmware = self.registrations.with(&endpoint, |device| {
+        let after = self.registrations.with(&endpoint, |device| {
             let lists = update.objects.is_some();
             device.said.apply(update);
             if lists {
@@ -166,9 +171,9 @@ impl Air {
             } else {
                 device.not_before = now;
             }
-            device.has_firmware_object()
+            device.arrival()
         });
-        let told = if moved || has_firmware != Some(had_firmware) {
+        let told = if moved || after != Some(before) {
             // X-FW-S16 and S38: what was known of it does not hold any more.
             Told::Registered {
                 endpoint: endpoint.clone(),
@@ -182,8 +187,30 @@ impl Air {
         (Response::new(Code::CHANGED), After::Heard(endpoint))
     }
 
-    fn deregister(&mut self, now: UnixMillis, location: &str) -> (Response, After) {
-        let Some(device) = self.registrations.at_location(location) else {
+    /// The endpoint name that a peer proved to have; `None` of one without DTLS.
+    fn proven(&self, peer: Peer) -> Result<Option<String>, Refused> {
+        if !peer.secured {
+            return Ok(None);
+        }
+        let sessions = self.sessions.as_ref();
+        let endpoint = sessions.and_then(|it| it.endpoint(peer.address));
+        endpoint.map(Some).ok_or_else(|| Refused {
+            code: Code::BAD_REQUEST,
+            why: "the security identity belongs to no device".to_owned(),
+        })
+    }
+
+    /// The registration of a location, if `peer` may speak for it: one made over DTLS only who
+    /// proved to be the device, one made without only who comes without.
+    fn registered_at(&self, location: &str, peer: Peer) -> Option<&Registered> {
+        let device = self.registrations.at_location(location)?;
+        let proven = self.proven(peer).ok()?;
+        let same = proven.is_none_or(|it| it == device.said.endpoint);
+        (same && device.peer.secured == peer.secured).then_some(device)
+    }
+
+    fn deregister(&mut self, now: UnixMillis, peer: Peer, location: &str) -> (Response, After) {
+        let Some(device) = self.registered_at(location, peer) else {
             return (Response::new(Code::NOT_FOUND), After::Nothing);
         };
         let endpoint = device.said.endpoint.clone();
@@ -192,8 +219,13 @@ impl Air {
     }
 
     /// Send (contract 2.5).
-    fn take_values(&mut self, peer: SocketAddr, message: &Message) -> (Response, After) {
-        let Some(device) = self.registrations.at_peer(peer) else {
+    fn take_values(&mut self, peer: Peer, message: &Message) -> (Response, After) {
+        // An address may have another session by now, of another device.
+        let proven = self.proven(peer).unwrap_or_default();
+        let device = self.registrations.at_peer(peer);
+        let is_there =
+            |it: &&Registered| !peer.secured || proven.as_ref() == Some(&it.said.endpoint);
+        let Some(device) = device.filter(is_there) else {
             return (Response::new(Code::NOT_FOUND), After::Nothing);
         };
         let format = content_format(message).and_then(ContentFormat::from_number);
@@ -209,10 +241,22 @@ impl Air {
                 return (refused, After::Nothing);
             }
         };
-        let endpoint = device.said.endpoint.clone();
         let values = tree.values().map(|(path, value)| (path, value.clone()));
-        let values = values.collect();
-        self.tell_values(&endpoint, values);
+        let values: Vec<(Path, Value)> = values.collect();
+        if values.is_empty() {
+            let refused = Response::with(Code::BAD_REQUEST, "no values");
+            return (refused, After::Nothing);
+        }
+        let objects = &device.said.objects;
+        let unlisted = values
+            .iter()
+            .find(|(path, _)| !objects.contains(path.prefix(2)));
+        if let Some((path, _)) = unlisted {
+            let why = format!("{} is not registered", path.prefix(2));
+            return (Response::with(Code::NOT_FOUND, why), After::Nothing);
+        }
+        let endpoint = device.said.endpoint.clone();
+        self.tell_values(&endpoint, values, true);
         (Response::new(Code::CHANGED), After::Heard(endpoint))
     }
 }

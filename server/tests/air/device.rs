@@ -11,9 +11,10 @@ use std::{
 use bytes::Bytes;
 use fotalab_wire::{
     coap::{
-        Code, Config, Delivery, Endpoint, Event, ExchangeId, Message, ObserverId, Request,
+        Code, Config, Delivery, Endpoint, Event, ExchangeId, Gone, Message, ObserverId, Request,
         RequestId, Response, message::number,
     },
+    dtls::{Client, ClientEvent, PskOptions, Randomness},
     net::{Clock, Datagrams, Network, http::send},
 };
 use rand::{SeedableRng as _, rngs::StdRng};
@@ -43,6 +44,61 @@ pub(crate) struct Script {
     pub(crate) outbox: Vec<Request>,
     /// Datagrams that came.
     pub(crate) datagrams: usize,
+    /// Loses its DTLS session, without a word.
+    pub(crate) loses_session: bool,
+    /// How its handshakes ended.
+    pub(crate) handshakes: Vec<Result<(), String>>,
+    /// The scheme of the last package URI.
+    pub(crate) scheme: String,
+    /// Answers to requests such as `FETCH /`, in place of the usual.
+    pub(crate) instead: BTreeMap<&'static str, Reply>,
+    /// Those requests, whole.
+    pub(crate) requests: Vec<Message>,
+    /// What its observers are told next, by path.
+    pub(crate) notifications: Vec<(&'static str, Reply)>,
+    /// Observations that the server ended, by Reset or by Observe 1.
+    pub(crate) ended: Vec<Gone>,
+}
+
+/// An answer as it is: code, content format, payload, and the path of what was created.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    pub(crate) code: Code,
+    pub(crate) format: Option<u16>,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) location: &'static str,
+}
+
+impl Reply {
+    pub(crate) fn new(code: Code) -> Self {
+        Self {
+            code,
+            format: None,
+            payload: Vec::new(),
+            location: "",
+        }
+    }
+
+    pub(crate) fn with(code: Code, format: u16, payload: impl Into<Vec<u8>>) -> Self {
+        Self {
+            format: Some(format),
+            payload: payload.into(),
+            ..Self::new(code)
+        }
+    }
+
+    fn response(self) -> Response {
+        let mut response = Response::with(self.code, self.payload);
+        for segment in self.location.split('/').filter(|it| !it.is_empty()) {
+            response
+                .options
+                .push(number::LOCATION_PATH, segment.as_bytes());
+        }
+        match self.format {
+            Some(format) => response.format(format),
+            None => response,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -54,6 +110,25 @@ pub(crate) struct Device {
 
 impl Device {
     pub(crate) fn new(network: &Arc<dyn Network>, clock: Clock, server: SocketAddr) -> Self {
+        Self::with(network, clock, server, None)
+    }
+
+    /// Speaks DTLS with its server, as this identity with this key.
+    pub(crate) fn secured(
+        network: &Arc<dyn Network>,
+        clock: Clock,
+        server: SocketAddr,
+        psk: (&str, &[u8]),
+    ) -> Self {
+        Self::with(network, clock, server, Some(psk))
+    }
+
+    fn with(
+        network: &Arc<dyn Network>,
+        clock: Clock,
+        server: SocketAddr,
+        psk: Option<(&str, &[u8])>,
+    ) -> Self {
         let socket = network
             .bind(SocketAddr::from(([127, 0, 0, 1], 0)))
             .expect("a free port");
@@ -75,6 +150,12 @@ impl Device {
             address: socket.local_addr(),
         };
         let seed = u64::from(device.address.port());
+        let options = PskOptions {
+            randomness: Randomness::Seeded(seed),
+            ..PskOptions::default()
+        };
+        let session =
+            psk.map(|(identity, key)| Client::new(options, server, identity.as_bytes(), key));
         let actor = Actor {
             device: device.clone(),
             network: Arc::clone(network),
@@ -86,6 +167,9 @@ impl Device {
             pulls: BTreeMap::new(),
             restart_at: None,
             register: None,
+            session,
+            handshaking: false,
+            unsent: Vec::new(),
         };
         tokio::spawn(actor.run());
         device
@@ -107,6 +191,11 @@ impl Device {
             sleep(Duration::from_millis(100)).await;
         }
         panic!("no answer");
+    }
+
+    /// Lets it look at its script.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
     }
 
     pub(crate) async fn register(&self, query: &str) -> (Code, Message) {
@@ -136,6 +225,9 @@ struct Actor {
     pulls: BTreeMap<RequestId, ()>,
     restart_at: Option<Duration>,
     register: Option<Request>,
+    session: Option<Client>,
+    handshaking: bool,
+    unsent: Vec<Bytes>,
 }
 
 impl Actor {
@@ -150,6 +242,11 @@ impl Actor {
                 }
                 self.coap.request(now, self.server, request).expect("room");
             }
+            let told: Vec<_> = self.device.script().notifications.drain(..).collect();
+            for (path, reply) in told {
+                let observer = self.observers[path];
+                let _gone = self.coap.notify(now, observer, reply.response(), false);
+            }
             if self.restart_at.is_some_and(|at| at <= now) {
                 self.restart_at = None;
                 self.restart(now);
@@ -158,13 +255,25 @@ impl Actor {
             while let Some(event) = self.coap.poll_event() {
                 self.on_event(now, event).await;
             }
-            while let Some(transmit) = self.coap.poll_transmit() {
-                self.socket
-                    .send_to(transmit.to, &transmit.payload)
-                    .await
-                    .expect("sent");
+            if std::mem::take(&mut self.device.script().loses_session) {
+                self.forget_session();
             }
-            let next = [self.coap.poll_timeout(), self.restart_at];
+            while let Some(transmit) = self.coap.poll_transmit() {
+                if transmit.to == self.server && self.session.is_some() {
+                    self.seal(now, transmit.payload);
+                } else {
+                    let sent = self.socket.send_to(transmit.to, &transmit.payload);
+                    sent.await.expect("sent");
+                }
+            }
+            if let Some(session) = &mut self.session {
+                session.handle_timeout(now);
+                while let Some((to, bytes)) = session.poll_transmit() {
+                    self.socket.send_to(to, &bytes).await.expect("sent");
+                }
+            }
+            let session = self.session.as_ref().and_then(Client::poll_timeout);
+            let next = [self.coap.poll_timeout(), self.restart_at, session];
             let next = next.into_iter().flatten().min();
             let wait = next.map_or(Duration::from_secs(3_600), |at| at.saturating_sub(now));
             tokio::select! {
@@ -174,17 +283,69 @@ impl Actor {
             }
             for datagram in received.drain(..) {
                 self.device.script().datagrams += 1;
-                if !self.device.script().deaf {
+                if self.device.script().deaf {
+                    continue;
+                }
+                let now = self.clock.elapsed();
+                if datagram.from == self.server && self.session.is_some() {
+                    self.open(now, &datagram.bytes);
+                } else {
                     self.coap
-                        .handle_datagram(self.clock.elapsed(), datagram.from, &datagram.bytes);
+                        .handle_datagram(now, datagram.from, &datagram.bytes);
                 }
             }
         }
     }
 
+    fn seal(&mut self, now: Duration, bytes: Bytes) {
+        let session = self.session.as_mut().expect("secured");
+        if session.is_established() {
+            session.send(now, &bytes).expect("sealed");
+            return;
+        }
+        self.unsent.push(bytes);
+        if !self.handshaking {
+            session.connect(now).expect("a handshake");
+            self.handshaking = true;
+        }
+    }
+
+    fn open(&mut self, now: Duration, datagram: &[u8]) {
+        let session = self.session.as_mut().expect("secured");
+        session.handle_datagram(now, self.server, datagram);
+        while let Some(event) = self.session.as_mut().and_then(Client::poll_event) {
+            match event {
+                ClientEvent::Established => {
+                    self.handshaking = false;
+                    self.device.script().handshakes.push(Ok(()));
+                    for bytes in std::mem::take(&mut self.unsent) {
+                        self.seal(now, bytes);
+                    }
+                }
+                ClientEvent::Data(bytes) => {
+                    self.coap.handle_datagram(now, self.server, &bytes);
+                }
+                ClientEvent::Closed(_) => self.forget_session(),
+                ClientEvent::Failed(why) => {
+                    self.device.script().handshakes.push(Err(why.to_string()));
+                    self.forget_session();
+                }
+            }
+        }
+    }
+
+    fn forget_session(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.forget();
+        }
+        self.handshaking = false;
+        self.unsent.clear();
+    }
+
     /// Comes back from an update with another version.
     fn restart(&mut self, now: Duration) {
         self.observers.clear();
+        self.forget_session();
         {
             let mut script = self.device.script();
             let version = script.next_version.clone();
@@ -211,6 +372,12 @@ impl Actor {
                 let request = self.register.clone().expect("registered before");
                 self.coap.request(now, self.server, request).expect("room");
             }
+            Event::ObserverGone {
+                observer, reason, ..
+            } => {
+                self.observers.retain(|_, it| *it != observer);
+                self.device.script().ended.push(reason);
+            }
             Event::Response { message, .. } => {
                 self.device.script().answers.push((message.code, message));
             }
@@ -221,6 +388,12 @@ impl Actor {
                 message,
                 ..
             } => {
+                let path = message.options.path();
+                if path != "/5/0/0" {
+                    let (first, limit) = (&message.payload, 1 << 20);
+                    let collected = self.coap.collect(now, exchange, first, limit);
+                    return collected.expect("the first block");
+                }
                 if offset == 0 {
                     self.device.script().got.push("PUT /5/0/0".into());
                     self.device.script().image.clear();
@@ -242,12 +415,29 @@ impl Actor {
             } => {
                 let path = message.options.path();
                 let method = match message.code {
-                    Code::GET if observe => "OBSERVE",
+                    Code::GET | Code::FETCH if observe => "OBSERVE",
                     Code::GET => "GET",
                     Code::PUT => "PUT",
+                    Code::DELETE => "DELETE",
+                    Code::FETCH => "FETCH",
+                    Code::IPATCH => "IPATCH",
                     _ => "POST",
                 };
-                self.device.script().got.push(format!("{method} {path}"));
+                let request = format!("{method} {path}");
+                let instead = self.device.script().instead.get(&*request).cloned();
+                self.device.script().got.push(request);
+                if let Some(reply) = instead {
+                    self.device.script().requests.push(message);
+                    let response = reply.response();
+                    if observe {
+                        let observer = self.coap.respond_observing(now, exchange, response);
+                        let observer = observer.expect("open").expect("room");
+                        self.observers.insert(path, observer);
+                    } else {
+                        self.coap.respond(now, exchange, response).expect("sent");
+                    }
+                    return;
+                }
                 self.on_request(now, exchange, observe, &path, message)
                     .await;
             }
@@ -315,6 +505,8 @@ impl Actor {
     }
 
     async fn pull(&mut self, now: Duration, uri: &str) {
+        let scheme = uri.split(':').next().unwrap_or_default();
+        self.device.script().scheme = scheme.to_owned();
         if uri.starts_with("http://") {
             let request = http::Request::get(uri).body(Bytes::new()).expect("a URI");
             let answer = send(&*self.network, request, 1 << 24)
@@ -328,8 +520,10 @@ impl Actor {
             );
             return self.downloaded(now, Some(answer.body().to_vec()));
         }
-        let rest = uri.strip_prefix("coap://").expect("a scheme");
+        let (_, rest) = uri.split_once("://").expect("a scheme");
         let (authority, path) = rest.split_once('/').expect("a path");
+        let own = authority == self.server.to_string();
+        assert_eq!(scheme == "coaps", own && self.session.is_some(), "{uri}");
         let mut request = Request::get(&format!("/{path}"));
         request.delivery = Delivery::Whole { limit: 1 << 24 };
         request.options.push_uint(number::ACCEPT, 42);

@@ -46,12 +46,13 @@ pub(super) fn put(server: &Server, name: &str, body: &Value) -> Result<Value, Pr
     }
     let shown = json!({"name": name, "endpoint": endpoint});
     let account = Account { endpoint, api_key };
-    server.store.put(Kind::Account, name, json!(account));
+    let document = json!(account);
     let mut state = server.state();
     state.bundles.remove(name);
     state
         .registry
         .put_account(name, account)
         .map_err(|_| Problem::conflict("There are too many accounts"))?;
+    server.store.put(Kind::Account, name, document);
     Ok(shown)
 }

@@ -6,9 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::{Problem, fields::Fields, updates};
 use crate::{
+    air,
     api::hello::is_fingerprint,
     core::{
         devices::{Device, Identity, NotTaken, UNSUPPORTED_MODEL},
+        keys,
         time::iso,
         updates::{State, Update},
         upgrade_path::Target,
@@ -21,17 +23,26 @@ use crate::{
 
 /// The account of a device that names none (contract 4).
 const DEFAULT_ACCOUNT: &str = "nordic";
+/// Larger slots than 4 GiB have no firmware.
+const MAX_SLOT_BYTES: u64 = 1 << 32;
 const FIELDS: &[&str] = &[
     "fingerprint",
     "model",
     "account",
     "psk",
+    "pskIdentity",
     "imei",
     "imsi",
     "groups",
+    "slot",
 ];
 
 /// `PUT /devices/{endpoint}`: replaces what is known of a device, not what it reported.
+///
+/// `{fingerprint, model, account, imei, imsi, groups, slot, psk, pskIdentity}`, all as may be. `slot` is
+/// the size of its firmware slot in bytes: larger images are refused. `psk` is the key that the device registers with over DTLS, 1 to 64 bytes in hexadecimal, and `pskIdentity`
+/// the identity that it gives, if that is not its endpoint name. A device with a key registers over
+/// DTLS only; with another key, or none, its sessions end.
 pub(super) fn put(server: &Arc<Server>, id: &str, body: &Value) -> Result<Value, Problem> {
     let mut fields = Fields::of(body, FIELDS);
     if id.is_empty() || id.len() > limits::MAX_NAME_BYTES {
@@ -58,17 +69,30 @@ pub(super) fn put(server: &Arc<Server>, id: &str, body: &Value) -> Result<Value,
         model: fields.text("model", longest, any),
         account: fields.text("account", longest, any),
         psk: fields.text("psk", longest, |text| {
-            let hex = text.len() % 2 == 0 && text.bytes().all(|it| it.is_ascii_hexdigit());
-            if hex {
-                Ok(())
-            } else {
-                Err("is not hexadecimal".to_owned())
+            let most = keys::MAX_KEY_BYTES;
+            match keys::read_key(text) {
+                Some(_) => Ok(()),
+                None => Err(format!("is no key of 1 to {most} bytes in hexadecimal")),
             }
         }),
+        psk_identity: fields.text("pskIdentity", keys::MAX_IDENTITY_BYTES, any),
         imei: fields.text("imei", longest, digits),
         imsi: fields.text("imsi", longest, digits),
         groups: fields.texts("groups"),
+        slot: fields.number("slot", 1..=MAX_SLOT_BYTES),
     };
+    if identity.psk_identity.is_some() && identity.psk.is_none() {
+        fields.mistake("pskIdentity", "needs a `psk`");
+    }
+    let too_long = identity
+        .psk_identity(id)
+        .is_some_and(|it| it.len() > keys::MAX_IDENTITY_BYTES);
+    if too_long {
+        fields.mistake(
+            "psk",
+            "needs a `pskIdentity`: the endpoint name is too long to be one",
+        );
+    }
     let names_account = fields.has("account");
     fields.finish()?;
     let supported = identity
@@ -79,12 +103,16 @@ pub(super) fn put(server: &Arc<Server>, id: &str, body: &Value) -> Result<Value,
         identity.account = Some(DEFAULT_ACCOUNT.to_owned());
     }
     let document = json!(identity);
-    let taken = server.change(|state, _| state.registry.put_device(id, identity));
+    let taken = server.change(|state, now| {
+        air::put_device(state, now, id, identity)?;
+        server.store.put(Kind::Device, id, document);
+        Ok(())
+    });
     taken.map_err(|why| match why {
         NotTaken::FingerprintTaken => Problem::conflict("Another device has this fingerprint"),
+        NotTaken::IdentityTaken => Problem::conflict("Another device has this PSK identity"),
         NotTaken::Full => Problem::conflict("There are too many devices"),
     })?;
-    server.store.put(Kind::Device, id, document);
     get(server, id)
 }
 
@@ -125,6 +153,9 @@ fn identity(device: &Device) -> Map<String, Value> {
         }
     }
     view.insert("groups".into(), json!(identity.groups));
+    if let Some(slot) = identity.slot {
+        view.insert("slot".into(), slot.into());
+    }
     view.insert(
         "hasFingerprint".into(),
         identity.fingerprint.is_some().into(),
@@ -143,10 +174,12 @@ fn registration(registered: &Registered) -> Value {
     json!({
         "location": format!("/rd/{}", registered.location),
         "address": registered.peer.to_string(),
+        "secured": registered.peer.secured,
         "lwm2m": said.version.to_string(),
         "lifetime": said.lifetime,
         "queueMode": said.queue,
         "objects": instances.collect::<Vec<_>>(),
+        "observed": registered.observed().map(ToString::to_string).collect::<Vec<_>>(),
         "since": iso(registered.since),
         "updated": iso(registered.updated),
     })

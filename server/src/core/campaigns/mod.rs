@@ -127,7 +127,10 @@ impl Campaign {
 
     /// A member that began or was ready cannot go on now, and has not been touched.
     pub(crate) fn went(&mut self, device: &str) {
-        if matches!(self.members.get(device), Some(Place::Ready | Place::Running)) {
+        if matches!(
+            self.members.get(device),
+            Some(Place::Ready | Place::Running)
+        ) {
             self.move_to(device, Place::Waiting);
             self.fill();
         }

@@ -2,18 +2,24 @@
 
 use fotalab_wire::{
     coap::Code,
-    lwm2m::{Path, Value},
+    lwm2m::{Path, Value, Version},
     net::UnixMillis,
 };
 
 use super::*;
 use crate::core::firmware::{
-    Ask, Effect as Wish, Firmware, Options, Outcome, Scheme, State, Transfer, Wanted,
+    Arrival, Ask, Effect as Wish, Firmware, Options, Outcome, Scheme, State, Transfer, Wanted,
 };
 
 const STATE: Path = Path::resource(5, 0, 3);
 const RESULT: Path = Path::resource(5, 0, 5);
 const VERSION: Path = Path::resource(3, 0, 3);
+
+/// Each of them has the object, and no DTLS.
+const ARRIVAL: Arrival = Arrival {
+    object: Some(Version::V1_0),
+    secured: false,
+};
 
 #[derive(Clone, Copy)]
 struct Device {
@@ -96,12 +102,14 @@ impl Field {
         let wanted = Wanted {
             device: device.to_owned(),
             image: "i".into(),
+            length: 50_001,
+            slot: None,
             version: None,
             transfer: Transfer::PullBy(Scheme::Coap),
             options: Options::default(),
             asked_by: None,
         };
-        let update = self.firmware.create(self.now, wanted, Some(true));
+        let update = self.firmware.create(self.now, wanted, Some(ARRIVAL));
         let update = update.expect("not busy").id.clone();
         self.updates.insert(device.to_owned(), update);
     }
@@ -155,7 +163,7 @@ impl Field {
                 (1, false) => device.state = 2,
                 (3, _) => {
                     (device.state, device.result, device.installed) = (0, 1, true);
-                    self.firmware.registered(self.now, &id, true);
+                    self.firmware.registered(self.now, &id, ARRIVAL);
                     self.settle();
                     continue;
                 }

@@ -3,7 +3,7 @@
 use fotalab_wire::{coap::Code, lwm2m::Value, net::UnixMillis};
 
 use super::{
-    messages::{Ask, DELIVERY, Outcome, PACKAGE_VERSION, PROTOCOLS, State, VERSION},
+    messages::{Ask, DELIVERY, MEMORY_FREE, Outcome, PACKAGE_VERSION, PROTOCOLS, State, VERSION},
     update::Update,
 };
 use crate::limits;
@@ -45,7 +45,7 @@ impl Update {
         self.knows.refusal = Some((ask, code));
         let said = format!("{}.{:02}", code.class(), code.detail());
         match ask {
-            Ask::Read(DELIVERY | PROTOCOLS | PACKAGE_VERSION | VERSION)
+            Ask::Read(DELIVERY | PROTOCOLS | PACKAGE_VERSION | VERSION | MEMORY_FREE)
             | Ask::Observe(_)
             | Ask::Lifetime(..)
             | Ask::Forget(_) => {}

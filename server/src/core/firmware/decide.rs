@@ -4,7 +4,7 @@
 use fotalab_wire::{coap::Code, net::UnixMillis};
 
 use super::{
-    messages::{Ask, Scheme, State, Transfer},
+    messages::{Ask, MEMORY_FREE, Scheme, State, Transfer},
     update::{Stage, Update},
     verdict::{self, Verdict},
 };
@@ -99,6 +99,10 @@ impl Update {
         };
         self.plan.push_back(clear);
         self.plan.extend(self.looks_at_once());
+        if self.knows.memory_free.is_some() {
+            // There may be room now.
+            self.plan.push_back(Ask::Read(MEMORY_FREE));
+        }
         true
     }
 
@@ -112,7 +116,7 @@ impl Update {
 
     /// X-FW-S01 and S02: only what the device offers.
     fn start(&mut self, now: UnixMillis) -> bool {
-        let ask = match self.method() {
+        let ask = match self.fits().and_then(|()| self.method()) {
             Ok(ask) => ask,
             Err(why) => {
                 self.fail(now, &why);
@@ -139,6 +143,24 @@ impl Update {
         true
     }
 
+    /// X-FW-S36: an image for which there is no room costs nobody a transfer.
+    fn fits(&self) -> Result<(), String> {
+        let length = self.wanted.length;
+        if let Some(slot) = self.wanted.slot.filter(|slot| length > *slot) {
+            return Err(format!(
+                "the image has {length} bytes, the device's slot {slot}"
+            ));
+        }
+        let free = self.knows.memory_free.and_then(|it| u64::try_from(it).ok());
+        let free = free.map(|kilobytes| kilobytes.saturating_mul(1_000));
+        match free.filter(|free| length > *free) {
+            Some(free) => Err(format!(
+                "the image has {length} bytes, the device {free} free by /3/0/21"
+            )),
+            None => Ok(()),
+        }
+    }
+
     fn method(&self) -> Result<Ask, String> {
         let delivery = self.knows.delivery.unwrap_or(2);
         let offered = self.knows.protocols.clone();
@@ -146,7 +168,10 @@ impl Update {
         let offered = offered.unwrap_or_else(|| vec![Scheme::Coap.protocol()]);
         let unchecked = self.wanted.options.unchecked || offered.is_empty();
         let can = |scheme: &Scheme| unchecked || offered.contains(&scheme.protocol());
-        let any = [Scheme::Coap, Scheme::Http].into_iter().find(can);
+        // Contract 1.5. The key of a device that registered without DTLS may be none of ours.
+        let coaps = self.arrival.secured.then_some(Scheme::Coaps);
+        let schemes = coaps.into_iter().chain([Scheme::Coap, Scheme::Http]);
+        let any = schemes.into_iter().find(can);
         let pull = |scheme: Option<Scheme>| match scheme.filter(can) {
             _ if delivery == 1 => Err("the device takes images by push only".to_owned()),
             Some(scheme) => Ok(Ask::Uri(scheme)),

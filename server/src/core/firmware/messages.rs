@@ -2,7 +2,7 @@
 
 use fotalab_wire::{
     coap::Code,
-    lwm2m::{Path, Value},
+    lwm2m::{Path, Value, Version},
     net::UnixMillis,
 };
 
@@ -27,6 +27,8 @@ pub(crate) enum Transfer {
 pub(crate) enum Scheme {
     /// `coap://`, protocol 0 of /5/0/8.
     Coap,
+    /// `coaps://`, protocol 1, with the key that the device registers with.
+    Coaps,
     /// `http://`, protocol 2.
     Http,
 }
@@ -38,6 +40,10 @@ pub(crate) struct Wanted {
     pub(crate) device: String,
     /// The image's id.
     pub(crate) image: String,
+    /// Its length in bytes.
+    pub(crate) length: u64,
+    /// The longest image that the device takes, in bytes, if somebody knows.
+    pub(crate) slot: Option<u64>,
     /// What the device should say it runs afterwards, if that is known.
     pub(crate) version: Option<String>,
     /// How it should get there.
@@ -46,6 +52,15 @@ pub(crate) struct Wanted {
     pub(crate) options: Options,
     /// Who asked for it, in a word of theirs.
     pub(crate) asked_by: Option<String>,
+}
+
+/// What a registration says that matters to an update.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    /// The version of the firmware object, if the device lists /5/0.
+    pub(crate) object: Option<Version>,
+    /// It came over DTLS.
+    pub(crate) secured: bool,
 }
 
 /// Where an update stands.
@@ -151,12 +166,15 @@ pub(crate) const PROTOCOLS: Path = Path::resource(5, 0, 8);
 pub(crate) const DELIVERY: Path = Path::resource(5, 0, 9);
 /// /3/0/3
 pub(crate) const VERSION: Path = Path::resource(3, 0, 3);
+/// /3/0/21, kilobytes of 1,000 bytes
+pub(crate) const MEMORY_FREE: Path = Path::resource(3, 0, 21);
 
 impl Scheme {
     /// Its number in /5/0/8.
     pub(crate) fn protocol(self) -> i64 {
         match self {
             Self::Coap => 0,
+            Self::Coaps => 1,
             Self::Http => 2,
         }
     }
@@ -165,6 +183,7 @@ impl Scheme {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Coap => "coap",
+            Self::Coaps => "coaps",
             Self::Http => "http",
         }
     }
@@ -177,11 +196,10 @@ impl Transfer {
             "push" => Ok(Self::Push),
             "pull" => Ok(Self::Pull),
             "pull:coap" => Ok(Self::PullBy(Scheme::Coap)),
+            "pull:coaps" => Ok(Self::PullBy(Scheme::Coaps)),
             "pull:http" => Ok(Self::PullBy(Scheme::Http)),
-            "pull:coaps" | "pull:https" => {
-                Err("is a scheme that this server does not serve".into())
-            }
-            _ => Err("is none of push, pull, pull:coap, pull:http".into()),
+            "pull:https" => Err("is a scheme that this server does not serve".into()),
+            _ => Err("is none of push, pull, pull:coap, pull:coaps, pull:http".into()),
         }
     }
 }

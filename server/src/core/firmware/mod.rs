@@ -23,7 +23,8 @@ use fotalab_wire::{
 };
 
 pub(crate) use messages::{
-    Ask, Effect, Outcome, PACKAGE, PACKAGE_URI, Scheme, State, Transfer, UPDATE, VERSION, Wanted,
+    Arrival, Ask, Effect, Outcome, PACKAGE, PACKAGE_URI, Scheme, State, Transfer, UPDATE, VERSION,
+    Wanted,
 };
 pub(crate) use options::{Elsewhere, Extension, Options, Silence, Watch};
 pub(crate) use update::Update;
@@ -61,12 +62,12 @@ impl Firmware {
         }
     }
 
-    /// Starts an update. `registered` is whether the device is there, and lists /5/0.
+    /// Starts an update. `registered` is what the device's registration says, if it is there.
     pub(crate) fn create(
         &mut self,
         now: UnixMillis,
         wanted: Wanted,
-        registered: Option<bool>,
+        registered: Option<Arrival>,
     ) -> Result<&Update, Busy> {
         let device = wanted.device.clone();
         if let Some(busy) = self.of_device(&device).find(|it| !it.has_ended()) {
@@ -85,16 +86,16 @@ impl Firmware {
         self.updates
             .insert(id.clone(), Update::new(id.clone(), now, wanted));
         self.with(&id, |update| {
-            if let Some(has_firmware_object) = registered {
-                update.registered(now, has_firmware_object);
+            if let Some(arrival) = registered {
+                update.registered(now, arrival);
             }
         });
         Ok(&self.updates[&id])
     }
 
     /// A device registered.
-    pub(crate) fn registered(&mut self, now: UnixMillis, device: &str, has_firmware_object: bool) {
-        self.with_last(device, |it| it.registered(now, has_firmware_object));
+    pub(crate) fn registered(&mut self, now: UnixMillis, device: &str, arrival: Arrival) {
+        self.with_last(device, |it| it.registered(now, arrival));
     }
 
     /// A registration ended, by the device or by time.

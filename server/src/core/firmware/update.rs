@@ -12,8 +12,8 @@ use fotalab_wire::{
 };
 
 use super::messages::{
-    Ask, DELIVERY, Effect, Entry, Outcome, PACKAGE_VERSION, PROTOCOLS, RESULT, STATE, State,
-    VERSION, Wanted,
+    Arrival, Ask, DELIVERY, Effect, Entry, MEMORY_FREE, Outcome, PACKAGE_VERSION, PROTOCOLS,
+    RESULT, STATE, State, VERSION, Wanted,
 };
 use crate::{core::time::millis, limits};
 
@@ -42,6 +42,8 @@ pub(crate) struct Update {
     pub(super) plan: VecDeque<Ask>,
     pub(super) asked: Option<(u64, Ask)>,
     pub(super) connected: bool,
+    /// What its last registration said.
+    pub(super) arrival: Arrival,
     /// Holds the plan until this time.
     pub(super) paused_until: Option<UnixMillis>,
     pub(super) look_at: Option<UnixMillis>,
@@ -77,6 +79,8 @@ pub(super) struct Knows {
     pub(super) version: Option<String>,
     pub(super) delivery: Option<i64>,
     pub(super) protocols: Option<Vec<i64>>,
+    /// Kilobytes.
+    pub(super) memory_free: Option<i64>,
     /// The code of the last answer that was none of class 2, and to what.
     pub(super) refusal: Option<(Ask, Code)>,
 }
@@ -119,6 +123,7 @@ impl Update {
             plan: VecDeque::new(),
             asked: None,
             connected: false,
+            arrival: Arrival::default(),
             paused_until: None,
             look_at: None,
             deadline: now + millis(limits::QUEUED_DEADLINE),
@@ -145,7 +150,9 @@ impl Update {
     }
 
     /// The device registered: what was under way is void, observations too (contract 1.6, 6).
-    pub(super) fn registered(&mut self, now: UnixMillis, has_firmware_object: bool) {
+    pub(super) fn registered(&mut self, now: UnixMillis, arrival: Arrival) {
+        let has_firmware_object = arrival.object.is_some();
+        self.arrival = arrival;
         self.connected = true;
         self.asked = None;
         self.paused_until = None;
@@ -352,6 +359,7 @@ impl Update {
             STATE => self.knows.state = number.or(self.knows.state),
             RESULT => self.knows.result = number.or(self.knows.result),
             DELIVERY => self.knows.delivery = number,
+            MEMORY_FREE => self.knows.memory_free = number,
             PROTOCOLS => {
                 self.knows.protocols = Some(values.iter().filter_map(Value::as_i64).collect());
             }

@@ -7,7 +7,7 @@ use fotalab_wire::{
 };
 
 use super::{
-    messages::{Ask, DELIVERY, PROTOCOLS, RESULT, STATE, VERSION},
+    messages::{Ask, DELIVERY, MEMORY_FREE, PROTOCOLS, RESULT, STATE, VERSION},
     options::{FIRMWARE_UPDATE, Silence, Watch},
     update::{Stage, Update},
 };
@@ -88,7 +88,10 @@ impl Update {
         match self.wanted.options.silence {
             Silence::Again => self.pause(now, crate::limits::SILENCE_PAUSE),
             Silence::Fatal if self.stage != Stage::Installing => {
-                self.fail(now, &format!("the device gave no answer to {}", ask.words()));
+                self.fail(
+                    now,
+                    &format!("the device gave no answer to {}", ask.words()),
+                );
             }
             Silence::Fatal | Silence::UntilHeard => self.paused_until = Some(UNTIL_HEARD),
         }
@@ -140,7 +143,7 @@ impl Update {
             reads.extend([STATE, RESULT]);
         }
         if !unchecked && !instance {
-            reads.extend([DELIVERY, PROTOCOLS]);
+            reads.extend([DELIVERY, PROTOCOLS, MEMORY_FREE]);
         }
         reads.into_iter().map(Ask::Read).collect()
     }

@@ -91,7 +91,8 @@ impl Protocol {
         match self {
             Self::Http => Some(Scheme::Http),
             Self::Coap => Some(Scheme::Coap),
-            Self::Https | Self::Coaps | Self::CoapTcp | Self::CoapTls => None,
+            Self::Coaps => Some(Scheme::Coaps),
+            Self::Https | Self::CoapTcp | Self::CoapTls => None,
         }
     }
 

@@ -1,9 +1,9 @@
 //! The rows of contract 3.7 that the engine alone decides, each under its id.
 
-use fotalab_wire::coap::Code;
+use fotalab_wire::{coap::Code, lwm2m::Version};
 
 use super::{
-    messages::{DELIVERY, PROTOCOLS, RESULT, STATE, State},
+    messages::{DELIVERY, MEMORY_FREE, PROTOCOLS, RESULT, STATE, State},
     options::FIRMWARE_UPDATE,
     *,
 };
@@ -25,6 +25,10 @@ struct Bench {
     version: &'static str,
     delivery: i64,
     protocols: Option<Vec<i64>>,
+    memory_free: Option<i64>,
+    /// What a reset adds to that.
+    reclaimed: i64,
+    arrival: Arrival,
     /// What was done to it, without reads and observations.
     done: Vec<Ask>,
     reads: usize,
@@ -36,19 +40,22 @@ struct Bench {
 
 impl Bench {
     fn new(version: Option<&str>, transfer: Transfer) -> Self {
-        Self::with(version, transfer, Options::default())
+        Self::with(transfer, |it| it.version = version.map(str::to_owned))
     }
 
-    fn with(version: Option<&str>, transfer: Transfer, options: Options) -> Self {
+    fn with(transfer: Transfer, adjust: impl FnOnce(&mut Wanted)) -> Self {
         let mut firmware = Firmware::new(1);
-        let wanted = Wanted {
+        let mut wanted = Wanted {
             device: "d".into(),
             image: "i".into(),
-            version: version.map(str::to_owned),
+            length: 50_001,
+            slot: None,
+            version: None,
             transfer,
-            options,
+            options: Options::default(),
             asked_by: None,
         };
+        adjust(&mut wanted);
         let id = firmware.create(0, wanted, None).map(|it| it.id.clone());
         Self {
             firmware,
@@ -59,6 +66,12 @@ impl Bench {
             version: "1.0",
             delivery: 2,
             protocols: None,
+            memory_free: None,
+            reclaimed: 0,
+            arrival: Arrival {
+                object: Some(Version::V1_0),
+                secured: false,
+            },
             done: Vec::new(),
             reads: 0,
             asked: Vec::new(),
@@ -67,7 +80,7 @@ impl Bench {
     }
 
     fn register(&mut self) {
-        self.firmware.registered(self.now, "d", true);
+        self.firmware.registered(self.now, "d", self.arrival);
         self.settle();
     }
 
@@ -129,6 +142,10 @@ impl Bench {
                 FIRMWARE_UPDATE => vec![Value::Integer(self.state)],
                 VERSION => vec![Value::String(self.version.into())],
                 DELIVERY => vec![Value::Integer(self.delivery)],
+                MEMORY_FREE if self.memory_free.is_some() => {
+                    let free = self.memory_free.unwrap_or_default();
+                    vec![Value::Integer(free)]
+                }
                 PROTOCOLS if self.protocols.is_some() => {
                     let all = self.protocols.iter().flatten();
                     all.map(|it| Value::Integer(*it)).collect()
@@ -142,7 +159,10 @@ impl Bench {
             return outcome;
         }
         match ask {
-            Ask::ClearUri | Ask::ClearPackage => (self.state, self.result) = (0, 0),
+            Ask::ClearUri | Ask::ClearPackage => {
+                (self.state, self.result) = (0, 0);
+                self.memory_free = self.memory_free.map(|it| it + self.reclaimed);
+            }
             Ask::Package => (self.state, self.result) = (2, 0),
             Ask::Uri(_) => self.result = 0,
             Ask::Lifetime(..) | Ask::Forget(_) => {}

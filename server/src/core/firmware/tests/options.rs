@@ -11,7 +11,7 @@ fn with(transfer: Transfer, adjust: impl FnOnce(&mut Options)) -> Bench {
         ..Options::default()
     };
     adjust(&mut options);
-    Bench::with(None, transfer, options)
+    Bench::with(transfer, |it| it.options = options)
 }
 
 fn pull(adjust: impl FnOnce(&mut Options)) -> Bench {
@@ -70,7 +70,11 @@ fn a_trigger_is_followed_by_reads() {
     assert_eq!(bench.executes(), 1);
     bench.comes_back(0, 1, "1.0");
     bench.is(State::Succeeded);
-    assert!(bench.done.ends_with(&[Ask::Forget(STATE), Ask::Forget(RESULT)]));
+    assert!(
+        bench
+            .done
+            .ends_with(&[Ask::Forget(STATE), Ask::Forget(RESULT)])
+    );
 }
 
 #[test]
