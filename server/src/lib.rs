@@ -21,6 +21,7 @@ mod config;
 mod core;
 mod driver;
 mod feed;
+mod images;
 mod limits;
 mod live;
 mod lwm2m;
@@ -33,4 +34,4 @@ mod upstream;
 
 pub use config::{Config, Storage, Timing};
 pub use start::{Running, StartError, start};
-pub use store::Memory;
+pub use store::{DataError, Memory};

@@ -5,30 +5,39 @@ use serde::de::DeserializeOwned;
 use crate::{
     core::devices::{Account, Identity},
     server::State,
-    store::{Kind, Store},
+    store::{
+        DataError, Kind, Store,
+        blob::{Blobs, Image, ImageDocument, Stored},
+    },
 };
 
-/// A document that was stored is of no use.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "failed to restore the {kind} `{key}`: {why}; the data may be from another version of fotalab: \
-     start with that one, or with another folder"
-)]
-pub(crate) struct Unusable {
-    kind: &'static str,
-    key: String,
-    why: String,
-}
-
 /// Reads all documents, in the order in which they need each other.
-pub(crate) fn restore(store: &dyn Store, state: &mut State) -> Result<(), Unusable> {
-    let State { registry, .. } = state;
+pub(crate) fn restore(
+    store: &dyn Store,
+    blobs: &dyn Blobs,
+    state: &mut State,
+) -> Result<(), DataError> {
+    let State {
+        registry, images, ..
+    } = state;
     each(store, Kind::Account, |name, it: Account| {
         registry.put_account(name, it)
     })?;
     each(store, Kind::Device, |endpoint, it: Identity| {
         registry.put_device(endpoint, it)
     })?;
+    each(store, Kind::Image, |id, it: ImageDocument| {
+        let ImageDocument { sha256, length } = it;
+        blobs.adopt(Stored { sha256, length })?;
+        let image = Image {
+            id: id.to_owned(),
+            sha256,
+            length,
+            bytes: blobs.resident(sha256),
+        };
+        images.put(image).map_err(|why| why.to_string())
+    })?;
+    blobs.tidy();
     Ok(())
 }
 
@@ -37,11 +46,11 @@ fn each<T: DeserializeOwned, E: std::fmt::Display>(
     store: &dyn Store,
     kind: Kind,
     mut take: impl FnMut(&str, T) -> Result<(), E>,
-) -> Result<(), Unusable> {
-    for (key, document) in store.all(kind) {
+) -> Result<(), DataError> {
+    for (key, document) in store.all(kind)? {
         let read = serde_json::from_value(document).map_err(|why| why.to_string());
         let taken = read.and_then(|it| take(&key, it).map_err(|why| why.to_string()));
-        taken.map_err(|why| Unusable {
+        taken.map_err(|why| DataError::Document {
             kind: kind.name(),
             key,
             why,

@@ -28,11 +28,15 @@ use crate::{
     },
     driver,
     feed::Feed,
+    images::WaitingBlocks,
     limits,
     live::Live,
     lwm2m::{Air, Outcome},
-    restore::{Unusable, restore},
-    store::{Store, blob::Images},
+    restore::restore,
+    store::{
+        DataError, Store,
+        blob::{Blobs, Chunks, Images},
+    },
     upstream::{Bundle, Caller, Upstream},
 };
 
@@ -63,6 +67,8 @@ pub(crate) struct Server {
     pub(crate) air_wake: Notify,
     /// What survives.
     pub(crate) store: Arc<dyn Store>,
+    /// The bytes of images.
+    pub(crate) blobs: Arc<dyn Blobs>,
     /// Bytes that large request bodies may still take.
     pub(crate) large_bodies: Arc<Semaphore>,
     /// The update engine has something new to wait for.
@@ -91,6 +97,10 @@ pub(crate) struct State {
     pub(crate) images: Images,
     /// Ids of images.
     pub(crate) image_ids: Ulids,
+    /// Pieces of images that are on disk.
+    pub(crate) chunks: Chunks,
+    /// Who waits for which of them.
+    pub(crate) waiting_blocks: WaitingBlocks,
     /// Operations somebody waits for: on which device, and who.
     pub(crate) operations: BTreeMap<u64, (String, oneshot::Sender<Outcome>)>,
     /// Tasks on devices and groups.
@@ -120,8 +130,8 @@ impl Server {
         network: Arc<dyn Network>,
         sockets: Sockets,
         clock: Clock,
-        store: Arc<dyn Store>,
-    ) -> Result<Self, Unusable> {
+        (store, blobs): (Arc<dyn Store>, Arc<dyn Blobs>),
+    ) -> Result<Self, DataError> {
         let registry = Registry::default();
         let first = sockets.plain.as_ref().or(sockets.secured.as_ref());
         let mut air = first.map(|it| Air::new(it.local_addr(), config.seed));
@@ -138,6 +148,8 @@ impl Server {
             firmware: Firmware::new(config.seed),
             images: Images::default(),
             image_ids: Ulids::new(config.seed ^ 0x1A),
+            chunks: Chunks::default(),
+            waiting_blocks: WaitingBlocks::default(),
             operations: BTreeMap::new(),
             tasks: Tasks::new(),
             owners: Owners::default(),
@@ -149,7 +161,7 @@ impl Server {
             feed: Feed::default(),
             bundles: BTreeMap::new(),
         };
-        restore(&*store, &mut state)?;
+        restore(&*store, &*blobs, &mut state)?;
         Ok(Self {
             config,
             clock,
@@ -159,6 +171,7 @@ impl Server {
             http: OnceLock::new(),
             air_wake: Notify::new(),
             store,
+            blobs,
             large_bodies: Arc::new(Semaphore::new(limits::LARGE_BODIES_BYTES)),
             updates_wake: Notify::new(),
             shadows_wake: Notify::new(),

@@ -52,7 +52,7 @@ pub(crate) fn note(state: &mut State, now: UnixMillis, told: &Told) -> Option<St
             state.tasks.left(endpoint);
             None
         }
-        Told::HandshakeFailed { .. } => None,
+        Told::HandshakeFailed { .. } | Told::Block { .. } | Told::Wanted { .. } => None,
         Told::Heard { endpoint } => {
             state.inventory.touch(now, endpoint).seen.contact = Some(now);
             Some(endpoint.clone())
@@ -235,7 +235,7 @@ fn wanted(
     let device = state.registry.device(&job.device);
     let wanted = Wanted {
         device: job.device.clone(),
-        length: state.images.get(&image).map_or(0, |it| it.bytes.len() as u64),
+        length: state.images.get(&image).map_or(0, |it| it.length),
         slot: device.and_then(|it| it.identity.slot),
         image,
         version: None,

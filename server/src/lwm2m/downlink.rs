@@ -1,5 +1,6 @@
 //! Requests to devices: one at a time each, the rest waits (contract 2.2 and 2.7).
 
+use bytes::Bytes;
 use fotalab_wire::{
     coap::{Failure, Message, RequestId},
     lwm2m::{ContentFormat, Definitions, Path, Value},
@@ -65,6 +66,24 @@ impl Air {
             self.observations.remove(&request);
             self.coap.cancel(time(now), request);
         }
+    }
+
+    /// Brings more of a long body.
+    pub(crate) fn supply(
+        &mut self,
+        now: UnixMillis,
+        request: RequestId,
+        offset: u64,
+        bytes: Bytes,
+    ) {
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        let _over = self.coap.supply(time(now), request, offset, bytes);
+    }
+
+    /// Ends a request whose body cannot be read.
+    pub(crate) fn give_up(&mut self, now: UnixMillis, request: RequestId) {
+        self.coap.cancel(time(now), request);
+        self.on_failure(now, request, Failure::Forgotten);
     }
 
     /// Sends what waits, if the device can hear it.

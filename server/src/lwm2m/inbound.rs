@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use fotalab_wire::{
-    coap::{Code, ExchangeId, Message, Response, message::number},
+    coap::{Body, Code, ExchangeId, Message, Response, message::number},
     lwm2m::{
         ContentFormat, Path, Value, Version, codec,
         registration::{Refused, Registration, Update},
@@ -14,7 +14,7 @@ use fotalab_wire::{
 use rand::RngExt as _;
 
 use super::{Air, Around, FIRMWARE, Peer, Registered, Told, time};
-use crate::{core::time::millis, limits};
+use crate::{core::time::millis, limits, store::blob::Image};
 
 /// The newest version that is spoken.
 const NEWEST: Version = Version::V1_1;
@@ -31,14 +31,14 @@ impl Air {
     ) {
         let path = message.options.path();
         let segments: Vec<&str> = path.split('/').skip(1).collect();
+        if let (Code::GET, [FIRMWARE, image]) = (message.code, segments.as_slice()) {
+            return self.firmware(now, exchange, image, message, around);
+        }
         let (answer, after) = match (message.code, segments.as_slice()) {
             (Code::POST, ["rd"]) => self.register(now, between, message, around),
             (Code::POST, ["rd", location]) => self.update(now, between, location, message),
             (Code::DELETE, ["rd", location]) => self.deregister(now, between.0, location),
             (Code::POST, ["dp"]) => self.take_values(between.0, message),
-            (Code::GET, [folder, image]) if *folder == FIRMWARE => {
-                (firmware(image, message, around), After::Nothing)
-            }
             (_, ["rd" | "dp"] | ["rd", _]) => {
                 (Response::new(Code::METHOD_NOT_ALLOWED), After::Nothing)
             }
@@ -87,6 +87,64 @@ impl Air {
         }
     }
 
+    /// Answers with a block of an image on disk.
+    pub(crate) fn serve_block(
+        &mut self,
+        now: UnixMillis,
+        exchange: ExchangeId,
+        image: &Image,
+        offset: u64,
+        bytes: Bytes,
+    ) {
+        let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
+        let body = Body::Part {
+            offset: at(offset),
+            total: at(image.length),
+            bytes,
+        };
+        let _over = self.coap.respond(time(now), exchange, content(image, body));
+    }
+
+    /// Answers that a block cannot be had now.
+    pub(crate) fn refuse_block(&mut self, now: UnixMillis, exchange: ExchangeId) {
+        let later = Response::new(Code::SERVICE_UNAVAILABLE);
+        let _over = self.coap.respond(time(now), exchange, later);
+    }
+
+    /// A block of an image; any, in any order, without a registration (contract 1.5).
+    fn firmware(
+        &mut self,
+        now: UnixMillis,
+        exchange: ExchangeId,
+        image: &str,
+        message: &Message,
+        around: &Around<'_>,
+    ) {
+        let answer = match around.images.get(image) {
+            None => Response::new(Code::NOT_FOUND),
+            Some(image) if has_etag(message, image.etag()) => {
+                Response::new(Code::VALID).etag(image.etag())
+            }
+            Some(image) => match &image.bytes {
+                Some(bytes) => content(image, Body::Whole(bytes.clone())),
+                None => {
+                    let total = usize::try_from(image.length).unwrap_or(usize::MAX);
+                    match self.coap.wanted(exchange, total) {
+                        Some(range) => {
+                            return self.told.push_back(Told::Block {
+                                exchange,
+                                image: image.id.clone(),
+                                range: range.start as u64..range.end as u64,
+                            });
+                        }
+                        None => Response::with(Code::BAD_REQUEST, "the block is behind the end"),
+                    }
+                }
+            },
+        };
+        let _over = self.coap.respond(time(now), exchange, answer);
+    }
+
     fn register(
         &mut self,
         now: UnixMillis,
@@ -113,6 +171,12 @@ impl Air {
         let endpoint = said.endpoint.clone();
         if let Err(why) = (around.admits)(&endpoint, peer.secured) {
             return (Response::with(Code::FORBIDDEN, why), After::Nothing);
+        }
+        if !(around.has_room)() {
+            let mut later = Response::new(Code::SERVICE_UNAVAILABLE);
+            let seconds = limits::REGISTER_LATER.as_secs() as u32;
+            later.options.push_uint(number::MAX_AGE, seconds);
+            return (later, After::Nothing);
         }
         // X-REG-05: the old location is void, and all that was going on there.
         self.abandon(now, &endpoint);
@@ -268,19 +332,18 @@ enum After {
     Tell(Told),
 }
 
-/// A block of an image; any, in any order, without a registration (contract 1.5).
-fn firmware(image: &str, message: &Message, around: &Around<'_>) -> Response {
-    let Some(image) = around.images.get(image) else {
-        return Response::new(Code::NOT_FOUND);
-    };
-    let etags = message.options.iter();
-    let known = etags.filter(|(option, _)| *option == number::ETAG);
-    if known.map(|(_, etag)| etag).any(|it| it == image.etag()) {
-        return Response::new(Code::VALID).etag(image.etag());
-    }
-    Response::with(Code::CONTENT, Bytes::clone(&image.bytes))
+/// The device has what this tag stands for.
+fn has_etag(message: &Message, etag: &[u8]) -> bool {
+    let mut options = message.options.iter();
+    options.any(|(option, value)| option == number::ETAG && value == etag)
+}
+
+fn content(image: &Image, body: Body) -> Response {
+    let mut content = Response::new(Code::CONTENT)
         .etag(image.etag())
-        .format(ContentFormat::Opaque.number())
+        .format(ContentFormat::Opaque.number());
+    content.body = body;
+    content
 }
 
 fn query(message: &Message) -> Result<Vec<String>, Refused> {

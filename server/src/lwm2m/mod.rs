@@ -23,12 +23,13 @@ mod sessions;
 use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
+    ops::Range,
     time::Duration,
 };
 
 use bytes::Bytes;
 use fotalab_wire::{
-    coap::{Config, Endpoint, Event, RequestId},
+    coap::{Config, Endpoint, Event, ExchangeId, RequestId},
     lwm2m::{Path, Value},
     net::UnixMillis,
 };
@@ -87,6 +88,24 @@ pub(crate) enum Told {
         /// By Send, not by an observation.
         sent: bool,
     },
+    /// A device wants a block of an image that is not in memory; [`Air::serve_block`] answers.
+    Block {
+        /// Its request.
+        exchange: ExchangeId,
+        /// The image's id.
+        image: String,
+        /// Which bytes.
+        range: Range<u64>,
+    },
+    /// The body of a [`Operation::WriteLong`] is needed from here on; [`Air::supply`] brings it.
+    Wanted {
+        /// Whose operation it is.
+        ticket: Ticket,
+        /// The request under way.
+        request: RequestId,
+        /// Where the part begins.
+        offset: u64,
+    },
     /// Somebody who is really there did not come through the DTLS handshake.
     HandshakeFailed {
         /// Where it is.
@@ -110,6 +129,8 @@ pub(crate) struct Around<'a> {
     /// Whether a device with this endpoint name may register, over DTLS (`true`) or without; the
     /// error says why not.
     pub(crate) admits: &'a dyn Fn(&str, bool) -> Result<(), &'static str>,
+    /// Whether another registration could be stored in time.
+    pub(crate) has_room: &'a dyn Fn() -> bool,
 }
 
 /// Where a datagram came from, where it went to, and whether that was the socket for DTLS.
@@ -287,6 +308,15 @@ impl Air {
                     if let Some(running) = self.running.get(&request) {
                         let endpoint = running.endpoint.clone();
                         self.heard(now, &endpoint);
+                    }
+                }
+                Event::Wanted { request, offset } => {
+                    if let Some(running) = self.running.get(&request) {
+                        self.told.push_back(Told::Wanted {
+                            ticket: running.call.ticket.clone(),
+                            request,
+                            offset: offset as u64,
+                        });
                     }
                 }
                 Event::Failed { request, reason } => self.on_failure(now, request, reason),

@@ -46,6 +46,15 @@ pub(crate) enum Operation {
         /// Each `name=value`, or a name to clear it.
         query: Vec<String>,
     },
+    /// PUT of a body that is read as it is needed: [`super::Told::Wanted`] asks for more of it.
+    WriteLong {
+        /// Of what.
+        path: Path,
+        /// How it begins.
+        first: Bytes,
+        /// Its whole length.
+        total: u64,
+    },
     /// POST.
     Execute {
         /// Of what.
@@ -168,6 +177,7 @@ impl Operation {
             Self::Write { path, .. }
             | Self::Update { path, .. }
             | Self::Attributes { path, .. }
+            | Self::WriteLong { path, .. }
             | Self::Execute { path, .. }
             | Self::Create { path, .. }
             | Self::Delete(path) => *path,
@@ -225,6 +235,12 @@ impl Call {
             Operation::Write {
                 payload, format, ..
             } => Request::put(&path, payload.clone()).format(format.number()),
+            Operation::WriteLong { first, total, .. } => {
+                let format = ContentFormat::Opaque.number();
+                let mut request = Request::put(&path, first.clone()).format(format);
+                request.total = Some(usize::try_from(*total).unwrap_or(usize::MAX));
+                request
+            }
             Operation::Update {
                 payload, format, ..
             }

@@ -161,6 +161,20 @@ impl Firmware {
         self.updates.get(id)
     }
 
+    /// The device of an update that still waits for the answer to this ask.
+    pub(crate) fn asks(&self, id: &str, serial: u64) -> Option<&str> {
+        let update = self.updates.get(id)?;
+        let waits = update.asked.is_some_and(|(asked, _)| asked == serial);
+        waits.then_some(update.wanted.device.as_str())
+    }
+
+    /// An update that still has to send an image.
+    pub(crate) fn needs_image(&self, image: &str) -> Option<&str> {
+        let mut updates = self.updates.values();
+        let needs = updates.find(|it| !it.has_ended() && it.wanted.image == image)?;
+        Some(&needs.id)
+    }
+
     /// The updates of a device, oldest first.
     pub(crate) fn of_device(&self, device: &str) -> impl Iterator<Item = &Update> {
         let ids = self.by_device.get(device).into_iter().flatten();
