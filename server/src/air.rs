@@ -165,6 +165,7 @@ fn with_air(
         air,
         images,
         registry,
+        inventory,
         ..
     } = state;
     let closed = server.config.closed;
@@ -176,6 +177,10 @@ fn with_air(
         // Or anybody could be a device whose key is known.
         if !secured && device.is_some_and(|it| it.identity.psk.is_some()) {
             return Err("this device has a key and registers over coaps");
+        }
+        let record = inventory.get(endpoint);
+        if record.is_some_and(|it| it.provided.blacklisted) {
+            return Err("this device is on the black list");
         }
         Ok(())
     };

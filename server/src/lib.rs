@@ -32,6 +32,6 @@ mod store;
 mod tasks;
 mod upstream;
 
-pub use config::{Config, Storage, Timing};
+pub use config::{Config, Storage, Timing, Tokens};
 pub use start::{Running, StartError, start};
 pub use store::{DataError, Memory};

@@ -203,3 +203,5 @@ pub(crate) const MAX_PROPERTIES: usize = 256;
 pub(crate) const MAX_REPORT_CURSORS: usize = 1_024;
 /// An extended lifetime outlasts the update by this.
 pub(crate) const LIFETIME_MARGIN: Duration = Duration::from_secs(60);
+/// Longest package URI, in bytes (contract 1.1 of LwM2M).
+pub(crate) const MAX_PACKAGE_URI: usize = 255;

@@ -1,9 +1,17 @@
 //! Brings a server back to where its store says it was. One line for each kind of document.
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{
-    core::devices::{Account, Identity},
+    core::{
+        devices::{Account, Identity},
+        groups::Group,
+        inventory::Record,
+        owners::Owner,
+        resources::Resource,
+        tasks::Kept,
+    },
     server::State,
     store::{
         DataError, Kind, Store,
@@ -18,7 +26,14 @@ pub(crate) fn restore(
     state: &mut State,
 ) -> Result<(), DataError> {
     let State {
-        registry, images, ..
+        registry,
+        images,
+        owners,
+        groups,
+        resources,
+        inventory,
+        tasks,
+        ..
     } = state;
     each(store, Kind::Account, |name, it: Account| {
         registry.put_account(name, it)
@@ -26,6 +41,31 @@ pub(crate) fn restore(
     each(store, Kind::Device, |endpoint, it: Identity| {
         registry.put_device(endpoint, it)
     })?;
+    each(store, Kind::Owner, |name, it: Owner| {
+        tasks.set_quota(name, it.quota());
+        owners.put(name, it)
+    })?;
+    each(store, Kind::Group, |key, it: Group| {
+        let (owner, id) = pair(key)?;
+        let full = |_| "there are too many groups".to_owned();
+        groups.put(&owner, &id, it).map_err(full)
+    })?;
+    each(store, Kind::Resource, |key, it: Resource| {
+        let (owner, _) = pair(key)?;
+        resources.restore(&owner, it);
+        Ok::<(), String>(())
+    })?;
+    each(store, Kind::Record, |device, it: Record| {
+        inventory.restore(device, it);
+        Ok::<(), String>(())
+    })?;
+    for (kind, kept) in [
+        (Kind::TaskNumber, Kept::Number),
+        (Kind::Task, Kept::Task),
+        (Kind::Job, Kept::Job),
+    ] {
+        each(store, kind, |key, it: Value| tasks.restore(kept, key, it))?;
+    }
     each(store, Kind::Image, |id, it: ImageDocument| {
         let ImageDocument { sha256, length } = it;
         blobs.adopt(Stored { sha256, length })?;
@@ -39,6 +79,11 @@ pub(crate) fn restore(
     })?;
     blobs.tidy();
     Ok(())
+}
+
+/// A key of owner and id.
+fn pair(key: &str) -> Result<(String, String), String> {
+    serde_json::from_str(key).map_err(|why| why.to_string())
 }
 
 /// Takes in all documents of a kind, each as a `T`.

@@ -162,6 +162,7 @@ impl Server {
             bundles: BTreeMap::new(),
         };
         restore(&*store, &*blobs, &mut state)?;
+        state.tasks.resume(clock.now(), &state.firmware);
         Ok(Self {
             config,
             clock,

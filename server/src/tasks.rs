@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     core::{
-        firmware::{Arrival, Elsewhere, Extension, Options, Silence, Transfer as By, VERSION, Wanted},
+        firmware::{Arrival, Elsewhere, Extension, Options, Silence, Transfer as By, Wanted},
         inventory::{Record, shown},
         tasks::{Answer, Effect, JobKey, Kept, Plan, Step, Transfer},
         time::millis,
@@ -105,7 +105,11 @@ pub(crate) fn answered(state: &mut State, now: UnixMillis, serial: u64, outcome:
             Err(why) => Answer::Unfit(why.clone()),
             Ok(_) => {
                 let values = answer.values().into_iter();
-                Answer::Done(values.map(|(path, value)| (path, shown(&value).0)).collect())
+                Answer::Done(
+                    values
+                        .map(|(path, value)| (path, shown(&value).0))
+                        .collect(),
+                )
             }
         },
     };
@@ -217,7 +221,9 @@ fn wanted(
     let record = state.inventory.get(&job.device);
     let options = Options {
         watch: plan.watch,
-        start: record.filter(|_| plan.cached_start).and_then(Record::firmware),
+        start: record
+            .filter(|_| plan.cached_start)
+            .and_then(Record::firmware),
         unchecked: !plan.check,
         silence: match plan.resume {
             true => Silence::UntilHeard,
@@ -294,7 +300,8 @@ fn operation(step: Step, definitions: &Definitions) -> Result<Operation, String>
         Step::Write(path, text) => {
             let value = typed(definitions.kind(path), &text)
                 .ok_or_else(|| format!("`{text}` is no value of {path}"))?;
-            let (payload, format) = json::payload(path, &value, definitions, None, ContentFormat::Tlv)?;
+            let (payload, format) =
+                json::payload(path, &value, definitions, None, ContentFormat::Tlv)?;
             Operation::Write {
                 path,
                 payload: payload.into(),
@@ -341,9 +348,4 @@ fn device_of(state: &State, ticket: &Ticket) -> Option<String> {
         Ticket::Task(serial) => state.tasks.device_of(*serial).map(str::to_owned),
         Ticket::Look(device) => Some(device.clone()),
     }
-}
-
-/// The version that a device told last.
-pub(crate) fn version<'a>(state: &'a State, device: &str) -> Option<&'a str> {
-    state.inventory.get(device)?.value(VERSION)
 }

@@ -68,10 +68,12 @@ pub(crate) fn of_device(device: &Device, record: &Record, domain: &str) -> Vec<S
     };
     add("root.incoming".to_owned());
     add("root.monitoring".to_owned());
-    let tenant: String = domain.split('/').filter(|it| !it.is_empty()).fold(
-        "root.mt".to_owned(),
-        |before, name| format!("{before}.{}", word(name)),
-    );
+    let tenant: String = domain
+        .split('/')
+        .filter(|it| !it.is_empty())
+        .fold("root.mt".to_owned(), |before, name| {
+            format!("{before}.{}", word(name))
+        });
     if tenant != "root.mt" {
         add(tenant.clone());
     }
@@ -98,7 +100,11 @@ fn word(text: &str) -> String {
         _ => '_',
     };
     let word: String = text.chars().map(letter).collect();
-    if word.is_empty() { "_".to_owned() } else { word }
+    if word.is_empty() {
+        "_".to_owned()
+    } else {
+        word
+    }
 }
 
 #[cfg(test)]

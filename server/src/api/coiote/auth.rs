@@ -36,7 +36,11 @@ pub(super) async fn password(
         let needed = "username and password are needed, as a form";
         return Err(Refusal::malformed(needed));
     };
-    let owner = server.state().owners.of_person(user, password).map(str::to_owned);
+    let owner = server
+        .state()
+        .owners
+        .of_person(user, password)
+        .map(str::to_owned);
     let owner = owner.ok_or_else(Refusal::unauthorized)?;
     Ok(Answer::Json(StatusCode::CREATED, issue(server, &owner)))
 }
@@ -56,7 +60,11 @@ pub(super) async fn program(
         return Err(Refusal::malformed("grant_type is client_credentials"));
     }
     let (id, secret) = (given("client_id"), given("client_secret"));
-    let owner = server.state().owners.of_program(realm, id, secret).map(str::to_owned);
+    let owner = server
+        .state()
+        .owners
+        .of_program(realm, id, secret)
+        .map(str::to_owned);
     let owner = owner.ok_or_else(Refusal::unauthorized)?;
     Ok(Answer::Json(StatusCode::OK, issue(server, &owner)))
 }

@@ -35,7 +35,9 @@ impl Criteria {
             _ => return Err(shape()),
         };
         let value = value.trim();
-        let quoted = value.strip_prefix('\'').and_then(|it| it.strip_suffix('\''));
+        let quoted = value
+            .strip_prefix('\'')
+            .and_then(|it| it.strip_suffix('\''));
         let value = match (quoted, value) {
             (Some(text), _) if !text.contains('\'') => json!(text),
             (None, "true") => json!(true),
@@ -100,7 +102,14 @@ mod tests {
             assert_eq!(criteria.holds(&device), holds, "{text}");
         }
         assert_eq!(Criteria::parse(Some(" ")), Ok(None));
-        for text in ["id", "id eq", "id eq 1", "id like 'x'", "id eq 'a'b'", "id startswith true"] {
+        for text in [
+            "id",
+            "id eq",
+            "id eq 1",
+            "id like 'x'",
+            "id eq 'a'b'",
+            "id startswith true",
+        ] {
             assert!(Criteria::parse(Some(text)).is_err(), "{text}");
         }
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::Refusal;
 use crate::{
     api::{self, body},
-    core::tasks::{Parameters, boolean},
+    core::tasks::boolean,
     limits,
     server::Server,
 };
@@ -38,14 +38,10 @@ impl Query {
     pub(super) fn truth(&self, name: &str, default: bool) -> Result<bool, Refusal> {
         match self.text(name) {
             None => Ok(default),
-            Some(text) => boolean(text)
-                .ok_or_else(|| Refusal::malformed(format!("{name} is true or false, not `{text}`"))),
+            Some(text) => boolean(text).ok_or_else(|| {
+                Refusal::malformed(format!("{name} is true or false, not `{text}`"))
+            }),
         }
-    }
-
-    /// All pairs.
-    pub(super) fn pairs(&self) -> &Parameters {
-        &self.0
     }
 }
 
@@ -117,7 +113,10 @@ impl<'a> Fields<'a> {
     /// A truth value, if it is there.
     pub(super) fn truth(&self, name: &str) -> Result<Option<bool>, Refusal> {
         let value = self.get(name);
-        let truth = value.map(|it| it.as_bool().ok_or_else(|| self.wrong(name, "true or false")));
+        let truth = value.map(|it| {
+            it.as_bool()
+                .ok_or_else(|| self.wrong(name, "true or false"))
+        });
         truth.transpose()
     }
 

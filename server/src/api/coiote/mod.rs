@@ -57,15 +57,26 @@ struct Asked<'a> {
 /// The path of this face, if it is one. A slash too many in front does no harm: clients get it
 /// from a URL that ends in one.
 pub(super) fn path(path: &str) -> Option<&str> {
-    let path = path.strip_prefix('/').filter(|it| it.starts_with('/')).unwrap_or(path);
-    let below = |base: &str| path.strip_prefix(base).is_some_and(|it| it.is_empty() || it.starts_with('/'));
+    let path = path
+        .strip_prefix('/')
+        .filter(|it| it.starts_with('/'))
+        .unwrap_or(path);
+    let below = |base: &str| {
+        path.strip_prefix(base)
+            .is_some_and(|it| it.is_empty() || it.starts_with('/'))
+    };
     let is_ours = below(BASE) || path.starts_with(AUTH) || path.starts_with(REALMS);
     is_ours.then_some(path)
 }
 
 /// Answers a request for [`path`].
 pub(super) async fn answer(server: &Arc<Server>, path: &str, request: Request<Incoming>) -> Reply {
+    let reads = request.method() == Method::GET;
     let answer = route(server, path, request).await;
+    if !reads {
+        // What was answered is safe.
+        server.store.flush().await;
+    }
     let (status, document, closes) = match answer {
         Ok(Answer::Json(status, document)) => (status, Some(document), false),
         Ok(Answer::Empty(status)) => (status, None, false),
@@ -180,9 +191,9 @@ impl Asked<'_> {
             ["tasks", "upgrade", device, resource] if *method == post => {
                 self.upgrade(device, resource)
             }
-            ["tasks", "callback", ..] if *method == delete => {
-                Err(Refusal::not_here("DELETE /tasks/callback/{taskId}/{callbackId}"))
-            }
+            ["tasks", "callback", ..] if *method == delete => Err(Refusal::not_here(
+                "DELETE /tasks/callback/{taskId}/{callbackId}",
+            )),
             ["tasks"] if *method == get => self.list_tasks(),
             ["tasks", id] => match method {
                 _ if *method == get => self.get_task(id),

@@ -67,12 +67,7 @@ impl Tasks {
     }
 
     /// Takes in a document; tasks before jobs.
-    pub(crate) fn restore(
-        &mut self,
-        kept: Kept,
-        key: &str,
-        content: Value,
-    ) -> Result<(), NotKept> {
+    pub(crate) fn restore(&mut self, kept: Kept, key: &str, content: Value) -> Result<(), NotKept> {
         let parts: Vec<String> = serde_json::from_str(key)?;
         match (kept, parts.as_slice()) {
             (Kept::Number, [owner, prefix]) => {

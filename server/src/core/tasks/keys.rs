@@ -178,7 +178,10 @@ mod tests {
         for (text, expected) in [
             ("Device.0.Firmware Version", Some("/3/0/3")),
             ("Firmware Update.0.Package URI", Some("/5/0/1")),
-            ("Firmware Update.0.Firmware Update Protocol Support.1", Some("/5/0/8/1")),
+            (
+                "Firmware Update.0.Firmware Update Protocol Support.1",
+                Some("/5/0/8/1"),
+            ),
             ("LwM2M Server.1.Lifetime", Some("/1/1/1")),
             ("3303.0.5700", Some("/3303/0/5700")),
             ("Device.0.", Some("/3/0")),

@@ -19,10 +19,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use fotalab_wire::{
-    lwm2m::Path,
-    net::UnixMillis,
-};
+use fotalab_wire::{lwm2m::Path, net::UnixMillis};
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use cursors::{Cursor, Cursors};
@@ -231,7 +228,8 @@ impl Tasks {
         if let Some(ids) = self.by_scope.get_mut(&scope) {
             ids.retain(|it| *it != id);
         }
-        self.changed.insert((Kept::Task, vec![key.0.clone(), key.1.clone()]));
+        self.changed
+            .insert((Kept::Task, vec![key.0.clone(), key.1.clone()]));
         for (device, job) in &task.jobs {
             self.note_job(&key, device);
             self.close(&key, device);
@@ -246,7 +244,8 @@ impl Tasks {
                 self.give_back(&key, &task.definition);
             }
         }
-        self.asked.retain(|_, it| (&it.owner, &it.task) != (&key.0, &key.1));
+        self.asked
+            .retain(|_, it| (&it.owner, &it.task) != (&key.0, &key.1));
         for device in task.jobs.keys() {
             self.go_on(now, device);
         }
@@ -301,7 +300,10 @@ impl Tasks {
             task.campaign = Some(Campaign::new(pace, task.jobs.keys().cloned()));
         }
         for device in task.jobs.keys() {
-            self.open.entry(device.clone()).or_default().push(key.clone());
+            self.open
+                .entry(device.clone())
+                .or_default()
+                .push(key.clone());
         }
     }
 
@@ -345,6 +347,12 @@ impl Task {
     /// The task on each device.
     pub(crate) fn jobs(&self) -> impl Iterator<Item = (&String, &Job)> {
         self.jobs.iter()
+    }
+
+    /// Nobody begins any more: it was made so, or too many failed.
+    pub(crate) fn is_halted(&self) -> bool {
+        let campaign = self.campaign.as_ref();
+        !self.definition.active || campaign.is_some_and(Campaign::is_halted)
     }
 
     /// How many devices are where.

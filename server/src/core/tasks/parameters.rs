@@ -43,7 +43,6 @@ pub(crate) enum Transfer {
 
 /// Protocols that the API knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "they are what they are called")]
 pub(crate) enum Protocol {
     Http,
     Https,
@@ -77,7 +76,9 @@ impl Protocol {
     /// As a URI begins with it.
     pub(crate) fn of_uri(uri: &str) -> Option<Self> {
         let (scheme, _) = uri.split_once("://")?;
-        let found = Self::ALL.iter().find(|it| it.2.eq_ignore_ascii_case(scheme));
+        let found = Self::ALL
+            .iter()
+            .find(|it| it.2.eq_ignore_ascii_case(scheme));
         found.map(|it| it.1)
     }
 
@@ -133,7 +134,10 @@ impl Plan {
             duration(timeout).ok_or_else(|| format!("Invalid value of timeout: {timeout}"))?;
         let strategy = given("upgradeStrategy").unwrap_or("WithoutObservations");
         let observes = truth("useObservation", false)?;
-        let watch = match strategy.strip_prefix("UpgradeStrategy.").unwrap_or(strategy) {
+        let watch = match strategy
+            .strip_prefix("UpgradeStrategy.")
+            .unwrap_or(strategy)
+        {
             "WithoutObservations" if observes => Watch::StateAndResult,
             "WithoutObservations" => Watch::Uplinks,
             "ObservationTrigger" => Watch::Triggered,
@@ -180,7 +184,9 @@ pub(crate) fn duration(text: &str) -> Option<UnixMillis> {
     let digits = (1..=9).contains(&length.len()) && length.bytes().all(|it| it.is_ascii_digit());
     let length: UnixMillis = length.parse().ok().filter(|_| digits)?;
     let whole = length.checked_mul(unit_millis)?;
-    (1..=366 * 24 * 3_600 * second).contains(&whole).then_some(whole)
+    (1..=366 * 24 * 3_600 * second)
+        .contains(&whole)
+        .then_some(whole)
 }
 
 #[cfg(test)]
@@ -235,8 +241,14 @@ mod tests {
                 &[("transferProtocol", "TransferMethod.HTTP")],
                 "Unknown protocol: TransferMethod.HTTP",
             ),
-            (&[("transferMethod", "Throw")], "Unknown transfer method: Throw"),
-            (&[("transferMethod", "Push")], "Missing parameter: resourceId"),
+            (
+                &[("transferMethod", "Throw")],
+                "Unknown transfer method: Throw",
+            ),
+            (
+                &[("transferMethod", "Push")],
+                "Missing parameter: resourceId",
+            ),
         ] {
             assert_eq!(plan(pairs).unwrap_err(), expected);
         }

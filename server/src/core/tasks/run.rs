@@ -96,8 +96,13 @@ impl Tasks {
         let told = |result: &str, details: &str| {
             let found = update.found.as_deref();
             let running = update.running().or(found);
-            let versions = [("newFirmwareVersion", running), ("oldFirmwareVersion", found)];
-            let versions = versions.into_iter().filter_map(|(name, it)| Some((name, it?)));
+            let versions = [
+                ("newFirmwareVersion", running),
+                ("oldFirmwareVersion", found),
+            ];
+            let versions = versions
+                .into_iter()
+                .filter_map(|(name, it)| Some((name, it?)));
             let result = [("result", result), ("resultDetails", details)];
             let all = versions.chain(result);
             let all = all.map(|(name, it)| (name.to_owned(), it.to_owned()));
@@ -142,7 +147,11 @@ impl Tasks {
             Answer::Done(values) => {
                 let told = values.into_iter().map(|(path, text)| {
                     let exact = keys::path(of) == Some(path);
-                    let name = if exact { of.to_owned() } else { keys::key(path) };
+                    let name = if exact {
+                        of.to_owned()
+                    } else {
+                        keys::key(path)
+                    };
                     (name, text)
                 });
                 if matches!(operation, Operation::Read { .. }) {
