@@ -36,6 +36,8 @@ pub(crate) struct Script {
     pub(crate) deaf: bool,
     /// Every request it got, as `PUT /5/0/1`.
     pub(crate) got: Vec<String>,
+    /// What was written and left no other trace: path and text.
+    pub(crate) writes: Vec<(String, String)>,
     /// The image that it has.
     pub(crate) image: Vec<u8>,
     /// Codes of answers to its own requests.
@@ -98,6 +100,15 @@ impl Reply {
             Some(format) => response.format(format),
             None => response,
         }
+    }
+}
+
+impl Script {
+    /// What was written to a path, in order.
+    #[allow(dead_code, reason = "each test binary uses its own part")]
+    pub(crate) fn written(&self, path: &str) -> Vec<String> {
+        let writes = self.writes.iter().filter(|(it, _)| it == path);
+        writes.map(|(_, text)| text.clone()).collect()
     }
 }
 
@@ -499,7 +510,11 @@ impl Actor {
                     self.reply(now, exchange, Code::CHANGED);
                 }
             }
-            (Code::PUT, _) => self.reply(now, exchange, Code::CHANGED),
+            (Code::PUT, _) => {
+                let text = String::from_utf8_lossy(&message.payload).into_owned();
+                self.device.script().writes.push((path.to_owned(), text));
+                self.reply(now, exchange, Code::CHANGED);
+            }
             _ => self.reply(now, exchange, Code::METHOD_NOT_ALLOWED),
         }
     }

@@ -110,7 +110,7 @@ async fn a_version_is_read_when_the_device_comes() {
 async fn one_device_is_upgraded_with_the_default_parameters() {
     let lab = Lab::new().await;
     let device = lab
-        .device_with(DEVICE, "", |device| {
+        .device_with(DEVICE, "&lt=300", |device| {
             device.script().values.insert("/5/0/8", "2".into());
         })
         .await;

@@ -112,7 +112,7 @@ impl Lab {
 
     /// A device that registers as `endpoint` with a lifetime of five minutes.
     pub(crate) async fn device(&self, endpoint: &str) -> Registered {
-        self.device_with(endpoint, "", |_| {}).await
+        self.device_with(endpoint, "&lt=300", |_| {}).await
     }
 
     pub(crate) async fn device_with(
@@ -136,7 +136,7 @@ impl Lab {
             script.instead.insert("GET /3/0", reply);
         }
         adjust(&device);
-        let said = format!("ep={endpoint}&lwm2m=1.1&lt=300{query}");
+        let said = format!("ep={endpoint}&lwm2m=1.1{query}");
         let (code, message) = device.register(&said).await;
         assert_eq!(code, Code::CREATED);
         Registered {
@@ -177,6 +177,7 @@ impl Lab {
 
     /// Asks for an upgrade over CoAP that begins at once; the task's id.
     pub(crate) async fn upgrade(&self, device: &str, query: &str) -> String {
+        // The last of a name counts.
         let query = format!("transferProtocol=COAP&executeImmediately=true{query}");
         let path = format!("/tasks/upgrade/{device}/{RESOURCE}?{query}");
         let id = self.post(&path, None).await;
