@@ -30,6 +30,8 @@ pub(crate) struct Script {
     pub(crate) next_version: String,
     /// Does what Execute asks, but never says so.
     pub(crate) loses_execute: bool,
+    /// This Result in place of a download.
+    pub(crate) fails_with: Option<&'static str>,
     /// Tells nothing by itself.
     pub(crate) never_notifies: bool,
     /// Drops all that comes until it is set to `false`.
@@ -485,8 +487,11 @@ impl Actor {
                 let uri = String::from_utf8(message.payload.to_vec()).expect("UTF-8");
                 self.reply(now, exchange, Code::CHANGED);
                 self.set(now, "/5/0/5", "0");
+                let fails_with = self.device.script().fails_with;
                 if uri.is_empty() {
                     self.set(now, "/5/0/3", "0");
+                } else if let Some(result) = fails_with {
+                    self.set(now, "/5/0/5", result);
                 } else {
                     self.set(now, "/5/0/3", "1");
                     self.pull(now, &uri).await;

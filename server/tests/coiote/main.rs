@@ -208,8 +208,16 @@ impl Lab {
 impl Registered {
     /// Sends a registration update.
     pub(crate) async fn uplink(&self) {
-        let (code, _) = self.device.ask(Coap::post(&self.location, "")).await;
+        let (code, _) = self.device.ask(Coap::post(&self.location(), "")).await;
         assert_eq!(code, Code::CHANGED);
+    }
+
+    /// Where its last registration is.
+    pub(crate) fn location(&self) -> String {
+        let script = self.device.script();
+        let mut created = script.answers.iter().rev();
+        let last = created.find(|(code, _)| *code == Code::CREATED);
+        last.map_or(self.location.clone(), |(_, message)| location(message))
     }
 
     /// How often the device got `request`, such as `PUT /5/0/1`.

@@ -34,7 +34,8 @@ async fn finish(lab: &Lab, device: Registered, task: &str) -> Run {
         }
         let alive = !device.device.script().deaf;
         if alive {
-            device.device.script().outbox.push(Coap::post(&device.location, ""));
+            let update = Coap::post(&device.location(), "");
+            device.device.script().outbox.push(update);
             device.device.wake();
         }
     }
