@@ -69,7 +69,11 @@ impl Run {
     /// How many observations the server ended by Observe 1.
     fn ended(&self) -> usize {
         let script = self.device.device.script();
-        script.ended.iter().filter(|it| **it == Gone::Deregistered).count()
+        script
+            .ended
+            .iter()
+            .filter(|it| **it == Gone::Deregistered)
+            .count()
     }
 }
 
@@ -121,10 +125,14 @@ async fn over_coaps_the_device_fetches_with_its_own_key() {
     assert_eq!(code, Code::CREATED);
     let location = location(&message);
     lab.resource(&image_of(5_000)).await;
-    let path = format!("/tasks/upgrade/{DEVICE}/{RESOURCE}?transferProtocol=COAPS&executeImmediately=true");
+    let path = format!(
+        "/tasks/upgrade/{DEVICE}/{RESOURCE}?transferProtocol=COAPS&executeImmediately=true"
+    );
     let task = lab.post(&path, None).await;
     let device = Registered { device, location };
-    let run = finish(&lab, device, task.as_str().expect("an id")).await.succeeded();
+    let run = finish(&lab, device, task.as_str().expect("an id"))
+        .await
+        .succeeded();
     assert_eq!(run.device.device.script().scheme, "coaps");
 }
 
@@ -137,7 +145,11 @@ async fn timeout_is_for_the_whole_of_it() {
         let at = |name: &str| run.report[name].as_str().expect("a time").to_owned();
         let (start, end) = (at("startTime"), at("finishTime"));
         let minute = |text: &str| text[14..16].parse::<i32>().expect("minutes");
-        assert_eq!((minute(&end) - minute(&start)).rem_euclid(60), minutes, "{start} {end}");
+        assert_eq!(
+            (minute(&end) - minute(&start)).rem_euclid(60),
+            minutes,
+            "{start} {end}"
+        );
     }
 }
 
@@ -146,23 +158,36 @@ async fn use_quota_waits_for_a_later_session_and_without_it_nobody_waits() {
     for (quota, waits) in [("true", true), ("false", false)] {
         let lab = Lab::new().await;
         let account = json!({"quota": 1});
-        let put = lab.world.admin(Method::PUT, "/accounts/default", &account).await;
+        let put = lab
+            .world
+            .admin(Method::PUT, "/accounts/default", &account)
+            .await;
         assert_eq!(put.status, 200, "{}", put.text);
         lab.resource(&image_of(5_000)).await;
         let slow = lab.device_with("slow", "&lt=3600", |_| {}).await;
         let second = lab.device_with("second", "&lt=3600", |_| {}).await;
         // Takes its share and holds it: it never tells that it has the image.
-        let held = lab.upgrade("slow", "&upgradeStrategy=SendBased&timeout=10m").await;
+        let held = lab
+            .upgrade("slow", "&upgradeStrategy=SendBased&timeout=10m")
+            .await;
         let task = lab.upgrade("second", &format!("&useQuota={quota}")).await;
         sleep(Duration::from_secs(60)).await;
         second.uplink().await;
         sleep(Duration::from_secs(1)).await;
         assert_eq!(slow.count("PUT /5/0/1"), 1);
-        assert_eq!(second.count("PUT /5/0/1"), usize::from(!waits), "useQuota={quota}");
+        assert_eq!(
+            second.count("PUT /5/0/1"),
+            usize::from(!waits),
+            "useQuota={quota}"
+        );
         assert_eq!(lab.report(&held, "slow").await["status"], "Error");
         let path = format!("/taskReports/summary?taskId={task}");
         if waits {
-            assert_eq!(lab.get(&path).await["inProgress"], 0, "it waits for a session");
+            assert_eq!(
+                lab.get(&path).await["inProgress"],
+                0,
+                "it waits for a session"
+            );
             second.uplink().await;
             sleep(Duration::from_secs(1)).await;
         }
@@ -172,7 +197,9 @@ async fn use_quota_waits_for_a_later_session_and_without_it_nobody_waits() {
 
 #[tokio::test(start_paused = true)]
 async fn without_observations_states_are_read_when_the_device_comes() {
-    let run = upgraded("&upgradeStrategy=WithoutObservations", |_| {}).await.succeeded();
+    let run = upgraded("&upgradeStrategy=WithoutObservations", |_| {})
+        .await
+        .succeeded();
     assert_eq!(run.observed(), [""; 0]);
     // At first, after the next sign of life, and when it registered anew.
     assert_eq!(run.count("GET /5/0/3"), 3, "{:?}", run.device.got());
@@ -183,7 +210,9 @@ async fn without_observations_states_are_read_when_the_device_comes() {
 
 #[tokio::test(start_paused = true)]
 async fn observation_trigger_reads_when_something_is_told() {
-    let run = upgraded("&upgradeStrategy=ObservationTrigger", |_| {}).await.succeeded();
+    let run = upgraded("&upgradeStrategy=ObservationTrigger", |_| {})
+        .await
+        .succeeded();
     assert_eq!(run.observed()[..2], ["/5/0/3", "/5/0/5"]);
     assert!(run.count("GET /5/0/3") > 2, "{:?}", run.device.got());
     assert_eq!(run.ended(), 2);
@@ -199,9 +228,15 @@ async fn observation_based_observes_the_instance_and_reads_nothing_of_it() {
         Reply::with(Code::CONTENT, 110, told)
     };
     let device = lab.device(DEVICE).await;
-    device.device.script().instead.insert("OBSERVE /5/0", senml(0, 0));
+    device
+        .device
+        .script()
+        .instead
+        .insert("OBSERVE /5/0", senml(0, 0));
     lab.resource(&image_of(5_000)).await;
-    let task = lab.upgrade(DEVICE, "&upgradeStrategy=ObservationBased").await;
+    let task = lab
+        .upgrade(DEVICE, "&upgradeStrategy=ObservationBased")
+        .await;
     sleep(Duration::from_secs(1)).await;
     assert_eq!(device.count("PUT /5/0/1"), 1, "{:?}", device.got());
     let tell = |state, result| {
@@ -211,7 +246,11 @@ async fn observation_based_observes_the_instance_and_reads_nothing_of_it() {
     };
     tell(1, 0);
     sleep(Duration::from_secs(1)).await;
-    device.device.script().instead.insert("OBSERVE /5/0", senml(0, 1));
+    device
+        .device
+        .script()
+        .instead
+        .insert("OBSERVE /5/0", senml(0, 1));
     tell(2, 0);
     let run = finish(&lab, device, &task).await.succeeded();
     assert_eq!(run.count("POST /5/0/2"), 1);
@@ -260,7 +299,9 @@ async fn blocking_keeps_other_tasks_waiting() {
             "name": "n", "executeImmediately": true,
             "operations": [{"read": {"key": "Device.0.Serial Number"}}]
         }});
-        let task = lab.post(&format!("/tasks/configure/{DEVICE}"), Some(body)).await;
+        let task = lab
+            .post(&format!("/tasks/configure/{DEVICE}"), Some(body))
+            .await;
         sleep(Duration::from_secs(60)).await;
         device.uplink().await;
         sleep(Duration::from_secs(5)).await;
@@ -283,11 +324,14 @@ async fn a_cached_initial_state_is_not_read() {
             let read = |key: &str| json!({"read": {"key": key}});
             let body = json!({"taskDefinition": {"name": "n", "executeImmediately": true, "operations":
                 [read("Firmware Update.0.State"), read("Firmware Update.0.Update Result")]}});
-            let task = lab.post(&format!("/tasks/configure/{DEVICE}"), Some(body)).await;
+            let task = lab
+                .post(&format!("/tasks/configure/{DEVICE}"), Some(body))
+                .await;
             lab.report(task.as_str().expect("an id"), DEVICE).await;
         }
         let before = device.count("GET /5/0/3");
-        lab.upgrade(DEVICE, &format!("&useCacheForInitialStateRead={cached}")).await;
+        lab.upgrade(DEVICE, &format!("&useCacheForInitialStateRead={cached}"))
+            .await;
         sleep(Duration::from_secs(1)).await;
         assert_eq!(device.count("PUT /5/0/1"), 1);
         let read = device.count("GET /5/0/3") - before;
@@ -300,7 +344,10 @@ async fn the_check_refuses_what_the_device_does_not_offer() {
     let refused = upgraded("&transferProtocol=HTTP", offers("0")).await;
     let refused = refused.failed("the device pulls by protocols [0] of /5/0/8 only");
     assert_eq!(refused.count("PUT /5/0/1"), 0);
-    assert_eq!((refused.count("GET /5/0/8"), refused.count("GET /5/0/9")), (1, 1));
+    assert_eq!(
+        (refused.count("GET /5/0/8"), refused.count("GET /5/0/9")),
+        (1, 1)
+    );
     let pull_only = |device: &Device| {
         device.script().values.insert("/5/0/9", "0".into());
     };
@@ -308,10 +355,15 @@ async fn the_check_refuses_what_the_device_does_not_offer() {
     refused.failed("the device pulls its images only");
     let query = "&transferProtocol=HTTP&checkDeliveryAndProtocol=false";
     let tried = upgraded(query, offers("0")).await.succeeded();
-    assert_eq!((tried.count("GET /5/0/8"), tried.count("GET /5/0/9")), (0, 0));
+    assert_eq!(
+        (tried.count("GET /5/0/8"), tried.count("GET /5/0/9")),
+        (0, 0)
+    );
     assert_eq!(tried.device.device.script().scheme, "http");
     // An empty /5/0/8 refuses nothing.
-    upgraded("&transferProtocol=HTTP", offers("")).await.succeeded();
+    upgraded("&transferProtocol=HTTP", offers(""))
+        .await
+        .succeeded();
 }
 
 #[tokio::test(start_paused = true)]
@@ -360,7 +412,9 @@ async fn extend_lifetime_writes_a_longer_one_and_takes_it_back() {
     let without = upgraded("&extendLifetime=false", |_| {}).await.succeeded();
     assert_eq!(without.count("PUT /1/0/1"), 0);
     // A lifetime that is long enough stays.
-    let short = upgraded("&extendLifetime=true&timeout=4m", |_| {}).await.succeeded();
+    let short = upgraded("&extendLifetime=true&timeout=4m", |_| {})
+        .await
+        .succeeded();
     assert_eq!(short.count("PUT /1/0/1"), 0);
 }
 

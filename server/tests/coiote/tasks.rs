@@ -53,13 +53,22 @@ async fn execute_carries_its_arguments() {
     device.device.script().instead.insert("POST /3/0/4", answer);
     for (arguments, payload) in [
         (json!([{"digit": 0, "argument": null}]), "0"),
-        (json!([{"digit": "0", "argument": "soft"}, {"digit": 1}]), "0='soft',1"),
+        (
+            json!([{"digit": "0", "argument": "soft"}, {"digit": 1}]),
+            "0='soft',1",
+        ),
         (json!([{"digit": "0=;"}]), "0"),
         (json!([]), ""),
     ] {
         let operation = json!([{"execute": {"key": "Device.0.Reboot", "argumentList": arguments}}]);
         assert_eq!(lab.run(operation).await["status"], "Success");
-        let last = device.device.script().requests.last().cloned().expect("a request");
+        let last = device
+            .device
+            .script()
+            .requests
+            .last()
+            .cloned()
+            .expect("a request");
         assert_eq!(last.payload.as_ref(), payload.as_bytes());
     }
 }
@@ -87,11 +96,16 @@ async fn what_cannot_be_done_is_in_the_report() {
         ),
     ] {
         let report = lab.run(json!([operation])).await;
-        assert_eq!((&report["status"], &report["summary"]), (&json!("Error"), &json!(summary)));
+        assert_eq!(
+            (&report["status"], &report["summary"]),
+            (&json!("Error"), &json!(summary))
+        );
         assert_eq!(report["properties"], json!([]));
     }
     device.device.script().deaf = true;
-    let report = lab.run(json!([{"read": {"key": "Device.0.Error Code"}}])).await;
+    let report = lab
+        .run(json!([{"read": {"key": "Device.0.Error Code"}}]))
+        .await;
     let summary = "Read Device.0.Error Code failed: the device did not answer";
     assert_eq!(report["summary"], summary);
 }
@@ -103,25 +117,36 @@ async fn an_identical_task_runs_again_under_its_id() {
     let read = || json!([{"read": {"key": "Device.0.Manufacturer"}}]);
     let first = lab.post(&path(), task("n", read())).await;
     lab.report(first.as_str().expect("an id"), DEVICE).await;
-    let again = lab.post(&format!("{}?rerunIfExists=True", path()), task("n", read())).await;
+    let again = lab
+        .post(&format!("{}?rerunIfExists=True", path()), task("n", read()))
+        .await;
     assert_eq!(again, first);
     lab.report(first.as_str().expect("an id"), DEVICE).await;
     assert_eq!(device.count("GET /3/0/0"), 2);
     for (path, body) in [
         (format!("{}?rerunIfExists=False", path()), task("n", read())),
         (path(), task("another name", read())),
-        (path(), task("n", json!([{"read": {"key": "Device.0.Model Number"}}]))),
+        (
+            path(),
+            task("n", json!([{"read": {"key": "Device.0.Model Number"}}])),
+        ),
     ] {
         let other = lab.post(&path, body).await;
         assert_ne!(other, first);
     }
     // While it waits it is the same one all the more.
-    let (code, _) = device.device.ask(Coap::new(Code::DELETE, &device.location)).await;
+    let (code, _) = device
+        .device
+        .ask(Coap::new(Code::DELETE, &device.location))
+        .await;
     assert_eq!(code, Code::DELETED);
     let waiting = lab.post(&path(), task("n", read())).await;
     assert_eq!(lab.post(&path(), task("n", read())).await, waiting);
     let summary = lab.summary(waiting.as_str().expect("an id")).await;
-    assert_eq!((&summary["totalScheduled"], &summary["notCompleted"]), (&json!(1), &json!(1)));
+    assert_eq!(
+        (&summary["totalScheduled"], &summary["notCompleted"]),
+        (&json!(1), &json!(1))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,7 +175,9 @@ async fn a_task_is_shown_listed_and_deleted() {
     let device = lab.device(DEVICE).await;
     lab.resource(&image_of(5_000)).await;
     let task = lab.template(DEVICE, &how_to::HOW_TO).await;
-    let shown = lab.get(&format!("/tasks/{}", task.replace(':', "%3A"))).await;
+    let shown = lab
+        .get(&format!("/tasks/{}", task.replace(':', "%3A")))
+        .await;
     assert_eq!(shown["id"], task);
     assert_eq!(shown["config"]["taskName"], "FOTA");
     assert_eq!(shown["config"]["isActive"], true);
@@ -158,15 +185,23 @@ async fn a_task_is_shown_listed_and_deleted() {
     assert_eq!(shown["config"]["parameters"][0], first);
     let other = lab.upgrade(DEVICE, "&executeImmediately=false").await;
     let mut all = lab.get("/tasks").await;
-    all.as_array_mut().expect("ids").sort_by_key(Value::to_string);
+    all.as_array_mut()
+        .expect("ids")
+        .sort_by_key(Value::to_string);
     assert_eq!(all, json!([task, other]));
-    let by_id = format!("/tasks?searchCriteria=id+eq+%27{}%27", task.replace(':', "%3A"));
+    let by_id = format!(
+        "/tasks?searchCriteria=id+eq+%27{}%27",
+        task.replace(':', "%3A")
+    );
     assert_eq!(lab.get(&by_id).await, json!([task]));
     for id in [&task, &other] {
         let path = format!("/tasks/{id}");
         assert_eq!(lab.ask(Method::DELETE, &path, None).await.status, 204);
         let gone = lab.ask(Method::DELETE, &path, None).await;
-        assert_eq!((gone.status, gone.json()["code"].clone()), (404, json!(4040)));
+        assert_eq!(
+            (gone.status, gone.json()["code"].clone()),
+            (404, json!(4040))
+        );
     }
     device.uplink().await;
     sleep(Duration::from_secs(5)).await;
@@ -183,15 +218,22 @@ async fn a_deleted_upgrade_is_not_executed() {
     let task = lab.upgrade(DEVICE, "").await;
     sleep(Duration::from_secs(1)).await;
     assert_eq!(device.count("PUT /5/0/1"), 1);
-    let deleted = lab.ask(Method::DELETE, &format!("/tasks/{task}"), None).await;
+    let deleted = lab
+        .ask(Method::DELETE, &format!("/tasks/{task}"), None)
+        .await;
     assert_eq!(deleted.status, 204);
     for _ in 0..3 {
         device.uplink().await;
         sleep(Duration::from_secs(60)).await;
     }
     assert_eq!(device.count("POST /5/0/2"), 0);
-    let report = lab.ask(Method::GET, &format!("/taskReports/{task}/{DEVICE}"), None).await;
-    assert_eq!((report.status, report.json()["code"].clone()), (404, json!(4040)));
+    let report = lab
+        .ask(Method::GET, &format!("/taskReports/{task}/{DEVICE}"), None)
+        .await;
+    assert_eq!(
+        (report.status, report.json()["code"].clone()),
+        (404, json!(4040))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -211,8 +253,16 @@ async fn every_result_of_a_device_is_in_the_report() {
         sleep(Duration::from_secs(5)).await;
         device.uplink().await;
         let report = lab.report(&task, DEVICE).await;
-        assert_eq!((&report["status"], &report["summary"]), (&json!("Error"), &json!(detail)));
-        let names = ["newFirmwareVersion", "oldFirmwareVersion", "result", "resultDetails"];
+        assert_eq!(
+            (&report["status"], &report["summary"]),
+            (&json!("Error"), &json!(detail))
+        );
+        let names = [
+            "newFirmwareVersion",
+            "oldFirmwareVersion",
+            "result",
+            "resultDetails",
+        ];
         assert_eq!(property_names(&report), names);
         assert_eq!(property(&report, "result"), Some("ERROR"));
         assert_eq!(property(&report, "resultDetails"), Some(detail));
@@ -225,22 +275,35 @@ async fn reports_are_found_and_given_page_by_page() {
     let lab = Lab::new().await;
     let _device = lab.device(DEVICE).await;
     let mut tasks = Vec::new();
-    for key in ["Device.0.Manufacturer", "Device.0.Model Number", "Location.0.Speed"] {
-        let id = lab.post(&path(), task(key, json!([{"read": {"key": key}}]))).await;
+    for key in [
+        "Device.0.Manufacturer",
+        "Device.0.Model Number",
+        "Location.0.Speed",
+    ] {
+        let id = lab
+            .post(&path(), task(key, json!([{"read": {"key": key}}])))
+            .await;
         let id = id.as_str().expect("an id").to_owned();
         lab.report(&id, DEVICE).await;
         tasks.push(id);
     }
     let all = lab.get("/taskReports").await;
-    let expected: Vec<Value> = tasks.iter().map(|it| json!({"taskId": it, "deviceId": DEVICE})).collect();
+    let expected: Vec<Value> = tasks
+        .iter()
+        .map(|it| json!({"taskId": it, "deviceId": DEVICE}))
+        .collect();
     assert_eq!(all, json!(expected));
-    let failed = lab.get("/taskReports?searchCriteria=status+eq+%27Error%27").await;
+    let failed = lab
+        .get("/taskReports?searchCriteria=status+eq+%27Error%27")
+        .await;
     assert_eq!(failed, json!([expected[2]]));
     let mut cursor = lab.get("/taskReports/findReports").await;
     let mut found = Vec::new();
     for expected in [2, 1, 0] {
         let number = cursor.as_u64().expect("a JSON integer");
-        let page = lab.get(&format!("/taskReports/moreReports?cursor={number}&count=2")).await;
+        let page = lab
+            .get(&format!("/taskReports/moreReports?cursor={number}&count=2"))
+            .await;
         let batch = page["batch"].as_array().expect("a batch");
         assert_eq!(batch.len(), expected);
         found.extend(batch.iter().map(|it| it["taskId"].clone()));
