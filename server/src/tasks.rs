@@ -1,10 +1,13 @@
 //! Notes what devices tell, gives tasks their sessions, and does what tasks want of devices and of
 //! the engine of updates.
 
+use std::sync::Arc;
+
 use fotalab_wire::{
     lwm2m::{ContentFormat, Definitions, Kind, Path},
     net::UnixMillis,
 };
+use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
 use crate::{
@@ -17,7 +20,7 @@ use crate::{
     limits,
     lwm2m::{Operation, Outcome, Registered, Ticket, Told, json},
     server::{Server, State},
-    store::Kind as Document,
+    store::{Kind as Document, Store},
 };
 
 /// /3/0
@@ -52,7 +55,10 @@ pub(crate) fn note(state: &mut State, now: UnixMillis, told: &Told) -> Option<St
             state.tasks.left(endpoint);
             None
         }
-        Told::HandshakeFailed { .. } | Told::Block { .. } | Told::Wanted { .. } => None,
+        Told::HandshakeFailed { .. }
+        | Told::Block { .. }
+        | Told::Wanted { .. }
+        | Told::Observed { .. } => None,
         Told::Heard { endpoint } => {
             state.inventory.touch(now, endpoint).seen.contact = Some(now);
             Some(endpoint.clone())
@@ -117,13 +123,16 @@ pub(crate) fn answered(state: &mut State, now: UnixMillis, serial: u64, outcome:
 }
 
 /// Does what tasks want.
-pub(crate) fn perform(state: &mut State, now: UnixMillis, effect: Effect) {
+pub(crate) fn perform(server: &Arc<Server>, state: &mut State, now: UnixMillis, effect: Effect) {
     match effect {
         Effect::Operate {
             serial,
             device,
             step,
-        } => operate(state, now, serial, &device, step),
+        } => match step {
+            Step::Execute(..) => execute(server, state, now, (serial, device, step)),
+            _ => operate(state, now, serial, &device, step),
+        },
         Effect::Update {
             job,
             plan,
@@ -150,7 +159,8 @@ pub(crate) fn perform(state: &mut State, now: UnixMillis, effect: Effect) {
 }
 
 /// Remembers what changed.
-pub(crate) fn keep(server: &Server, state: &mut State) {
+pub(crate) fn keep(store: &dyn Store, state: &mut State) {
+    let remembers = store.remembers();
     while let Some((kept, key, content)) = state.tasks.poll_kept() {
         let kind = match kept {
             Kept::Task => Document::Task,
@@ -158,17 +168,18 @@ pub(crate) fn keep(server: &Server, state: &mut State) {
             Kept::Number => Document::TaskNumber,
         };
         match content {
-            Some(content) => server.store.put(kind, &key, content),
-            None => server.store.remove(kind, &key),
+            _ if !remembers => {}
+            Some(content) => store.put(kind, &key, content),
+            None => store.remove(kind, &key),
         }
     }
     while let Some((device, record)) = state.inventory.poll_changed() {
         match record {
-            Some(record) if record.known => {
-                server.store.put(Document::Record, &device, json!(record));
+            Some(record) if record.known && remembers => {
+                store.put(Document::Record, &device, json!(record));
             }
             Some(_) => {}
-            None => server.store.remove(Document::Record, &device),
+            None => store.remove(Document::Record, &device),
         }
     }
 }
@@ -266,6 +277,30 @@ fn extension(plan: &Plan, registered: &Registered, record: Option<&Record>) -> O
     })
 }
 
+/// Executes when it is safe that this was going to happen: after a crash it is not repeated.
+fn execute(
+    server: &Arc<Server>,
+    state: &mut State,
+    now: UnixMillis,
+    (serial, device, step): (u64, String, Step),
+) {
+    keep(&*server.store, state);
+    let mut flushed = server.store.flush();
+    if (&mut flushed).now_or_never().is_some() {
+        return operate(state, now, serial, &device, step);
+    }
+    let server_of_task = Arc::clone(server);
+    server.spawn(async move {
+        flushed.await;
+        server_of_task.change(|state, now| {
+            // Not if the task was deleted meanwhile.
+            if state.tasks.device_of(serial).is_some() {
+                operate(state, now, serial, &device, step);
+            }
+        });
+    });
+}
+
 fn operate(state: &mut State, now: UnixMillis, serial: u64, device: &str, step: Step) {
     let air = state.air.as_mut();
     let Some((air, definitions)) = air.and_then(|air| {
@@ -347,5 +382,6 @@ fn device_of(state: &State, ticket: &Ticket) -> Option<String> {
         Ticket::Admin(id) => state.operations.get(id).map(|(device, _)| device.clone()),
         Ticket::Task(serial) => state.tasks.device_of(*serial).map(str::to_owned),
         Ticket::Look(device) => Some(device.clone()),
+        Ticket::Nobody => None,
     }
 }

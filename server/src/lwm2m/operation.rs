@@ -122,6 +122,8 @@ pub(crate) enum Ticket {
     Task(u64),
     /// Nobody: what the device tells is only remembered.
     Look(String),
+    /// Nobody any more.
+    Nobody,
 }
 
 /// How an operation ended.

@@ -48,6 +48,16 @@ kinds! {
     Device = "device",
     /// A firmware image; the key is its id.
     Image = "image",
+    /// What upstream told of a device; the key is its endpoint name.
+    Shadow = "shadow",
+    /// A registration over the air; the key is its endpoint name.
+    Registration = "registration",
+    /// An update over the air; the key is its id.
+    FirmwareUpdate = "firmware update",
+    /// An update by upstream jobs; the key is its id.
+    Update = "update",
+    /// The server itself.
+    Server = "server",
     /// An account of our own; the key is its name.
     Owner = "owner",
     /// A group; the key is owner and id.
@@ -76,6 +86,11 @@ pub(crate) trait Store: Send + Sync {
     /// Is ready when all that was put and removed before this call would survive the loss of
     /// power. It is ready at once where nothing is missing.
     fn flush(&self) -> BoxFuture<'static, ()>;
+    /// Whether it remembers at all. Where documents are made by the thousand, they need not be made
+    /// for one that does not.
+    fn remembers(&self) -> bool {
+        true
+    }
     /// Whether more may be put without harm. Without room, what can wait should be refused.
     fn has_room(&self) -> bool {
         true
@@ -97,6 +112,10 @@ impl Store for Nowhere {
 
     fn flush(&self) -> BoxFuture<'static, ()> {
         Box::pin(std::future::ready(()))
+    }
+
+    fn remembers(&self) -> bool {
+        false
     }
 }
 

@@ -54,6 +54,8 @@ pub(crate) struct Script {
     pub(crate) handshakes: Vec<Result<(), String>>,
     /// The scheme of the last package URI.
     pub(crate) scheme: String,
+    /// Values to be set, and told to who observes them.
+    pub(crate) tells: Vec<(&'static str, &'static str)>,
     /// Answers to requests such as `FETCH /`, in place of the usual.
     pub(crate) instead: BTreeMap<&'static str, Reply>,
     /// Those requests, whole.
@@ -206,6 +208,12 @@ impl Device {
         panic!("no answer");
     }
 
+    /// Sets a value, and tells it to who observes it.
+    pub(crate) fn tell(&self, path: &'static str, value: &'static str) {
+        self.script().tells.push((path, value));
+        self.wake.notify_one();
+    }
+
     /// Lets it look at its script.
     pub(crate) fn wake(&self) {
         self.wake.notify_one();
@@ -254,6 +262,10 @@ impl Actor {
                     self.register = Some(request.clone());
                 }
                 self.coap.request(now, self.server, request).expect("room");
+            }
+            let tells: Vec<_> = self.device.script().tells.drain(..).collect();
+            for (path, value) in tells {
+                self.set(now, path, value);
             }
             let told: Vec<_> = self.device.script().notifications.drain(..).collect();
             for (path, reply) in told {

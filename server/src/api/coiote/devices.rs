@@ -18,7 +18,7 @@ use crate::{
         keys,
         owners::DEFAULT,
     },
-    limits,
+    limits, remember,
     server::{Server, State},
     store::Kind,
     tasks,
@@ -263,7 +263,9 @@ impl Asked<'_> {
             // Its key is void first.
             let forgotten = air::put_device(state, now, id, Identity::default());
             state.registry.remove_device(id);
-            self.server.store.remove(Kind::Device, id);
+            for kind in [Kind::Device, Kind::Shadow] {
+                self.server.store.remove(kind, id);
+            }
             forgotten.map_err(|why| not_taken(&why))?;
             done()
         })
@@ -326,9 +328,8 @@ fn take_identity(
     id: &str,
     identity: Identity,
 ) -> Result<(), Refusal> {
-    let document = json!(identity);
     air::put_device(state, now, id, identity).map_err(|why| not_taken(&why))?;
-    server.store.put(Kind::Device, id, document);
+    remember::device(&*server.store, state, id);
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use crate::{
         groups::{Group, is_id},
         owners::Owner,
     },
+    remember,
     server::State,
     store::Kind,
 };
@@ -62,8 +63,7 @@ impl Asked<'_> {
             for device in self.members(state, id) {
                 if let Some(known) = state.registry.device_mut(&device) {
                     known.identity.groups.retain(|it| it != id);
-                    let document = json!(known.identity);
-                    self.server.store.put(Kind::Device, &device, document);
+                    remember::device(&*self.server.store, state, &device);
                 }
                 state.tasks.left_group(now, &self.owner, id, &device);
             }
