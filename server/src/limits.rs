@@ -199,3 +199,27 @@ pub(crate) const QUOTA: usize = 1_000;
 pub(crate) const MAX_ISSUED_TOKENS: usize = 10_000;
 /// How long such a token is valid.
 pub(crate) const ISSUED_TOKEN: Duration = Duration::from_secs(300);
+/// Tasks that may wait for one device.
+pub(crate) const MAX_OPEN_TASKS_PER_DEVICE: usize = 256;
+/// Tasks kept of one device, and of one group; the oldest ended one makes room.
+pub(crate) const MAX_TASKS_PER_SCOPE: usize = 1_000;
+/// Longest summary of a report, in characters (contract 1).
+pub(crate) const MAX_SUMMARY_CHARS: usize = 9_999;
+/// Operations of one task.
+pub(crate) const MAX_OPERATIONS_PER_TASK: usize = 1_000;
+/// Values remembered of one device.
+pub(crate) const MAX_CACHED_VALUES: usize = 256;
+/// Longest value remembered, as text in bytes.
+pub(crate) const MAX_CACHED_BYTES: usize = 1_024;
+/// Groups that somebody made, over all accounts.
+pub(crate) const MAX_OWN_GROUPS: usize = 100_000;
+/// Resources, over all accounts.
+pub(crate) const MAX_RESOURCES: usize = 100_000;
+/// Properties of a device or resource.
+pub(crate) const MAX_PROPERTIES: usize = 256;
+/// Lists of reports that somebody pages through.
+pub(crate) const MAX_REPORT_CURSORS: usize = 1_024;
+/// An extended lifetime outlasts the update by this.
+pub(crate) const LIFETIME_MARGIN: Duration = Duration::from_secs(60);
+/// Longest package URI, in bytes (contract 1.1 of LwM2M).
+pub(crate) const MAX_PACKAGE_URI: usize = 255;
