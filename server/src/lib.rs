@@ -25,6 +25,7 @@ mod images;
 mod limits;
 mod live;
 mod lwm2m;
+mod remember;
 mod restore;
 mod server;
 mod start;

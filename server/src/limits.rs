@@ -108,6 +108,8 @@ pub(crate) const INSTALL_DEADLINE: Duration = Duration::from_secs(3_600);
 pub(crate) const DEFER_DEADLINE: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// The longest Maximum Defer Period of a device that is waited out (/5/0/13).
 pub(crate) const MAX_DEFER: Duration = Duration::from_secs(90 * 24 * 3_600);
+/// After a restart of the server, the time that a device has at least to be heard.
+pub(crate) const RESTART_GRACE: Duration = Duration::from_secs(15 * 60);
 /// After success, the time in which an old version counts as a rollback (contract 1.6, 8).
 pub(crate) const SOAK: Duration = Duration::from_secs(300);
 
@@ -122,6 +124,8 @@ pub(crate) const STORE_RETRY: Duration = Duration::from_secs(1);
 /// Attempts to write when the server ends.
 #[cfg(feature = "sqlite")]
 pub(crate) const STORE_LAST_ATTEMPTS: u32 = 3;
+/// How long an answer waits for what it says to be safe.
+pub(crate) const STORE_ANSWER: Duration = Duration::from_secs(10);
 /// How long the end of a server waits for what it knows to be safe.
 pub(crate) const STORE_STOP: Duration = Duration::from_secs(10);
 

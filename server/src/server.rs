@@ -27,7 +27,7 @@ use crate::{
     limits,
     live::Live,
     lwm2m::{Air, Outcome},
-    restore::restore,
+    restore,
     store::{
         DataError, Store,
         blob::{Blobs, Chunks, Images},
@@ -43,6 +43,9 @@ pub(crate) struct Sockets {
     /// Over DTLS.
     pub(crate) secured: Option<Arc<dyn Datagrams>>,
 }
+
+/// Between the seeds of two lives of a server: 2^64 / golden ratio.
+const SEED_OF_A_LIFE: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// One server.
 pub(crate) struct Server {
@@ -116,21 +119,23 @@ impl Server {
         (store, blobs): (Arc<dyn Store>, Arc<dyn Blobs>),
     ) -> Result<Self, DataError> {
         let registry = Registry::default();
+        let lives = restore::lives(&*store)?;
+        let seed = config.seed.wrapping_add(lives.wrapping_mul(SEED_OF_A_LIFE));
         let first = sockets.plain.as_ref().or(sockets.secured.as_ref());
-        let mut air = first.map(|it| Air::new(it.local_addr(), config.seed));
+        let mut air = first.map(|it| Air::new(it.local_addr(), seed));
         if let (Some(air), Some(_)) = (&mut air, &sockets.secured) {
-            let seed = network.is_virtual().then_some(config.seed ^ 0xD715);
+            let seed = network.is_virtual().then_some(seed ^ 0xD715);
             air.secure(clock.now(), registry.keys(), seed);
         }
         let mut state = State {
             registry,
-            updates: Updates::new(config.seed, config.timing.follow),
+            updates: Updates::new(seed, config.timing.follow),
             scheduling: BTreeMap::new(),
             air,
             air_wakes_at: None,
-            firmware: Firmware::new(config.seed),
+            firmware: Firmware::new(seed),
             images: Images::default(),
-            image_ids: Ulids::new(config.seed ^ 0x1A),
+            image_ids: Ulids::new(seed ^ 0x1A),
             chunks: Chunks::default(),
             waiting_blocks: WaitingBlocks::default(),
             operations: BTreeMap::new(),
@@ -138,7 +143,7 @@ impl Server {
             feed: Feed::default(),
             bundles: BTreeMap::new(),
         };
-        restore(&*store, &*blobs, &mut state)?;
+        restore::restore(&*store, &*blobs, &mut state, clock.now())?;
         Ok(Self {
             config,
             clock,

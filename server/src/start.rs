@@ -71,6 +71,7 @@ pub async fn start(
     let kept = store::open(&config.storage).await?;
     let server = Server::new(config, network, sockets.clone(), clock, kept)?;
     let server = Arc::new(server);
+    server.store.flush().await;
     let _first = server.http.set(address);
     let service = {
         let server = Arc::clone(&server);

@@ -9,7 +9,7 @@ use fotalab_wire::{
         message::{Code, number},
     },
     lwm2m::{ContentFormat, Definitions, Path, Version, codec},
-    net::Fate,
+    net::{Fate, UnixMillis},
 };
 use serde_json::{Value, json};
 
@@ -98,6 +98,15 @@ impl Crossing {
     /// The CoAP message, if it is one.
     pub(crate) fn message(&self) -> Option<Message> {
         Message::parse(self.plain.as_ref()?).ok()
+    }
+
+    /// As scenarios select from it: what the timeline shows, when, and its line.
+    pub(crate) fn view(&self, epoch: UnixMillis) -> Value {
+        let at = i64::try_from(self.at.as_millis()).unwrap_or(i64::MAX);
+        let mut view = self.detail();
+        view["at"] = json!(epoch.saturating_add(at));
+        view["summary"] = json!(self.summary());
+        view
     }
 
     /// The values of its payload by path, where it has some.

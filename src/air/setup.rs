@@ -4,7 +4,7 @@
 //! and those of [`Blueprint`].
 
 use fotalab_simulators::device::Persona;
-use fotalab_wire::lwm2m::{Definitions, Path, Tree, Value};
+use fotalab_wire::lwm2m::{Definitions, Kind, Path, Tree, Value};
 use serde::Deserialize;
 use toml::Value as Toml;
 
@@ -169,11 +169,22 @@ fn objects(blueprint: &mut Blueprint, path: &str, value: Toml) -> Result<(), Str
         define(&mut blueprint.definitions, object, resource, &value);
     }
     let value = match blueprint.definitions.kind(at) {
+        Some(Kind::Opaque) => bytes_of(&value)
+            .ok_or_else(|| format!("{path}: bytes are written as a text such as \"hex:00ff\""))?,
         Some(kind) => value.into_kind(kind)?,
         None => value,
     };
     blueprint.values.set(at, value);
     Ok(())
+}
+
+/// Bytes, from a text as messages write them.
+fn bytes_of(value: &Value) -> Option<Value> {
+    let Value::String(text) = value else {
+        return None;
+    };
+    let bytes = unhex(text.strip_prefix("hex:")?)?;
+    Some(Value::Opaque(bytes.into()))
 }
 
 /// A value as it is written.
@@ -189,7 +200,7 @@ pub(crate) fn value_of(value: &Toml) -> Option<Value> {
 
 fn define(definitions: &mut Definitions, object: u16, resource: u16, value: &Value) {
     use fotalab_wire::lwm2m::{
-        Kind, Version,
+        Version,
         definition::{ObjectDefinition, Operations, ResourceDefinition},
     };
     let mut defined = definitions

@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use fotalab_simulators::device::drive::Tap;
 use fotalab_wire::{
     coap::{Message, message::Token},
     net::{Datagram, Fate},
@@ -17,7 +18,8 @@ use super::{
     Crossing, Outcome,
     conditions::Conditions,
     crossing::Asked,
-    limits::{ASKED, CROSSINGS, RECENT, SEALED, SHOWN_CROSSINGS},
+    limits::{ASKED, CROSSINGS, DROPS, RECENT, SEALED, SHOWN_CROSSINGS},
+    notation::Notation,
 };
 use crate::trace::{Kind, Trace};
 
@@ -41,6 +43,8 @@ pub(crate) struct Seen {
     /// sends from is known to nobody before it does.
     ports: BTreeMap<u16, usize>,
     crossings: VecDeque<Crossing>,
+    /// Messages that get lost.
+    rules: Vec<Rule>,
     /// Crossings that are not kept any more.
     forgotten: u64,
     shown: usize,
@@ -58,6 +62,16 @@ struct Party {
     tally: Tally,
     asked: VecDeque<(bool, Token, Arc<Asked>)>,
     recent: VecDeque<(bool, Bytes)>,
+}
+
+/// Messages that get lost.
+#[derive(Debug)]
+struct Rule {
+    messages: Notation,
+    /// Whose; `None`: everybody's.
+    parties: Option<Vec<usize>>,
+    /// How many more; `None`: all.
+    left: Option<u64>,
 }
 
 /// What has arrived at a device or a peer.
@@ -83,6 +97,7 @@ impl Watch {
             hosts: BTreeMap::new(),
             sockets: BTreeMap::new(),
             crossings: VecDeque::new(),
+            rules: Vec::new(),
             forgotten: 0,
             shown: 0,
             sealing: VecDeque::new(),
@@ -93,6 +108,16 @@ impl Watch {
     /// What was seen; do not hold it across an await.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tap for Watch {
+    fn sealed(&mut self, plain: &Bytes, sealed: &Bytes) {
+        self.lock().seals(plain, sealed);
+    }
+
+    fn opened(&mut self, plain: &Bytes, sealed: &Bytes) -> bool {
+        self.lock().opens(plain, sealed)
     }
 }
 
@@ -170,9 +195,56 @@ impl Seen {
             .any(|party| party.device)
     }
 
-    /// A rule says that it gets lost.
-    pub(crate) fn drops(&mut self, _party: usize, _up: bool, _datagram: &Datagram) -> bool {
-        false
+    /// Drops what a rule says, for these devices and peers or, without any, for all; so often, or
+    /// always.
+    ///
+    /// # Errors
+    /// There are too many rules.
+    pub(crate) fn drop_messages(
+        &mut self,
+        messages: Notation,
+        parties: Option<Vec<usize>>,
+        left: Option<u64>,
+    ) -> Result<(), String> {
+        if self.rules.len() >= DROPS {
+            return Err(format!("a link has at most {DROPS} such rules"));
+        }
+        self.rules.push(Rule {
+            messages,
+            parties,
+            left,
+        });
+        Ok(())
+    }
+
+    /// Ends the rules of these devices and peers, and with `None` all of them.
+    pub(crate) fn drop_nothing(&mut self, parties: Option<&[usize]>) {
+        let Some(parties) = parties else {
+            return self.rules.clear();
+        };
+        for rule in &mut self.rules {
+            if let Some(of) = &mut rule.parties {
+                of.retain(|it| !parties.contains(it));
+            }
+        }
+        self.rules
+            .retain(|it| it.parties.as_ref().is_none_or(|of| !of.is_empty()));
+    }
+
+    /// A rule says that it gets lost; the rule counts it.
+    pub(crate) fn drops(&mut self, party: usize, crossing: &Crossing) -> bool {
+        let of_party = |rule: &Rule| rule.parties.as_ref().is_none_or(|it| it.contains(&party));
+        let rules = &mut self.rules;
+        let found = rules
+            .iter_mut()
+            .find(|rule| rule.left != Some(0) && of_party(rule) && rule.messages.is(crossing));
+        if let Some(left) = found.as_ref().and_then(|it| it.left) {
+            if let Some(rule) = found {
+                rule.left = Some(left - 1);
+            }
+            return true;
+        }
+        found.is_some()
     }
 
     /// What a datagram says in the clear, as far as that is known before it arrives.
@@ -185,48 +257,62 @@ impl Seen {
         found.next().map(|(_, plain)| plain.clone())
     }
 
-    /// A datagram was sent, and this becomes of it.
-    pub(crate) fn crossed(&mut self, at: Duration, datagram: &Datagram, fate: &Fate) {
-        let Some((party, up)) = self.whose(datagram) else {
+    /// A datagram is sent, by a device or peer or to it; what becomes of it is to be said yet.
+    pub(crate) fn sent(
+        &mut self,
+        at: Duration,
+        datagram: &Datagram,
+        (party, up): (usize, bool),
+    ) -> Crossing {
+        let plain = self.plain(datagram);
+        let of = self.parties.get_mut(party);
+        let mut crossing = Crossing {
+            at,
+            party: of
+                .as_ref()
+                .map_or_else(|| "".into(), |it| Arc::clone(&it.name)),
+            up,
+            from: datagram.from,
+            to: datagram.to,
+            secure: is_record(&datagram.bytes),
+            record: datagram.bytes.first().copied().unwrap_or_default(),
+            length: datagram.bytes.len(),
+            outcome: Outcome::Delivered,
+            retransmission: false,
+            plain: None,
+            answers: None,
+        };
+        if let (Some(of), Some(plain)) = (of, plain) {
+            of.relate(&mut crossing, plain);
+        }
+        crossing
+    }
+
+    /// This becomes of it.
+    pub(crate) fn crossed(
+        &mut self,
+        party: usize,
+        mut crossing: Crossing,
+        datagram: &Datagram,
+        fate: &Fate,
+    ) {
+        let Some(of) = self.parties.get_mut(party) else {
             return;
         };
-        let secure = is_record(&datagram.bytes);
-        let plain = self.plain(datagram);
-        let outcome = Outcome::of(fate);
-        let copies = match outcome {
+        crossing.outcome = Outcome::of(fate);
+        let copies = match crossing.outcome {
             Outcome::Lost => 0,
             Outcome::Duplicated => 2,
             _ => 1,
         };
-        let Some(of) = self.parties.get_mut(party) else {
-            return;
-        };
-        if up {
+        if crossing.up {
             of.tally.sent += 1;
         } else {
             of.tally.datagrams += copies;
             of.tally.bytes += copies * datagram.bytes.len() as u64;
         }
-        let mut crossing = Crossing {
-            at,
-            party: Arc::clone(&of.name),
-            up,
-            from: datagram.from,
-            to: datagram.to,
-            secure,
-            record: datagram.bytes.first().copied().unwrap_or_default(),
-            length: datagram.bytes.len(),
-            outcome,
-            retransmission: false,
-            plain: None,
-            answers: None,
-        };
-        if let Some(plain) = plain {
-            of.relate(&mut crossing, plain);
-        }
-        let opens = secure && !up && outcome != Outcome::Lost;
         let shown = self.show(&crossing);
-        if opens {
+        if crossing.secure && !crossing.up && copies > 0 {
             let unopened = (datagram.bytes.clone(), self.next_number(), shown);
             push_bounded(&mut self.unopened, unopened, SEALED);
         }
@@ -239,27 +325,28 @@ impl Seen {
     }
 
     /// A device puts `plain` into `sealed`, which it sends next.
-    pub(crate) fn seals(&mut self, plain: &Bytes, sealed: &Bytes) {
+    fn seals(&mut self, plain: &Bytes, sealed: &Bytes) {
         push_bounded(&mut self.sealing, (sealed.clone(), plain.clone()), SEALED);
     }
 
-    /// A device found `plain` in `sealed`; `heard` says whether it is to hear it.
-    pub(crate) fn opens(&mut self, sealed: &Bytes, plain: &Bytes, heard: bool) {
+    /// A device finds `plain` in `sealed`; whether it is to hear it.
+    fn opens(&mut self, plain: &Bytes, sealed: &Bytes) -> bool {
         let at = self.unopened.iter().position(|(it, ..)| it == sealed);
         let Some((_, number, shown)) = at.and_then(|at| self.unopened.remove(at)) else {
-            return;
+            return true;
         };
         let kept = number.checked_sub(self.forgotten);
         let kept = kept.and_then(|it| usize::try_from(it).ok());
-        let Some(crossing) = kept.and_then(|it| self.crossings.get_mut(it)) else {
-            return;
+        let Some(mut crossing) = kept.and_then(|it| self.crossings.get(it)).cloned() else {
+            return true;
         };
-        let whose = self
-            .parties
-            .iter_mut()
-            .find(|party| party.name == crossing.party);
-        if let Some(party) = whose {
-            party.relate(crossing, plain.clone());
+        let mut heard = true;
+        let party = self.parties.iter().position(|it| it.name == crossing.party);
+        if let Some(party) = party {
+            if let Some(of) = self.parties.get_mut(party) {
+                of.relate(&mut crossing, plain.clone());
+            }
+            heard = !self.drops(party, &crossing);
         }
         if !heard {
             crossing.outcome = Outcome::Lost;
@@ -268,7 +355,11 @@ impl Seen {
             let (summary, detail) = (crossing.summary(), crossing.detail());
             self.trace.amend(shown, summary, detail);
         }
+        if let Some(place) = kept.and_then(|it| self.crossings.get_mut(it)) {
+            *place = crossing;
+        }
         self.trace.wake();
+        heard
     }
 
     /// All that is kept, the oldest first, each with its number.
@@ -276,6 +367,11 @@ impl Seen {
         let first = self.forgotten;
         let numbered = self.crossings.iter().enumerate();
         numbered.map(move |(at, crossing)| (first + at as u64, crossing))
+    }
+
+    /// What all devices and peers are called, by their numbers.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.parties.iter().map(|it| &*it.name)
     }
 
     /// The number that the next crossing gets.

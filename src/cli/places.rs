@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Failure, config::Config, run::Arguments};
 use crate::{
-    report,
+    report::{self, Kept},
     run::{RunRecord, Session},
 };
 
@@ -31,14 +31,16 @@ impl Places {
         let secrets = &session.secrets;
         if let Some(directory) = &self.report {
             std::fs::create_dir_all(directory).map_err(|error| cannot_write(directory, &error))?;
-            write(
-                &directory.join("report.json"),
-                &report::json(record, secrets),
-            )?;
-            write(
-                &directory.join("trace.ndjson"),
-                &report::trace(record, secrets),
-            )?;
+            let (json, trace) = (
+                report::json(record, secrets),
+                report::trace(record, secrets),
+            );
+            write(&directory.join("report.json"), &json)?;
+            write(&directory.join("trace.ndjson"), &trace)?;
+            // From the texts that were written, so that it can say nothing else.
+            let kept = Kept::read(&json, &trace);
+            let kept = kept.map_err(|error| Failure::environment(error.to_string()))?;
+            write(&directory.join("index.html"), &report::page(&kept))?;
             write(
                 &directory.join("junit.xml"),
                 &report::junit(record, secrets),

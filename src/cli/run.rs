@@ -65,7 +65,7 @@ pub(super) struct Arguments {
     /// Scales every wait.
     #[arg(long, value_name = "FACTOR", env = "FOTALAB_PATIENCE")]
     pub(super) patience: Option<f64>,
-    /// Write report.json, trace.ndjson and junit.xml there.
+    /// Write index.html, report.json, trace.ndjson and junit.xml there.
     #[arg(long, value_name = "DIR", env = "FOTALAB_REPORT")]
     pub(super) report: Option<PathBuf>,
     /// Write JUnit XML there.

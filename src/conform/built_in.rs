@@ -17,6 +17,18 @@ const FILES: &[(&str, &str)] = files![
     "rows/5-firmware.toml",
     "rows/6-firmware-device.toml",
     "rows/7-firmware-server.toml",
+    "Composite.feature.md",
+    "CoreObjects.feature.md",
+    "Discover.feature.md",
+    "Executing.feature.md",
+    "Pull.feature.md",
+    "Push.feature.md",
+    "QueueMode.feature.md",
+    "Reading.feature.md",
+    "Registration.feature.md",
+    "RegistrationOnTheWire.feature.md",
+    "RegistrationRefused.feature.md",
+    "Writing.feature.md",
 ];
 
 /// What the paths of its files begin with.

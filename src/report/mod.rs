@@ -1,14 +1,19 @@
 //! From what a run left behind to what people and machines read.
 
 mod console;
+mod html;
 mod json;
 mod junit;
+mod kept;
 mod progress;
+pub mod sequence;
 
 pub use self::{
     console::{console, failed},
+    html::{MAX_PAGE_BYTES, page},
     json::{json, trace},
     junit::junit,
+    kept::{Kept, KeptError, Line, Place},
     progress::Progress,
 };
 

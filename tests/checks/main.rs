@@ -7,6 +7,8 @@ mod defects;
 mod groups;
 #[path = "../scenario/mod.rs"]
 mod language;
+mod recorder;
+mod restart;
 mod rooms;
 mod running;
 mod secrets;

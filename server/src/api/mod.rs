@@ -14,8 +14,9 @@ use http::{Method, Request, Response, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
+use tokio::time::timeout;
 
-use crate::{feed::FeedBody, lwm2m::FIRMWARE, server::Server};
+use crate::{feed::FeedBody, limits, lwm2m::FIRMWARE, server::Server};
 pub(crate) use bare::NeverBare;
 use hello::Generation;
 use problem::Problem;
@@ -37,7 +38,16 @@ pub(crate) async fn answer(
     } else if let Some(image) = image(request.uri().path()) {
         firmware::answer(&server, image, &request)
     } else {
-        whole(&server, request).await.map(Either::Left)
+        let only_reads = request.method().is_safe();
+        let mut reply = whole(&server, request).await;
+        if !only_reads && reply.status().is_success() {
+            // What was answered with success survives.
+            let flushed = timeout(limits::STORE_ANSWER, server.store.flush()).await;
+            if flushed.is_err() {
+                reply = Problem::internal("What was asked for cannot be stored").reply();
+            }
+        }
+        reply.map(Either::Left)
     })
 }
 

@@ -189,6 +189,8 @@ impl Air {
             if let Some(watched) = known.flatten() {
                 let whose = (running.endpoint.clone(), watched);
                 self.observations.insert(request, whose);
+                let endpoint = running.endpoint.clone();
+                self.told.push_back(Told::Observed { endpoint });
             } else {
                 self.coap.cancel(time(now), request);
             }
@@ -295,6 +297,7 @@ impl Air {
         if let Some((endpoint, watched)) = self.observations.remove(&request) {
             self.registrations
                 .with(&endpoint, |device| device.observed.remove(&watched));
+            self.told.push_back(Told::Observed { endpoint });
         }
     }
 

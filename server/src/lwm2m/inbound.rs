@@ -17,7 +17,7 @@ use super::{Air, Around, FIRMWARE, Peer, Registered, Told, time};
 use crate::{core::time::millis, limits, store::blob::Image};
 
 /// The newest version that is spoken.
-const NEWEST: Version = Version::V1_1;
+pub(super) const NEWEST: Version = Version::V1_1;
 
 impl Air {
     /// Answers a request, its body whole.

@@ -118,6 +118,8 @@ pub(crate) enum Ticket {
     },
     /// Somebody at the admin face.
     Admin(u64),
+    /// Nobody any more.
+    Nobody,
 }
 
 /// How an operation ended.

@@ -64,6 +64,8 @@ pub(crate) struct Script {
     pub(crate) raw: Vec<Vec<u8>>,
     /// Its list of objects, if not the usual.
     pub(crate) list: Option<&'static str>,
+    /// Values to be set, and told to who observes them.
+    pub(crate) tells: Vec<(&'static str, &'static str)>,
     /// Answers to requests such as `FETCH /`, in place of the usual.
     pub(crate) instead: BTreeMap<&'static str, Reply>,
     /// Those requests, whole.
@@ -223,6 +225,12 @@ impl Device {
         panic!("no answer");
     }
 
+    /// Sets a value, and tells it to who observes it.
+    pub(crate) fn tell(&self, path: &'static str, value: &'static str) {
+        self.script().tells.push((path, value));
+        self.wake.notify_one();
+    }
+
     /// Lets it look at its script.
     pub(crate) fn wake(&self) {
         self.wake.notify_one();
@@ -272,6 +280,10 @@ impl Actor {
                     self.register = Some(request.clone());
                 }
                 self.coap.request(now, self.server, request).expect("room");
+            }
+            let tells: Vec<_> = self.device.script().tells.drain(..).collect();
+            for (path, value) in tells {
+                self.set(now, path, value);
             }
             let told: Vec<_> = self.device.script().notifications.drain(..).collect();
             for (path, reply) in told {

@@ -6,6 +6,7 @@ mod dtls;
 mod events;
 mod operations;
 mod registration;
+mod restart;
 mod rows;
 #[path = "../support/mod.rs"]
 mod support;
@@ -78,7 +79,11 @@ impl Air {
         Self::on(Arc::new(network), clock, |_| {}).await
     }
 
-    async fn on(network: Arc<dyn Network>, clock: Clock, adjust: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn on(
+        network: Arc<dyn Network>,
+        clock: Clock,
+        adjust: impl FnOnce(&mut Config),
+    ) -> Self {
         let world = World::new(Arc::clone(&network), clock, adjust).await;
         let coap = world.running.coap().expect("devices may come");
         let coaps = world.running.coaps().expect("over DTLS too");

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use fotalab_wire::net::http as client;
-use http::{Method, Request, header};
+use http::{Method, Request, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use super::{Adapter, Asked, World};
@@ -35,8 +35,20 @@ impl Fotalab {
         world: World<'_>,
         method: Method,
         path: &str,
-        (content_type, body): (&str, Bytes),
+        body: (&str, Bytes),
     ) -> Result<Value, TargetError> {
+        let summary = format!("{method} {}{path}", self.url);
+        let (status, answer) = self.exchange(world, method, path, body).await?;
+        held(&summary, status, answer)
+    }
+
+    async fn exchange(
+        &self,
+        world: World<'_>,
+        method: Method,
+        path: &str,
+        (content_type, body): (&str, Bytes),
+    ) -> Result<(StatusCode, Value), TargetError> {
         let url = format!("{}{path}", self.url);
         let summary = format!("{method} {url}");
         let fail = |why: String| TargetError::new(format!("ask the server: {summary}"), why);
@@ -64,12 +76,17 @@ impl Fotalab {
         let detail = json!({ "status": status.as_u16(), "body": shown });
         let line = format!("{} {summary}", status.as_u16());
         world.trace.record(Lane::Rest, Kind::Answer, line, detail);
-        if status.is_success() {
-            return Ok(shown);
-        }
-        let said = String::from_utf8_lossy(answer.body()).into_owned();
-        Err(fail(format!("it answered {}: {said}", status.as_u16())))
+        Ok((status, shown))
     }
+}
+
+/// An answer that says that it was done.
+fn held(summary: &str, status: StatusCode, answer: Value) -> Result<Value, TargetError> {
+    if status.is_success() {
+        return Ok(answer);
+    }
+    let why = format!("it answered {}: {answer}", status.as_u16());
+    Err(TargetError::new(format!("ask the server: {summary}"), why))
 }
 
 /// Without its token.
@@ -103,6 +120,19 @@ impl Adapter for Fotalab {
             let path = format!("/updates/{}", path_segment(update));
             self.send(world, Method::GET, &path, ("", Bytes::new()))
                 .await
+        })
+    }
+
+    fn known<'a>(&'a self, world: World<'a>, endpoint: &'a str) -> Asked<'a> {
+        Box::pin(async move {
+            let path = format!("/devices/{}", path_segment(endpoint));
+            let (status, answer) = self
+                .exchange(world, Method::GET, &path, ("", Bytes::new()))
+                .await?;
+            if status == StatusCode::NOT_FOUND {
+                return Ok(json!({ "endpoint": endpoint, "registration": null }));
+            }
+            held(&format!("GET {}{path}", self.url), status, answer)
         })
     }
 

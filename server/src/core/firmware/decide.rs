@@ -62,11 +62,13 @@ impl Update {
             }
             2 if ours => {
                 // X-FW-S13: it had arrived. X-FW-S18: it is what was sent.
+                self.tally.cut = false;
                 self.stage = Stage::Downloading { push: false };
                 true
             }
             1 if ours && !self.pushes() => {
                 // X-FW-S20
+                self.tally.cut = false;
                 self.note(now, "the device goes on downloading");
                 self.stage = Stage::Downloading { push: false };
                 true
@@ -266,7 +268,7 @@ impl Update {
                         self.tally.installs += 1;
                         self.tally.installs
                     }
-                    _ => self.tally.transfers,
+                    _ => self.counted_transfers(),
                 };
                 if so_far > most {
                     self.fail(now, &said);
@@ -296,18 +298,19 @@ impl Update {
 
     /// Another transfer after a pause, if there are any left (X-FW-S10, S19, S27).
     pub(super) fn again(&mut self, now: UnixMillis, why: &str) -> bool {
-        if self.tally.transfers > limits::MAX_FIRMWARE_RETRIES {
+        if self.take_cut() {
+            let why = format!("{why} when the server ended; tries again");
+            self.enter(now, State::Downloading, &why);
+        } else if self.counted_transfers() > limits::MAX_FIRMWARE_RETRIES {
             let transfers = self.tally.transfers;
             self.fail(now, &format!("{why}; gave up after {transfers} transfers"));
             return false;
+        } else {
+            let doublings = self.counted_transfers().saturating_sub(1);
+            let doublings = doublings.min(limits::MAX_BACKOFF_DOUBLINGS);
+            self.enter(now, State::Downloading, &format!("{why}; tries again"));
+            self.pause(now, limits::RETRY_PAUSE * 2_u32.pow(doublings));
         }
-        let doublings = self
-            .tally
-            .transfers
-            .saturating_sub(1)
-            .min(limits::MAX_BACKOFF_DOUBLINGS);
-        self.enter(now, State::Downloading, &format!("{why}; tries again"));
-        self.pause(now, limits::RETRY_PAUSE * 2_u32.pow(doublings));
         self.offered = None;
         self.reset(now)
     }

@@ -5,11 +5,12 @@ use fotalab_wire::{
     lwm2m::{Path, Value, Version},
     net::UnixMillis,
 };
+use serde::{Deserialize, Serialize};
 
 use super::options::Options;
 
 /// How the image is to reach the device, as `POST /updates` says it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Transfer {
     /// What the device can, pull first (contract 2.2: a push does not survive a sleep).
     #[default]
@@ -23,7 +24,7 @@ pub(crate) enum Transfer {
 }
 
 /// Schemes of a package URI that this server serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Scheme {
     /// `coap://`, protocol 0 of /5/0/8.
     Coap,
@@ -34,7 +35,7 @@ pub(crate) enum Scheme {
 }
 
 /// What an update is asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Wanted {
     /// The endpoint name.
     pub(crate) device: String,
@@ -64,7 +65,7 @@ pub(crate) struct Arrival {
 }
 
 /// Where an update stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum State {
     /// Nothing has been sent yet.
     Queued,
@@ -81,7 +82,7 @@ pub(crate) enum State {
 }
 
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     /// When.
     pub(crate) at: UnixMillis,

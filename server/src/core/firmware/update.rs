@@ -10,6 +10,7 @@ use fotalab_wire::{
     lwm2m::{Path, Value, Version},
     net::UnixMillis,
 };
+use serde::{Deserialize, Serialize};
 
 use super::{
     messages::{
@@ -21,7 +22,10 @@ use super::{
 use crate::{core::time::millis, limits};
 
 /// An update over the air.
-#[derive(Debug)]
+///
+/// What is not remembered holds for one life of the server only.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Update {
     /// Its id.
     pub(crate) id: String,
@@ -34,6 +38,7 @@ pub(crate) struct Update {
     /// All that happened.
     pub(crate) history: Vec<Entry>,
     pub(super) stage: Stage,
+    #[serde(skip)]
     pub(super) knows: Knows,
     pub(super) tally: Tally,
     /// What it ran when the update began.
@@ -42,23 +47,31 @@ pub(crate) struct Update {
     pub(super) before: Option<String>,
     /// What PkgVersion said of the image, when nobody else did.
     pub(super) offered: Option<String>,
+    #[serde(skip)]
     pub(super) plan: VecDeque<Ask>,
+    #[serde(skip)]
     pub(super) asked: Option<(u64, Ask)>,
+    #[serde(skip)]
     pub(super) connected: bool,
     /// What its last registration said.
+    #[serde(skip)]
     pub(super) arrival: Arrival,
     /// Holds the plan until this time.
+    #[serde(skip)]
     pub(super) paused_until: Option<UnixMillis>,
+    #[serde(skip)]
     pub(super) look_at: Option<UnixMillis>,
     pub(super) deadline: UnixMillis,
     /// The end of all patience.
     pub(super) limit: Option<UnixMillis>,
+    #[serde(skip)]
     pub(super) effects: VecDeque<Effect>,
-    serial: u64,
+    #[serde(skip)]
+    pub(super) serial: u64,
 }
 
 /// What the update waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Stage {
     /// To learn what the device is and can.
     Inspecting,
@@ -95,7 +108,8 @@ pub(super) struct Knows {
 }
 
 /// What was counted.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub(super) struct Tally {
     pub(super) transfers: u32,
     pub(super) resets: u32,
@@ -112,6 +126,10 @@ pub(super) struct Tally {
     pub(super) deferred: bool,
     /// The lifetime was written.
     pub(super) extended: bool,
+    /// The server ended during this transfer.
+    pub(super) cut: bool,
+    /// Transfers that were tried again because of that.
+    pub(super) forgiven: u32,
 }
 
 impl Update {
@@ -355,11 +373,16 @@ impl Update {
         self.knows = Knows::default();
         let reads = self.first_reads();
         self.plan.extend(reads);
+        self.read_newer();
+        self.observe();
+    }
+
+    /// Plans to read what newer versions of the object have.
+    pub(super) fn read_newer(&mut self) {
         for (path, since) in [(MAX_DEFER, Version::V1_1), (AUTOMATIC, Version::V1_2)] {
             let has_it = self.arrival.object >= Some(since);
             self.plan.extend(has_it.then_some(Ask::Read(path)));
         }
-        self.observe();
     }
 
     /// Takes in a value that the device told.
@@ -418,7 +441,8 @@ impl Update {
         });
     }
 
-    fn observe(&mut self) {
+    /// Plans the observations.
+    pub(super) fn observe(&mut self) {
         let watch = self.wanted.options.watch;
         // Who chose another way to watch gets no other request than that takes.
         self.plan

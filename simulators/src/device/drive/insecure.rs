@@ -17,12 +17,24 @@ pub struct Psk {
 #[derive(Debug)]
 pub(super) enum Secure {}
 
+/// A datagram to send.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    pub(super) to: SocketAddr,
+    pub(super) bytes: Bytes,
+    pub(super) plain: Option<Bytes>,
+}
+
 impl Secure {
     pub(super) fn new(_: SocketAddr, _: &Psk, _: Option<u64>) -> Option<Self> {
         None
     }
 
-    pub(super) fn send(&mut self, _: Duration, _: &Bytes) {}
+    pub(super) fn send(&mut self, _: Duration, _: SocketAddr, _: &Bytes) {}
+
+    pub(super) fn speaks_with(&self, _: SocketAddr) -> bool {
+        match *self {}
+    }
 
     pub(super) fn receive(&mut self, _: Duration, _: SocketAddr, _: &[u8]) -> Vec<Bytes> {
         match *self {}
@@ -34,9 +46,11 @@ impl Secure {
         match *self {}
     }
 
-    pub(super) fn poll_transmit(&mut self) -> Option<Bytes> {
+    pub(super) fn poll_transmit(&mut self) -> Option<Sealed> {
         match *self {}
     }
 
-    pub(super) fn forget(&mut self) {}
+    pub(super) fn forget_all(&mut self) {}
+
+    pub(super) fn forget(&mut self, _: SocketAddr) {}
 }

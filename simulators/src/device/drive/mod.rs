@@ -12,5 +12,5 @@ mod secure;
 mod secure;
 
 pub use self::driver::{Bind, Driver};
-pub use self::fleet::{Census, Fleet, Told};
+pub use self::fleet::{Census, Fleet, Tap, Told};
 pub use self::secure::Psk;

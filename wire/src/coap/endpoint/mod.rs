@@ -22,6 +22,7 @@ mod dispatch;
 mod event;
 mod exchanges;
 mod fetch;
+mod few;
 mod observers;
 mod outgoing;
 mod peer;
@@ -36,6 +37,7 @@ mod watch;
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -61,10 +63,11 @@ pub struct Endpoint<P> {
 }
 
 impl<P: PeerKey> Endpoint<P> {
-    /// An endpoint that knows nobody. `random` should come from a seed.
+    /// An endpoint that knows nobody. `random` should come from a seed. Many endpoints may share
+    /// one configuration.
     #[must_use]
-    pub fn new(mut config: Config, random: impl Rng + Send + 'static) -> Self {
-        config.parameters = config.parameters.bounded();
+    pub fn new(config: impl Into<Arc<Config>>, random: impl Rng + Send + 'static) -> Self {
+        let config = Config::bounded(config.into());
         Self {
             peers: Peers::new(config.peers),
             shared: Shared {
@@ -141,12 +144,12 @@ impl<P: PeerKey> Endpoint<P> {
 
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit<P>> {
-        self.shared.transmits.pop_front()
+        self.shared.next_transmit()
     }
 
     /// The next thing that the application should know.
     pub fn poll_event(&mut self) -> Option<Event<P>> {
-        self.shared.events.pop_front()
+        self.shared.next_event()
     }
 
     /// When `handle_timeout` should be called.

@@ -40,7 +40,7 @@ pub(super) struct Peers<P> {
 #[derive(Debug)]
 struct Slot<P> {
     generation: u32,
-    peer: Option<Peer<P>>,
+    peer: Option<Box<Peer<P>>>,
 }
 
 impl<P: PeerKey> Peers<P> {
@@ -65,7 +65,7 @@ impl<P: PeerKey> Peers<P> {
     pub(super) fn get_mut(&mut self, place: PeerRef) -> Option<&mut Peer<P>> {
         let slot = self.slots.get_mut(place.slot as usize)?;
         slot.peer
-            .as_mut()
+            .as_deref_mut()
             .filter(|_| slot.generation == place.generation)
     }
 
@@ -79,9 +79,7 @@ impl<P: PeerKey> Peers<P> {
         let was_idle = peer.is_idle();
         let done = act(peer);
         let is_idle = peer.is_idle();
-        if is_idle {
-            peer.shrink();
-        }
+        peer.trim();
         self.idle += usize::from(is_idle);
         self.idle -= usize::from(was_idle);
         Some(done)
@@ -90,7 +88,7 @@ impl<P: PeerKey> Peers<P> {
     pub(super) fn get(&self, place: PeerRef) -> Option<&Peer<P>> {
         let slot = self.slots.get(place.slot as usize)?;
         slot.peer
-            .as_ref()
+            .as_deref()
             .filter(|_| slot.generation == place.generation)
     }
 
@@ -106,6 +104,10 @@ impl<P: PeerKey> Peers<P> {
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
+                if self.slots.is_empty() {
+                    // A device has one server.
+                    self.slots.reserve_exact(1);
+                }
                 self.slots.push(Slot {
                     generation: 0,
                     peer: None,
@@ -118,12 +120,12 @@ impl<P: PeerKey> Peers<P> {
             slot,
             generation: entry.generation,
         };
-        entry.peer = Some(Peer::new(key.clone(), place, next_id));
+        entry.peer = Some(Box::new(Peer::new(key.clone(), place, next_id)));
         self.places.insert(key, slot);
         Some(place)
     }
 
-    pub(super) fn remove(&mut self, place: PeerRef) -> Option<Peer<P>> {
+    pub(super) fn remove(&mut self, place: PeerRef) -> Option<Box<Peer<P>>> {
         let slot = self.slots.get_mut(place.slot as usize)?;
         if slot.generation != place.generation {
             return None;

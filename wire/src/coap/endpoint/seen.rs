@@ -73,7 +73,7 @@ impl Seen {
             self.entries.pop_front();
         }
         if self.entries.is_empty() {
-            // Most peers send little: no room for four at once.
+            // Most peers are remembered for one message.
             self.entries.reserve_exact(1);
         }
         self.entries.push_back(Entry {
@@ -99,6 +99,10 @@ impl Seen {
     /// Forgets a safe request altogether.
     pub(super) fn forget_safe(&mut self, id: u16) {
         self.entries.retain(|entry| !(entry.safe && entry.id == id));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     #[cfg(test)]
