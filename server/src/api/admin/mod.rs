@@ -89,7 +89,10 @@ async fn route(
     }
 }
 
-/// `GET /events`: server-sent events until somebody hangs up.
+/// `GET /events`: server-sent events until somebody hangs up, each with a JSON object: `registered`,
+/// `updated`, `deregistered`, `expired` (`endpoint`), `notification` (`endpoint`, `path`, `value`, `by`
+/// observation or send), `update` (as `GET /updates/{id}`, with the last `detail`), `handshakeFailed`
+/// (`address`, `detail`).
 pub(super) fn events(
     server: &Server,
     request: &Request<Incoming>,

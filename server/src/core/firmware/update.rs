@@ -383,11 +383,16 @@ impl Update {
         self.knows = Knows::default();
         let reads = self.first_reads();
         self.plan.extend(reads);
+        self.read_newer();
+        self.observe();
+    }
+
+    /// Plans to read what newer versions of the object have.
+    pub(super) fn read_newer(&mut self) {
         for (path, since) in [(MAX_DEFER, Version::V1_1), (AUTOMATIC, Version::V1_2)] {
             let has_it = self.arrival.object >= Some(since);
             self.plan.extend(has_it.then_some(Ask::Read(path)));
         }
-        self.observe();
     }
 
     /// Takes in a value that the device told.
