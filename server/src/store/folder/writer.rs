@@ -10,12 +10,11 @@ use std::{
 use fotalab_wire::net::BoxFuture;
 use indexmap::IndexMap;
 use rusqlite::{Connection, TransactionBehavior};
-use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::{limits, store::Kind};
 
-type Changes = IndexMap<(Kind, String), Option<Value>>;
+type Changes = IndexMap<(Kind, String), Option<String>>;
 
 /// What waits to be written. Of several changes of one document the last one is kept, so it is
 /// never longer than there are documents.
@@ -37,7 +36,7 @@ struct Waiting {
 
 impl Queue {
     /// Adds a change; `None` removes the document.
-    pub(super) fn push(&self, kind: Kind, key: &str, document: Option<Value>) {
+    pub(super) fn push(&self, kind: Kind, key: &str, document: Option<String>) {
         let mut waiting = self.lock();
         let first = waiting.changes.is_empty();
         waiting.changes.insert((kind, key.to_owned()), document);
@@ -157,7 +156,7 @@ fn write(connection: &mut Connection, group: &Changes) -> rusqlite::Result<()> {
             transaction.prepare_cached("DELETE FROM documents WHERE kind = ?1 AND key = ?2")?;
         for ((kind, key), document) in group {
             match document {
-                Some(document) => put.execute((kind.name(), key, document.to_string()))?,
+                Some(document) => put.execute((kind.name(), key, document))?,
                 None => remove.execute((kind.name(), key))?,
             };
         }
