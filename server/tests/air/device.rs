@@ -30,12 +30,16 @@ pub(crate) struct Script {
     pub(crate) next_version: String,
     /// Does what Execute asks, but never says so.
     pub(crate) loses_execute: bool,
+    /// This Result in place of a download.
+    pub(crate) fails_with: Option<&'static str>,
     /// Tells nothing by itself.
     pub(crate) never_notifies: bool,
     /// Drops all that comes until it is set to `false`.
     pub(crate) deaf: bool,
     /// Every request it got, as `PUT /5/0/1`.
     pub(crate) got: Vec<String>,
+    /// What was written and left no other trace: path and text.
+    pub(crate) writes: Vec<(String, String)>,
     /// The image that it has.
     pub(crate) image: Vec<u8>,
     /// Codes of answers to its own requests.
@@ -54,6 +58,8 @@ pub(crate) struct Script {
     pub(crate) handshakes: Vec<Result<(), String>>,
     /// The scheme of the last package URI.
     pub(crate) scheme: String,
+    /// Values to be set, and told to who observes them.
+    pub(crate) tells: Vec<(&'static str, &'static str)>,
     /// It needs so long to answer the first block of a package, as flash does that is erased.
     pub(crate) erase: Option<Duration>,
     /// Takes another port, without a word.
@@ -64,8 +70,6 @@ pub(crate) struct Script {
     pub(crate) raw: Vec<Vec<u8>>,
     /// Its list of objects, if not the usual.
     pub(crate) list: Option<&'static str>,
-    /// Values to be set, and told to who observes them.
-    pub(crate) tells: Vec<(&'static str, &'static str)>,
     /// Answers to requests such as `FETCH /`, in place of the usual.
     pub(crate) instead: BTreeMap<&'static str, Reply>,
     /// Those requests, whole.
@@ -114,6 +118,15 @@ impl Reply {
             Some(format) => response.format(format),
             None => response,
         }
+    }
+}
+
+impl Script {
+    /// What was written to a path, in order.
+    #[allow(dead_code, reason = "each test binary uses its own part")]
+    pub(crate) fn written(&self, path: &str) -> Vec<String> {
+        let writes = self.writes.iter().filter(|(it, _)| it == path);
+        writes.map(|(_, text)| text.clone()).collect()
     }
 }
 
@@ -540,8 +553,11 @@ impl Actor {
                 let uri = String::from_utf8(message.payload.to_vec()).expect("UTF-8");
                 self.reply(now, exchange, Code::CHANGED);
                 self.set(now, "/5/0/5", "0");
+                let fails_with = self.device.script().fails_with;
                 if uri.is_empty() {
                     self.set(now, "/5/0/3", "0");
+                } else if let Some(result) = fails_with {
+                    self.set(now, "/5/0/5", result);
                 } else {
                     self.set(now, "/5/0/3", "1");
                     self.pull(now, &uri).await;
@@ -571,7 +587,11 @@ impl Actor {
                     self.reply(now, exchange, Code::CHANGED);
                 }
             }
-            (Code::PUT, _) => self.reply(now, exchange, Code::CHANGED),
+            (Code::PUT, _) => {
+                let text = String::from_utf8_lossy(&message.payload).into_owned();
+                self.device.script().writes.push((path.to_owned(), text));
+                self.reply(now, exchange, Code::CHANGED);
+            }
             _ => self.reply(now, exchange, Code::METHOD_NOT_ALLOWED),
         }
     }

@@ -168,6 +168,16 @@ impl Update {
         matches!(self.state, State::Succeeded | State::Failed)
     }
 
+    /// Nothing will happen to it any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.stage == Stage::Ended
+    }
+
+    /// The version that the device told last.
+    pub(crate) fn running(&self) -> Option<&str> {
+        self.knows.version.as_deref()
+    }
+
     /// The device registered: what was under way is void, observations too (contract 1.6, 6).
     pub(super) fn registered(&mut self, now: UnixMillis, arrival: Arrival) {
         let has_firmware_object = arrival.object.is_some();

@@ -10,12 +10,12 @@ use crate::coap::endpoint::*;
 use crate::coap::limits;
 use crate::coap::message::{Block, BlockSize, Code, Kind, Message, number};
 
-/// 100,000 datagrams, `FUZZ_INPUTS` in the long run: half noise, half real messages with a few
+/// 100,000 datagrams, 10,000,000 with `FOTALAB_LONG=1`: half noise, half real messages with a few
 /// bytes changed, to an endpoint that is server and client; nothing panics, hangs or grows.
 #[test]
 fn arbitrary_datagrams() {
-    let inputs = std::env::var("FUZZ_INPUTS").ok();
-    let inputs: u32 = inputs.and_then(|n| n.parse().ok()).unwrap_or(100_000);
+    let long = std::env::var_os("FOTALAB_LONG").is_some_and(|it| it != "0");
+    let inputs: u32 = if long { 10_000_000 } else { 100_000 };
     let (inbox, mut random) = (SharedInbox::default(), random(7641));
     let mut real = Vec::new();
     let mut pair = Pair::new(taking(inbox));
