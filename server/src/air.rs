@@ -15,7 +15,9 @@ use tokio::time::sleep;
 use crate::{
     core::{
         devices::{Identity, NotTaken},
-        firmware::{Ask, Effect, Outcome as Heard, PACKAGE, PACKAGE_URI, Scheme, UPDATE, VERSION},
+        firmware::{
+            Ask, CANCEL, Effect, Outcome as Heard, PACKAGE, PACKAGE_URI, Scheme, UPDATE, VERSION,
+        },
     },
     driver,
     images::{self, Use},
@@ -23,6 +25,7 @@ use crate::{
     remember,
     server::{Server, State},
     store::blob::Image,
+    tasks,
 };
 
 /// Takes datagrams from a socket, until the server ends.
@@ -78,15 +81,22 @@ pub(crate) async fn keep_time(server: Arc<Server>) {
 pub(crate) fn settle(server: &Arc<Server>, state: &mut State, now: UnixMillis) {
     loop {
         if let Some(told) = state.air.as_mut().and_then(|air| air.poll_told()) {
+            let uplink = tasks::note(state, now, &told);
             take(server, state, now, told);
+            if let Some(device) = uplink {
+                state.tasks.session(now, &device, None);
+            }
         } else if let Some(changed) = state.firmware.poll_changed() {
             remember::firmware_update(&*server.store, state, &changed);
         } else if let Some(effect) = state.firmware.poll_effect() {
             perform(server, state, now, effect);
+        } else if let Some(effect) = state.tasks.poll_effect() {
+            tasks::perform(server, state, now, effect);
         } else {
             break;
         }
     }
+    tasks::keep(&*server.store, state);
     if let Some(air) = state.air.as_mut() {
         while let Some(Outgoing { to, bytes }) = air.poll_transmit(now) {
             let socket = if to.secured {
@@ -161,6 +171,7 @@ fn with_air(
         air,
         images,
         registry,
+        inventory,
         ..
     } = state;
     let closed = server.config.closed;
@@ -172,6 +183,10 @@ fn with_air(
         // Or anybody could be a device whose key is known.
         if !secured && device.is_some_and(|it| it.identity.psk.is_some()) {
             return Err("this device has a key and registers over coaps");
+        }
+        let record = inventory.get(endpoint);
+        if record.is_some_and(|it| it.provided.blacklisted) {
+            return Err("this device is on the black list");
         }
         Ok(())
     };
@@ -289,6 +304,8 @@ fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
                 }
                 state.firmware.answered(now, &update, serial, heard);
             }
+            Ticket::Task(serial) => tasks::answered(state, now, serial, outcome),
+            Ticket::Look(device) => note_version(server, state, &device, &outcome),
             Ticket::Admin(id) => {
                 if let Some((device, sender)) = state.operations.remove(&id) {
                     note_version(server, state, &device, &outcome);
@@ -345,6 +362,17 @@ fn perform(server: &Arc<Server>, state: &mut State, now: UnixMillis, effect: Eff
                     "detail": update.history.last().map(|it| it.detail.as_str()),
                 });
                 state.feed.tell("update", &document);
+                state.tasks.update_changed(now, update);
+            }
+        }
+        Effect::Withdraw {
+            update,
+            device,
+            serial,
+        } => {
+            let ticket = Ticket::Update { update, serial };
+            if let Some(air) = state.air.as_mut() {
+                air.withdraw(now, &device, &ticket);
             }
         }
         Effect::Ask {
@@ -413,6 +441,10 @@ fn operation(server: &Server, state: &State, update: &str, device: &str, ask: As
         payload,
         format: ContentFormat::Opaque,
     };
+    let execute = |path| Operation::Execute {
+        path,
+        arguments: String::new(),
+    };
     match ask {
         Ask::Read(path) => Operation::Read(path),
         Ask::Observe(path) => Operation::Observe(path),
@@ -444,9 +476,11 @@ fn operation(server: &Server, state: &State, update: &str, device: &str, ask: As
                 .and_then(|it| it.bytes.clone())
                 .unwrap_or_default(),
         ),
-        Ask::Execute => Operation::Execute {
-            path: UPDATE,
-            arguments: String::new(),
+        Ask::Execute => execute(UPDATE),
+        Ask::Cancel => execute(CANCEL),
+        Ask::Unhide(path) => Operation::Attributes {
+            path,
+            query: vec!["pmin=0".to_owned()],
         },
     }
 }

@@ -5,12 +5,17 @@
 
 use fotalab_wire::net::UnixMillis;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     core::{
         devices::{Account, DeviceDocument, StoredShadow},
         firmware,
+        groups::Group,
+        inventory::Record,
+        owners::Owner,
+        resources::Resource,
+        tasks::Kept,
         updates::Update,
     },
     lwm2m::{Registered, RegistrationDocument, Watched},
@@ -52,6 +57,33 @@ pub(crate) fn restore(
         state.registry.restore_shadow(endpoint, it);
         done()
     })?;
+    each(store, Kind::Owner, |name, it: Owner| {
+        state.tasks.set_quota(name, it.quota());
+        state.owners.put(name, it)
+    })?;
+    each(store, Kind::Group, |key, it: Group| {
+        let (owner, id) = pair(key)?;
+        let full = |_| "there are too many groups".to_owned();
+        state.groups.put(&owner, &id, it).map_err(full)
+    })?;
+    each(store, Kind::Resource, |key, it: Resource| {
+        let (owner, _) = pair(key)?;
+        state.resources.restore(&owner, it);
+        done()
+    })?;
+    each(store, Kind::Record, |device, it: Record| {
+        state.inventory.restore(device, it);
+        done()
+    })?;
+    for (kind, kept) in [
+        (Kind::TaskNumber, Kept::Number),
+        (Kind::Task, Kept::Task),
+        (Kind::Job, Kept::Job),
+    ] {
+        each(store, kind, |key, it: Value| {
+            state.tasks.restore(kept, key, it)
+        })?;
+    }
     each(store, Kind::Image, |id, it: ImageDocument| {
         restore_image(blobs, state, id, it)
     })?;
@@ -76,6 +108,7 @@ pub(crate) fn restore(
             }
         },
     )?;
+    state.tasks.resume(now, &state.firmware);
     go_on(state, now, registered);
     Ok(())
 }
@@ -120,6 +153,11 @@ fn restore_image(
 /// Nothing can be wrong with it.
 fn done() -> Result<(), String> {
     Ok(())
+}
+
+/// A key of owner and id.
+fn pair(key: &str) -> Result<(String, String), String> {
+    serde_json::from_str(key).map_err(|why| why.to_string())
 }
 
 /// Takes in all documents of a kind, each as a `T`.

@@ -18,6 +18,11 @@ use crate::{
     core::{
         devices::Registry,
         firmware::Firmware,
+        groups::Groups,
+        inventory::Inventory,
+        owners::Owners,
+        resources::Resources,
+        tasks::{Cursors, Tasks},
         ulid::Ulids,
         updates::{Update, Updates},
     },
@@ -101,6 +106,18 @@ pub(crate) struct State {
     pub(crate) waiting_blocks: WaitingBlocks,
     /// Operations somebody waits for: on which device, and who.
     pub(crate) operations: BTreeMap<u64, (String, oneshot::Sender<Outcome>)>,
+    /// Tasks on devices and groups.
+    pub(crate) tasks: Tasks,
+    /// Accounts of our own.
+    pub(crate) owners: Owners,
+    /// Groups that somebody made.
+    pub(crate) groups: Groups,
+    /// Files that somebody uploaded.
+    pub(crate) resources: Resources,
+    /// What is known of devices beyond who they are.
+    pub(crate) inventory: Inventory,
+    /// Lists of reports that somebody pages through.
+    pub(crate) cursors: Cursors,
     /// The next operation's number.
     pub(crate) next_operation: u64,
     /// Who listens to the events of the air.
@@ -139,6 +156,12 @@ impl Server {
             chunks: Chunks::default(),
             waiting_blocks: WaitingBlocks::default(),
             operations: BTreeMap::new(),
+            tasks: Tasks::new(),
+            owners: Owners::default(),
+            groups: Groups::default(),
+            resources: Resources::default(),
+            inventory: Inventory::default(),
+            cursors: Cursors::default(),
             next_operation: 0,
             feed: Feed::default(),
             bundles: BTreeMap::new(),

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use fotalab_simulators::device::{
     Kind, Setup,
-    drive::{Bind, Driver, Fleet, Psk},
+    drive::{Bind, Driver, Fleet, KeyLog, Psk},
 };
 use fotalab_wire::net::Linked;
 use rand::RngExt as _;
@@ -89,6 +89,9 @@ impl Air {
             Ok(Box::new(Linked::new(socket, link, clock)))
         });
         let mut fleet = Fleet::new();
+        if let Some(key_log) = lab.trace().key_log() {
+            fleet.log_keys(KeyLog(key_log));
+        }
         fleet.set_tap(Box::new(watch.clone()));
         let driver = Driver::with_sockets(fleet, network, shared, clock, bind)
             .map_err(|error| format!("no socket can be opened for devices: {error}"))?;

@@ -212,6 +212,7 @@ impl Seen {
             return;
         };
         crossing.outcome = Outcome::of(fate);
+        self.trace.capture(datagram, crossing.outcome.name());
         let copies = match crossing.outcome {
             Outcome::Lost => 0,
             Outcome::Duplicated => 2,

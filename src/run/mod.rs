@@ -34,7 +34,7 @@ use crate::{
     plan::{BlockNeed, PartKey, Plan},
     scenario::ast::ClockChoice,
     target::TargetChoice,
-    trace::Secrets,
+    trace::{Capture, Secrets},
 };
 
 /// How a plan is to be run.
@@ -59,6 +59,8 @@ pub struct Settings {
     pub concurrency: Option<NonZeroUsize>,
     /// What is under test.
     pub target: TargetChoice,
+    /// Whether datagrams are kept as they cross.
+    pub capture: Capture,
 }
 
 impl Default for Settings {
@@ -73,6 +75,7 @@ impl Default for Settings {
             fail_fast: false,
             concurrency: None,
             target: TargetChoice::default(),
+            capture: Capture::No,
         }
     }
 }
@@ -325,6 +328,11 @@ impl Session {
             match outcome.features {
                 Ok(features) => record.features.extend(features),
                 Err(error) => record.environment.push(error),
+            }
+        }
+        for (number, feature) in record.features.iter_mut().enumerate() {
+            if !feature.captured.datagrams.is_empty() {
+                feature.name_captures(number);
             }
         }
         record

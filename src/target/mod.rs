@@ -20,7 +20,7 @@ use fotalab_wire::net::{Clock, Network};
 use serde_json::{Map, Value, json};
 
 pub use self::{
-    adapter::{Adapter, Asked, World},
+    adapter::{Adapter, Asked, Listening, World},
     capabilities::{CAPABILITIES, Capabilities, Capability},
     deviation::Deviation,
     profile::{ProfileError, TargetProfile},

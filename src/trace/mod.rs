@@ -1,5 +1,6 @@
 //! Every message that crossed, on one timeline, with the step that was at work when it did.
 
+mod capture;
 mod secrets;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,7 @@ use serde_json::{
 };
 use tokio::sync::watch;
 
+pub use capture::{Capture, Captured, KeyLog, MAX_CAPTURE_BYTES, Recording};
 pub use secrets::Secrets;
 
 /// Messages kept of one feature; later ones are counted, not kept.
@@ -25,6 +27,7 @@ pub const MAX_BODY_BYTES: usize = 256 * 1024;
 #[derive(Clone, Debug)]
 pub struct Trace {
     clock: Clock,
+    capture: Capture,
     inner: Arc<Mutex<Inner>>,
     arrivals: watch::Sender<u64>,
     air: watch::Sender<u64>,
@@ -36,6 +39,7 @@ struct Inner {
     bytes: usize,
     step: Option<StepPlace>,
     dropped: u64,
+    recording: Recording,
 }
 
 /// One message.
@@ -105,8 +109,15 @@ impl Trace {
     /// An empty timeline.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
+        Self::capturing(clock, Capture::No)
+    }
+
+    /// An empty timeline that keeps datagrams as they crossed, too.
+    #[must_use]
+    pub fn capturing(clock: Clock, capture: Capture) -> Self {
         Self {
             clock,
+            capture,
             inner: Arc::default(),
             arrivals: watch::Sender::new(0),
             air: watch::Sender::new(0),

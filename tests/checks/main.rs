@@ -1,5 +1,6 @@
 //! What the features cannot say of fotalab itself.
 
+mod air;
 mod broken;
 mod command;
 mod conform;

@@ -3,9 +3,11 @@
 mod admin;
 mod bare;
 mod body;
+pub(crate) mod coiote;
 mod firmware;
 pub(crate) mod hello;
 mod problem;
+mod upload;
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -66,6 +68,9 @@ async fn whole(server: &Arc<Server>, request: Request<Incoming>) -> Reply {
     });
     if let Some((generation, rest)) = generation {
         return hello::answer(server, generation, rest, request).await;
+    }
+    if let Some(path) = coiote::path(&path) {
+        return coiote::answer(server, path, request).await;
     }
     if let Some(rest) = path.strip_prefix("/admin") {
         return admin::answer(server, rest, request).await;

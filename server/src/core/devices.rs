@@ -1,6 +1,6 @@
 //! Who is known: devices, and the upstream accounts they belong to.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Bound};
 
 use fotalab_wire::net::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -267,6 +267,29 @@ impl Registry {
     /// One device.
     pub(crate) fn device(&self, id: &str) -> Option<&Device> {
         self.devices.get(id)
+    }
+
+    /// All devices in the order of their ids, those behind one only.
+    pub(crate) fn devices_after<'a>(
+        &'a self,
+        after: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a Device> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let range = self.devices.range::<str, _>((from, Bound::Unbounded));
+        range.map(|(_, device)| device)
+    }
+
+    /// Forgets a device.
+    pub(crate) fn remove_device(&mut self, id: &str) {
+        let Some(device) = self.devices.remove(id) else {
+            return;
+        };
+        if let Some(fingerprint) = &device.identity.fingerprint {
+            self.by_fingerprint.remove(fingerprint);
+        }
+        if let Some(identity) = device.identity.psk_identity(id) {
+            self.keys.remove(identity.as_bytes());
+        }
     }
 
     /// One device.

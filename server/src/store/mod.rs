@@ -58,6 +58,20 @@ kinds! {
     Update = "update",
     /// The server itself.
     Server = "server",
+    /// An account of our own; the key is its name.
+    Owner = "owner",
+    /// A group; the key is owner and id.
+    Group = "group",
+    /// A resource; the key is owner and id.
+    Resource = "resource",
+    /// What is known of a device beyond who it is; the key is its endpoint name.
+    Record = "record",
+    /// A task; the key is owner and id.
+    Task = "task",
+    /// A task on one device; the key is owner, id and device.
+    Job = "job",
+    /// The last number given to a task; the key is owner and device or group.
+    TaskNumber = "task-number",
 }
 
 /// A place that remembers. No method waits: what is put is written behind the caller's back, in

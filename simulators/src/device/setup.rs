@@ -119,7 +119,8 @@ impl Kind {
     }
 }
 
-fn coap_of(persona: &Persona) -> coap::Config {
+/// What the CoAP endpoint of a device is made with.
+pub(super) fn coap_of(persona: &Persona) -> coap::Config {
     coap::Config {
         parameters: TransmissionParameters {
             nstart: persona.nstart,

@@ -9,6 +9,7 @@ use std::{fmt, sync::Arc};
 
 use fotalab_wire::net::{BoxFuture, Network};
 use serde_json::{Map, Value};
+use tokio::{sync::mpsc, task::JoinSet};
 
 use self::{exec::Exec, fotalab::Fotalab};
 use super::TargetError;
@@ -30,8 +31,26 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     /// null, also for a device that the server has never heard of.
     fn known<'a>(&'a self, world: World<'a>, endpoint: &'a str) -> Asked<'a>;
 
+    /// Listens to what the server tells from now on: each event an object with `event`, its kind
+    /// (registered, updated, notification, …), `endpoint`, and what belongs to it.
+    fn listen<'a>(&'a self, world: World<'a>) -> BoxFuture<'a, Result<Listening, TargetError>>;
+
     /// Asks a device for something, `{operation, path, …}`: `{code, value, …}`.
     fn operate<'a>(&'a self, world: World<'a>, device: &'a str, operation: Value) -> Asked<'a>;
+}
+
+/// What a server tells, as it comes. Dropping it ends the listening.
+#[derive(Debug)]
+pub struct Listening {
+    told: mpsc::UnboundedReceiver<Value>,
+    _task: JoinSet<()>,
+}
+
+impl Listening {
+    /// What has been told since the last call.
+    pub(crate) fn take(&mut self) -> Vec<Value> {
+        std::iter::from_fn(|| self.told.try_recv().ok()).collect()
+    }
 }
 
 /// What an adapter answers.

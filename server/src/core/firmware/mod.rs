@@ -5,6 +5,7 @@
 //! with [`Firmware::handle_timeout`]. A device has one update at a time.
 
 mod answers;
+mod cancel;
 mod decide;
 mod install;
 mod messages;
@@ -23,9 +24,10 @@ use fotalab_wire::{
     net::UnixMillis,
 };
 
+pub(crate) use cancel::TooLate;
 pub(crate) use messages::{
-    Arrival, Ask, Effect, Outcome, PACKAGE, PACKAGE_URI, Scheme, State, Transfer, UPDATE, VERSION,
-    Wanted,
+    Arrival, Ask, CANCEL, Effect, Outcome, PACKAGE, PACKAGE_URI, Scheme, State, Transfer, UPDATE,
+    VERSION, Wanted,
 };
 pub(crate) use options::{Elsewhere, Extension, Options, Silence, Watch};
 pub(crate) use update::Update;
@@ -144,6 +146,13 @@ impl Firmware {
     /// A device told a value by itself.
     pub(crate) fn notified(&mut self, now: UnixMillis, device: &str, path: Path, value: &Value) {
         self.with_last(device, |it| it.notified(now, path, value));
+    }
+
+    /// Takes an update back. `None`: there is no such update.
+    pub(crate) fn cancel(&mut self, now: UnixMillis, id: &str) -> Option<Result<(), TooLate>> {
+        let mut cancelled = None;
+        self.with(id, |update| cancelled = Some(update.cancel(now)));
+        cancelled
     }
 
     /// A device gave a sign of life by itself: Register, Update, a notification or Send.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fotalab_wire::net::Datagram;
 
+use super::KeyLog;
 use super::secure::{Psk, Sealed, Secure};
 use crate::device::{Device, Event, Kind, Peer, Phase, Setup, State, UpdateResult};
 use crate::limits;
@@ -37,6 +38,7 @@ pub struct Fleet {
     received: u64,
     /// How often a device got another address.
     moves: u32,
+    key_log: Option<KeyLog>,
     tap: Option<Box<dyn Tap>>,
 }
 
@@ -96,6 +98,12 @@ impl Fleet {
         Self::default()
     }
 
+    /// From now on tells the secrets of the sessions of devices that are added, so that a capture
+    /// of them can be read. Nobody does that unless the user asked for it.
+    pub fn log_keys(&mut self, key_log: KeyLog) {
+        self.key_log = Some(key_log);
+    }
+
     /// Adds a device that switches itself on at `start`, and says its index. With a PSK it speaks
     /// DTLS with its server, if that is a secure one, and with where it pulls packages from by
     /// `coaps`; `seed` makes its handshakes the same each time.
@@ -132,7 +140,7 @@ impl Fleet {
             device,
             address,
             secure: psk
-                .and_then(|(psk, seed)| Secure::new(server, psk, seed))
+                .and_then(|(psk, seed)| Secure::new(server, psk, seed, self.key_log.as_ref()))
                 .map(Box::new),
             began_with,
             armed: None,
