@@ -19,6 +19,8 @@ pub struct Config {
     pub closed: bool,
     /// The bearer token of the admin face.
     pub admin_token: String,
+    /// The tokens of the default account.
+    pub tokens: Tokens,
     /// How often upstream is asked, and how long things stay valid.
     pub timing: Timing,
     /// All ids are drawn from this seed and the clock.
@@ -27,6 +29,13 @@ pub struct Config {
     pub storage: Storage,
     /// What `/health` and `x-backend-version` say.
     pub version: String,
+}
+
+/// The tokens of the account that a server has from the start; what is absent is drawn.
+#[derive(Clone, Default)]
+pub struct Tokens {
+    /// For Coiote's API.
+    pub coiote: Option<String>,
 }
 
 /// Where a server keeps what it knows.
@@ -85,6 +94,7 @@ impl Config {
             coaps: None,
             closed: false,
             admin_token,
+            tokens: Tokens::default(),
             timing: Timing {
                 follow: Duration::from_secs(60),
                 shadows: Duration::from_secs(5),
@@ -97,6 +107,13 @@ impl Config {
             storage: Storage::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
+    }
+}
+
+/// Without the tokens.
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Tokens").finish_non_exhaustive()
     }
 }
 

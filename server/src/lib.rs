@@ -25,12 +25,14 @@ mod images;
 mod limits;
 mod live;
 mod lwm2m;
+mod remember;
 mod restore;
 mod server;
 mod start;
 mod store;
+mod tasks;
 mod upstream;
 
-pub use config::{Config, Storage, Timing};
+pub use config::{Config, Storage, Timing, Tokens};
 pub use start::{Running, StartError, start};
 pub use store::{DataError, Memory};

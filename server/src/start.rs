@@ -12,10 +12,11 @@ use serde_json::{Map, Value, json};
 use crate::{
     air,
     api::{self, hello::Generation},
-    config::Config,
+    config::{Config, Tokens},
+    core::owners::{DEFAULT, Face, Owner, Secret},
     driver, limits,
     server::{Server, Sockets},
-    store::{self, DataError},
+    store::{self, DataError, Kind},
 };
 
 /// Why a server did not start.
@@ -32,6 +33,9 @@ pub enum StartError {
     /// An empty token would open the admin face to everybody.
     #[error("failed to start without an admin token")]
     NoAdminToken,
+    /// The default account cannot have these tokens.
+    #[error("failed to make the default account: {0}")]
+    Account(String),
     /// What was stored cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -42,6 +46,7 @@ pub struct Running {
     server: Arc<Server>,
     address: SocketAddr,
     admin_token: String,
+    tokens: Tokens,
 }
 
 /// Starts a server in the world of `network` and `clock`, on the current runtime.
@@ -71,7 +76,9 @@ pub async fn start(
     let kept = store::open(&config.storage).await?;
     let server = Server::new(config, network, sockets.clone(), clock, kept)?;
     let server = Arc::new(server);
+    server.store.flush().await;
     let _first = server.http.set(address);
+    let tokens = default_account(&server)?;
     let service = {
         let server = Arc::clone(&server);
         service_fn(move |request| api::answer(Arc::clone(&server), request))
@@ -97,7 +104,26 @@ pub async fn start(
         server,
         address,
         admin_token,
+        tokens,
     })
+}
+
+/// Gives the account that is there from the start the tokens of the configuration, or drawn ones.
+/// Says them, since afterwards only their hashes are known.
+fn default_account(server: &Server) -> Result<Tokens, StartError> {
+    let mut tokens = server.config.tokens.clone();
+    let mut state = server.state();
+    let mut owner = state.owners.get(DEFAULT).cloned().unwrap_or_default();
+    for (face, token) in [(Face::Coiote, &mut tokens.coiote)] {
+        let secret = &server.config.admin_token;
+        let token = token.get_or_insert_with(|| Owner::draw_token(face, secret));
+        owner.tokens.insert(face, Secret::of(token));
+    }
+    let document = json!(owner);
+    let taken = state.owners.put(DEFAULT, owner);
+    taken.map_err(|why| StartError::Account(why.to_string()))?;
+    server.store.put(Kind::Owner, DEFAULT, document);
+    Ok(tokens)
 }
 
 impl Running {
@@ -121,7 +147,7 @@ impl Running {
         socket.map(|it| it.local_addr())
     }
 
-    /// What a scenario has to know: `ADMINURL`, `ADMINTOKEN`, `COAPURL` and `COAPSURL` if devices
+    /// What a scenario has to know: `ADMINURL`, `ADMINTOKEN`, `COIOTEURL`, `COIOTETOKEN`, `COAPURL` and `COAPSURL` if devices
     /// may come, and for each profile of the hello.nrfcloud API its `APIURL` and `WSURL`. No URL
     /// ends in a slash.
     #[must_use]
@@ -142,6 +168,9 @@ impl Running {
             format!("http://{reachable}/admin").into(),
         );
         context.insert("ADMINTOKEN".into(), self.admin_token.as_str().into());
+        let coiote = format!("http://{reachable}{}", api::coiote::BASE);
+        context.insert("COIOTEURL".into(), coiote.into());
+        context.insert("COIOTETOKEN".into(), self.tokens.coiote.as_deref().into());
         if let Some(coap) = self.coap() {
             let coap = reachable_from_here(coap);
             context.insert("COAPURL".into(), format!("coap://{coap}").into());

@@ -5,7 +5,7 @@
 pub(crate) const CROSSINGS: usize = 50_000;
 /// Datagrams that a group's timeline shows; later ones are counted, so that a fleet leaves room
 /// for everybody else's messages.
-pub(crate) const SHOWN_CROSSINGS: usize = 40_000;
+pub(crate) const SHOWN_CROSSINGS: usize = 400_000;
 /// Bytes of a payload that the timeline shows, in hexadecimal digits twice as many.
 pub(crate) const SHOWN_PAYLOAD_BYTES: usize = 256;
 /// Bytes of a raw datagram that the timeline shows.

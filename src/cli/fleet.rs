@@ -262,12 +262,16 @@ fn line_of(census: &Census) -> String {
         devices,
         registered,
         updated,
+        stalled,
         states,
         ..
     } = census;
     let mut line = format!("{registered} of {devices} registered");
     for (state, count) in states.iter().filter(|(state, _)| **state != State::Idle) {
         line.push_str(&format!(", {count} {state}"));
+    }
+    if *stalled > 0 {
+        line.push_str(&format!(" ({stalled} stalled)"));
     }
     line.push_str(&format!(", {updated} updated"));
     line
@@ -289,6 +293,7 @@ fn summary(census: &Census, elapsed: Duration) -> Value {
         "devices": census.devices,
         "registered": census.registered,
         "updated": census.updated,
+        "stalled": census.stalled,
         "states": states,
         "results": results,
         "versions": census.versions,

@@ -58,6 +58,7 @@ pub(super) struct Arguments {
 #[derive(Debug, Default)]
 struct Known {
     admin_token: Option<String>,
+    coiote_token: Option<String>,
     accounts: Vec<(String, Value)>,
     devices: Vec<(String, Value)>,
 }
@@ -87,6 +88,7 @@ pub(super) fn serve(arguments: &Arguments) -> Result<Exit, Failure> {
         config.coap = Some(arguments.coap);
         config.coaps = Some(arguments.coaps);
         config.closed = arguments.closed;
+        config.tokens.coiote = known.coiote_token.clone();
         if let Some(folder) = &arguments.data {
             config.storage = Storage::Folder(folder.clone());
         }
@@ -164,11 +166,12 @@ fn parse(text: &str) -> Result<Known, String> {
     for (key, value) in table {
         match (key.as_str(), value) {
             ("admin_token", toml::Value::String(token)) => known.admin_token = Some(token),
+            ("coiote_token", toml::Value::String(token)) => known.coiote_token = Some(token),
             ("accounts", toml::Value::Table(accounts)) => known.accounts = entries(accounts)?,
             ("devices", toml::Value::Table(devices)) => known.devices = entries(devices)?,
             (key, _) => {
                 return Err(format!(
-                    "`{key}` is not understood; known are admin_token = \"…\", [accounts.NAME] and [devices.ENDPOINT]"
+                    "`{key}` is not understood; known are admin_token = \"…\", coiote_token = \"…\", [accounts.NAME] and [devices.ENDPOINT]"
                 ));
             }
         }

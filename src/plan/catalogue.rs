@@ -128,6 +128,16 @@ pub struct Form {
     pub required: bool,
     /// Looks through a block without placeholders: its language, its text.
     pub check: fn(Option<&str>, &str) -> Result<(), Mistake>,
+    /// The secrets that are written in a block, each with what it is: no report shows them.
+    pub secrets: fn(Option<&str>, &str) -> Vec<(&'static str, String)>,
+}
+
+impl Form {
+    /// For blocks that hold no secrets.
+    #[must_use]
+    pub const fn no_secrets(_: Option<&str>, _: &str) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
 }
 
 /// A mistake in a code block.

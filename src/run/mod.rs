@@ -31,10 +31,10 @@ pub use self::{
     },
 };
 use crate::{
-    plan::{PartKey, Plan},
+    plan::{BlockNeed, PartKey, Plan},
     scenario::ast::ClockChoice,
     target::TargetChoice,
-    trace::Secrets,
+    trace::{Capture, Secrets},
 };
 
 /// How a plan is to be run.
@@ -59,6 +59,8 @@ pub struct Settings {
     pub concurrency: Option<NonZeroUsize>,
     /// What is under test.
     pub target: TargetChoice,
+    /// Whether datagrams are kept as they cross.
+    pub capture: Capture,
 }
 
 impl Default for Settings {
@@ -73,6 +75,7 @@ impl Default for Settings {
             fail_fast: false,
             concurrency: None,
             target: TargetChoice::default(),
+            capture: Capture::No,
         }
     }
 }
@@ -191,8 +194,17 @@ impl Session {
         // Literals of steps that are never reached stand in reports too.
         for step in plan.scenarios().flat_map(|it| &it.steps) {
             secrets.learn_text(&step.step.title.value);
-            if let Some(block) = &step.step.block {
-                secrets.learn_text(&block.code.value);
+            let Some(block) = &step.step.block else {
+                continue;
+            };
+            let code = &block.code.value;
+            match step.definition.entry.map(|it| it.block) {
+                Some(BlockNeed::Form(form)) => {
+                    for (kind, secret) in (form.secrets)(block.language.as_deref(), code) {
+                        secrets.add(kind, &secret);
+                    }
+                }
+                _ => secrets.learn_text(code),
             }
         }
         Self {
@@ -316,6 +328,11 @@ impl Session {
             match outcome.features {
                 Ok(features) => record.features.extend(features),
                 Err(error) => record.environment.push(error),
+            }
+        }
+        for (number, feature) in record.features.iter_mut().enumerate() {
+            if !feature.captured.datagrams.is_empty() {
+                feature.name_captures(number);
             }
         }
         record

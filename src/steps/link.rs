@@ -96,7 +96,7 @@ catalogue! {
 #[given(regex = r"^the link of (?:all devices|`(?P<name>[^`]+)`) drops nothing any more$")]
 async fn drops_nothing(lab: &mut Lab, name: String) -> StepResult {
     let parties = parties(lab, &name)?;
-    Air::of(lab)?.seen().drop_nothing(parties.as_deref());
+    Air::of(lab)?.seen().drops_mut().end(parties.as_deref());
     Ok(())
 }
 
@@ -116,7 +116,10 @@ fn drop_messages(lab: &mut Lab, name: &str, message: &str, left: Option<u64>) ->
         Ok(notation) => notation,
         Err(why) => return lab.fail(Mismatch::new(why)),
     };
-    let added = Air::of(lab)?.seen().drop_messages(notation, parties, left);
+    let added = Air::of(lab)?
+        .seen()
+        .drops_mut()
+        .add(notation, parties, left);
     added.or_else(|why| lab.fail(Mismatch::new(why)))
 }
 

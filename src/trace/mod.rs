@@ -1,5 +1,6 @@
 //! Every message that crossed, on one timeline, with the step that was at work when it did.
 
+mod capture;
 mod secrets;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,7 @@ use serde_json::{
 };
 use tokio::sync::watch;
 
+pub use capture::{Capture, Captured, KeyLog, MAX_CAPTURE_BYTES, Recording};
 pub use secrets::Secrets;
 
 /// Messages kept of one feature; later ones are counted, not kept.
@@ -25,6 +27,7 @@ pub const MAX_BODY_BYTES: usize = 256 * 1024;
 #[derive(Clone, Debug)]
 pub struct Trace {
     clock: Clock,
+    capture: Capture,
     inner: Arc<Mutex<Inner>>,
     arrivals: watch::Sender<u64>,
     air: watch::Sender<u64>,
@@ -36,6 +39,7 @@ struct Inner {
     bytes: usize,
     step: Option<StepPlace>,
     dropped: u64,
+    recording: Recording,
 }
 
 /// One message.
@@ -105,8 +109,15 @@ impl Trace {
     /// An empty timeline.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
+        Self::capturing(clock, Capture::No)
+    }
+
+    /// An empty timeline that keeps datagrams as they crossed, too.
+    #[must_use]
+    pub fn capturing(clock: Clock, capture: Capture) -> Self {
         Self {
             clock,
+            capture,
             inner: Arc::default(),
             arrivals: watch::Sender::new(0),
             air: watch::Sender::new(0),
@@ -135,11 +146,12 @@ impl Trace {
     }
 
     /// Says more of a datagram, now that more is known.
-    pub(crate) fn amend(&self, number: u64, summary: String, detail: Value) {
+    pub(crate) fn amend(&self, number: u64, kind: Kind, summary: String, detail: Value) {
         let mut inner = self.inner();
         let at = usize::try_from(number).unwrap_or(usize::MAX);
         let message = inner.messages.get_mut(at);
         if let Some(message) = message.filter(|it| it.lane == Lane::Air) {
+            message.kind = kind;
             message.summary = summary;
             message.detail = to_raw_value(&detail).unwrap_or_else(|_| RawValue::NULL.to_owned());
         }

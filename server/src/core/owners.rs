@@ -90,6 +90,16 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Owner {
+    /// A token that nobody can guess who does not know `secret`.
+    pub(crate) fn draw_token(face: Face, secret: &str) -> String {
+        let digest = Sha256::new()
+            .chain_update(format!("{face:?} token"))
+            .chain_update(secret)
+            .finalize();
+        let hex = digest.iter().map(|byte| format!("{byte:02x}"));
+        hex.take(16).collect()
+    }
+
     /// The domain of its devices.
     pub(crate) fn domain(&self) -> &str {
         self.domain.as_deref().unwrap_or(DEFAULT_DOMAIN)

@@ -12,6 +12,7 @@
 //! (X-REG-02). Not here: bootstrap, TCP, SMS.
 
 mod answer;
+mod document;
 mod downlink;
 mod inbound;
 pub(crate) mod json;
@@ -36,6 +37,8 @@ use fotalab_wire::{
 use rand::{SeedableRng as _, rngs::StdRng};
 
 pub(crate) use answer::Answer;
+pub(crate) use document::RegistrationDocument;
+use inbound::NEWEST;
 use operation::Call;
 pub(crate) use operation::{Operation, Outcome, Ticket, Watched};
 pub(crate) use peer::Peer;
@@ -62,6 +65,11 @@ pub(crate) enum Told {
     },
     /// It sent an Update.
     Updated {
+        /// Its endpoint name.
+        endpoint: String,
+    },
+    /// What is observed of it changed.
+    Observed {
         /// Its endpoint name.
         endpoint: String,
     },

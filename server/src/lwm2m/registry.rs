@@ -7,7 +7,10 @@ use std::{
 
 use fotalab_wire::{
     coap::RequestId,
-    lwm2m::{Definitions, Path, Version, registration::Registration},
+    lwm2m::{
+        Definitions, Path, Version,
+        registration::{ObjectList, Registration, Update},
+    },
     net::UnixMillis,
 };
 
@@ -58,6 +61,8 @@ pub(super) struct Registrations {
     by_location: BTreeMap<String, String>,
     by_peer: BTreeMap<Peer, String>,
     agenda: BTreeSet<(UnixMillis, String)>,
+    /// What the long lists of objects have together.
+    listed: usize,
 }
 
 impl Registered {
@@ -145,6 +150,7 @@ impl Registrations {
         let location = registered.location.clone();
         self.by_location.insert(location, endpoint.clone());
         self.by_peer.insert(registered.peer, endpoint.clone());
+        self.listed += weight(&registered.said.objects);
         self.by_endpoint.insert(endpoint.clone(), registered);
         self.arm(&endpoint);
     }
@@ -152,10 +158,32 @@ impl Registrations {
     /// Takes a registration out.
     pub(super) fn remove(&mut self, endpoint: &str) -> Option<Registered> {
         let registered = self.by_endpoint.remove(endpoint)?;
+        self.listed -= weight(&registered.said.objects);
         self.by_location.remove(&registered.location);
         self.forget_peer(registered.peer, endpoint);
         self.agenda.remove(&(registered.due, endpoint.to_owned()));
         Some(registered)
+    }
+
+    /// Whether there is room for a list of objects in place of the one that a device has.
+    pub(super) fn has_room(&self, endpoint: &str, objects: &ObjectList) -> bool {
+        let before = self.get(endpoint).map_or(0, |it| weight(&it.said.objects));
+        let weight = weight(objects);
+        weight == 0 || self.listed - before + weight <= limits::LONG_LISTS
+    }
+
+    /// What a device sent with an Update.
+    pub(super) fn apply(&mut self, endpoint: &str, update: Update) {
+        let Some(device) = self.by_endpoint.get_mut(endpoint) else {
+            return;
+        };
+        self.listed -= weight(&device.said.objects);
+        let lists = update.objects.is_some();
+        device.said.apply(update);
+        if lists {
+            device.definitions = device.said.objects.definitions(device.said.version);
+        }
+        self.listed += weight(&device.said.objects);
     }
 
     /// Notes that a device moved.
@@ -226,4 +254,11 @@ impl Registrations {
             self.by_peer.remove(&peer);
         }
     }
+}
+
+/// What a list counts among the long ones.
+fn weight(objects: &ObjectList) -> usize {
+    let listed = objects.objects.values();
+    let all = listed.map(|it| 1 + it.instances.len()).sum();
+    if all > limits::SHORT_LIST { all } else { 0 }
 }

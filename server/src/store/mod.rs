@@ -48,6 +48,30 @@ kinds! {
     Device = "device",
     /// A firmware image; the key is its id.
     Image = "image",
+    /// What upstream told of a device; the key is its endpoint name.
+    Shadow = "shadow",
+    /// A registration over the air; the key is its endpoint name.
+    Registration = "registration",
+    /// An update over the air; the key is its id.
+    FirmwareUpdate = "firmware update",
+    /// An update by upstream jobs; the key is its id.
+    Update = "update",
+    /// The server itself.
+    Server = "server",
+    /// An account of our own; the key is its name.
+    Owner = "owner",
+    /// A group; the key is owner and id.
+    Group = "group",
+    /// A resource; the key is owner and id.
+    Resource = "resource",
+    /// What is known of a device beyond who it is; the key is its endpoint name.
+    Record = "record",
+    /// A task; the key is owner and id.
+    Task = "task",
+    /// A task on one device; the key is owner, id and device.
+    Job = "job",
+    /// The last number given to a task; the key is owner and device or group.
+    TaskNumber = "task-number",
 }
 
 /// A place that remembers. No method waits: what is put is written behind the caller's back, in
@@ -56,13 +80,17 @@ pub(crate) trait Store: Send + Sync {
     /// Remembers a document, in place of one with the same kind and key.
     fn put(&self, kind: Kind, key: &str, document: Value);
     /// Forgets a document; one that is not there is no error.
-    #[cfg_attr(not(test), allow(dead_code, reason = "nothing is forgotten yet"))]
     fn remove(&self, kind: Kind, key: &str);
     /// All documents of a kind, by key. For the start: it may read a disk.
     fn all(&self, kind: Kind) -> Result<Vec<(String, Value)>, DataError>;
     /// Is ready when all that was put and removed before this call would survive the loss of
     /// power. It is ready at once where nothing is missing.
     fn flush(&self) -> BoxFuture<'static, ()>;
+    /// Whether it remembers at all. Where documents are made by the thousand, they need not be made
+    /// for one that does not.
+    fn remembers(&self) -> bool {
+        true
+    }
     /// Whether more may be put without harm. Without room, what can wait should be refused.
     fn has_room(&self) -> bool {
         true
@@ -84,6 +112,10 @@ impl Store for Nowhere {
 
     fn flush(&self) -> BoxFuture<'static, ()> {
         Box::pin(std::future::ready(()))
+    }
+
+    fn remembers(&self) -> bool {
+        false
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) static MESSAGES: Form = Form {
     example: "-> CON GET /3/0/3\n<- ACK 2.05 [/3/0/3 = 1.0.0]",
     required: true,
     check: |_, code| read_lines(code).map(drop),
+    secrets: Form::no_secrets,
 };
 
 /// One message in several lines that others are compared with, for the plan.
@@ -26,6 +27,7 @@ pub(crate) static MESSAGE: Form = Form {
     example: "ACK 2.01\nLocation-Path: rd\nLocation-Path: *",
     required: true,
     check: |_, code| read_block(code).map(drop),
+    secrets: Form::no_secrets,
 };
 
 /// One message in several lines that is sent, for the plan.
@@ -46,6 +48,7 @@ pub(crate) static OUTGOING: Form = Form {
             .map(drop)
             .map_err(|why| Mistake::in_line(1, why))
     },
+    secrets: Form::no_secrets,
 };
 
 /// Looks at an argument that is a message in one line.

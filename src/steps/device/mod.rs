@@ -1,9 +1,10 @@
 //! Devices: those that a server is to know of, and simulated ones that speak with it.
 //!
 //! `known` fingerprints and accounts; `make` simulated devices, `act` what happens to them,
-//! `expect` what they should be, `many` the same of fleets.
+//! `expect` what they should be (`condition` in words, `view` as JSON).
 
 mod act;
+mod condition;
 mod expect;
 mod known;
 mod make;

@@ -17,8 +17,8 @@ use crate::{
     },
     limits,
     lwm2m::Registered,
+    remember,
     server::Server,
-    store::Kind,
 };
 
 /// The account of a device that names none (contract 4).
@@ -102,10 +102,9 @@ pub(super) fn put(server: &Arc<Server>, id: &str, body: &Value) -> Result<Value,
     if identity.fingerprint.is_some() && supported && !names_account {
         identity.account = Some(DEFAULT_ACCOUNT.to_owned());
     }
-    let document = json!(identity);
     let taken = server.change(|state, now| {
         air::put_device(state, now, id, identity)?;
-        server.store.put(Kind::Device, id, document);
+        remember::device(&*server.store, state, id);
         Ok(())
     });
     taken.map_err(|why| match why {

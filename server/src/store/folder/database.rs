@@ -13,7 +13,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use serde_json::Value;
 
 use super::writer::{self, Queue};
-use crate::store::{DataError, Kind, Store};
+use crate::{
+    limits,
+    store::{DataError, Kind, Store},
+};
 
 /// What `PRAGMA user_version` says of databases made by this version. A higher one is refused.
 const SCHEMA: i64 = 1;
@@ -105,6 +108,9 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "journal_mode", "wal")?;
     // An answered request survives the loss of power, not of the process only.
     connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "wal_autocheckpoint", limits::STORE_LOG_PAGES)?;
+    // Negative: kibibytes.
+    connection.pragma_update(None, "cache_size", -limits::STORE_CACHE_KIB)?;
     Ok(connection)
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fotalab_wire::net::Datagram;
 
+use super::KeyLog;
 use super::secure::{Psk, Sealed, Secure};
 use crate::device::{Device, Event, Kind, Peer, Phase, Setup, State, UpdateResult};
 use crate::limits;
@@ -37,6 +38,7 @@ pub struct Fleet {
     received: u64,
     /// How often a device got another address.
     moves: u32,
+    key_log: Option<KeyLog>,
     tap: Option<Box<dyn Tap>>,
 }
 
@@ -79,6 +81,8 @@ pub struct Census {
     pub results: BTreeMap<UpdateResult, usize>,
     /// By the version that runs.
     pub versions: BTreeMap<String, usize>,
+    /// In a download that does not go on by itself.
+    pub stalled: usize,
     /// Idle again after an update, with a result or another version than at first.
     pub updated: usize,
     /// Datagrams sent.
@@ -94,8 +98,15 @@ impl Fleet {
         Self::default()
     }
 
+    /// From now on tells the secrets of the sessions of devices that are added, so that a capture
+    /// of them can be read. Nobody does that unless the user asked for it.
+    pub fn log_keys(&mut self, key_log: KeyLog) {
+        self.key_log = Some(key_log);
+    }
+
     /// Adds a device that switches itself on at `start`, and says its index. With a PSK it speaks
-    /// DTLS with its server; `seed` makes its handshakes the same each time.
+    /// DTLS with its server, if that is a secure one, and with where it pulls packages from by
+    /// `coaps`; `seed` makes its handshakes the same each time.
     pub fn add(
         &mut self,
         now: Duration,
@@ -129,7 +140,7 @@ impl Fleet {
             device,
             address,
             secure: psk
-                .and_then(|(psk, seed)| Secure::new(server, psk, seed))
+                .and_then(|(psk, seed)| Secure::new(server, psk, seed, self.key_log.as_ref()))
                 .map(Box::new),
             began_with,
             armed: None,
@@ -212,9 +223,9 @@ impl Fleet {
             return;
         };
         let (from, bytes) = (datagram.from, &datagram.bytes);
+        let is_on = member.device.is_on();
         let secure = member.secure.as_mut();
-        let server = member.device.server().address;
-        match secure.filter(|_| member.device.is_on() && from == server) {
+        match secure.filter(|it| is_on && it.speaks_with(from)) {
             Some(secure) => {
                 let peer = Peer {
                     address: from,
@@ -316,6 +327,7 @@ impl Fleet {
             census.registered += usize::from(member.device.phase() == Phase::Registered);
             *census.states.entry(firmware.state()).or_default() += 1;
             *census.results.entry(firmware.outcome()).or_default() += 1;
+            census.stalled += usize::from(firmware.is_stalled());
             let running = firmware.running();
             match census.versions.get_mut(running) {
                 Some(count) => *count += 1,
@@ -346,10 +358,8 @@ impl Fleet {
         while let Some(transmit) = member.device.poll_transmit() {
             let Peer { address, secure } = transmit.to;
             match &mut member.secure {
-                Some(session) if secure && address == member.device.server().address => {
-                    session.send(now, &transmit.payload);
-                }
-                // Another server's DTLS: there is no key for it.
+                Some(sessions) if secure => sessions.send(now, address, &transmit.payload),
+                // There is no key for it.
                 _ if secure => {}
                 _ => send(&mut self.out, address, transmit.payload),
             }
@@ -362,11 +372,20 @@ impl Fleet {
             if let Some(secure) = member.secure.as_mut().filter(|_| lost) {
                 while let Some(sealed) = secure.poll_transmit() {
                     tell(&mut self.tap, &sealed);
-                    send(&mut self.out, member.device.server().address, sealed.bytes);
+                    send(&mut self.out, sealed.to, sealed.bytes);
                 }
-                secure.forget();
+                if event == Event::Off {
+                    secure.forget_all();
+                } else {
+                    secure.forget(member.device.server().address);
+                }
             }
             match &event {
+                Event::FileServerUnanswered(address) => {
+                    if let Some(secure) = &mut member.secure {
+                        secure.forget(*address);
+                    }
+                }
                 Event::Fetch { uri, offset, etag } => {
                     let wish = Wish {
                         uri: uri.clone(),
@@ -386,7 +405,7 @@ impl Fleet {
         if let Some(secure) = &mut member.secure {
             while let Some(sealed) = secure.poll_transmit() {
                 tell(&mut self.tap, &sealed);
-                send(&mut self.out, member.device.server().address, sealed.bytes);
+                send(&mut self.out, sealed.to, sealed.bytes);
             }
         }
         self.sent += (self.out.len() - before) as u64;
