@@ -36,7 +36,6 @@ impl Device {
             persona: Arc::clone(&persona),
             definitions: self.kind.definitions.clone(),
             custom: self.kind.custom.clone(),
-            coap: Arc::clone(&self.kind.coap),
         });
         self.firmware.take_persona(now, persona, self.starts == 0);
     }
