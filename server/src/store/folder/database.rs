@@ -58,6 +58,14 @@ impl Database {
     }
 }
 
+#[cfg(test)]
+impl Database {
+    /// Something waits for the thread to take it.
+    pub(super) fn has_work(&self) -> bool {
+        self.queue.has_work()
+    }
+}
+
 impl Store for Database {
     fn put_text(&self, kind: Kind, key: &str, document: String) {
         self.queue.push(kind, key, Some(document));

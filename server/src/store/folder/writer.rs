@@ -68,6 +68,11 @@ impl Queue {
         self.lock().changes.len() < limits::STORE_QUEUE
     }
 
+    #[cfg(test)]
+    pub(super) fn has_work(&self) -> bool {
+        !self.lock().changes.is_empty()
+    }
+
     /// Nothing more will come.
     pub(super) fn close(&self) {
         self.lock().closed = true;
@@ -100,6 +105,15 @@ impl Queue {
         Some(group)
     }
 
+    /// Waits a while after a failure. Whether nothing more will come.
+    fn rest(&self) -> bool {
+        let waiting = self.lock();
+        let rested = self
+            .more
+            .wait_timeout_while(waiting, limits::STORE_RETRY, |it| !it.closed);
+        rested.unwrap_or_else(PoisonError::into_inner).0.closed
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -126,11 +140,10 @@ fn write_all(mut connection: Connection, path: &Path, queue: &Queue) {
                 eprintln!("failed to write {}: {why}; trying again", path.display());
             }
             failures += 1;
-            if queue.lock().closed && failures >= limits::STORE_LAST_ATTEMPTS {
+            if queue.rest() && failures >= limits::STORE_LAST_ATTEMPTS {
                 eprintln!("gave up: {} changes are lost", group.len());
                 return;
             }
-            thread::sleep(limits::STORE_RETRY);
         }
         if failures > 0 {
             eprintln!("{} is written again", path.display());
