@@ -14,6 +14,7 @@ mod resume;
 mod tests;
 mod update;
 mod verdict;
+mod waiting;
 mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
