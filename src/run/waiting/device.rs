@@ -235,7 +235,7 @@ fn update(device: &Device, now: UnixMillis, present: bool, said: &mut Vec<String
         said.extend(self::transfer(name, transfer, now, running));
     }
     if let Some(update) = running {
-        said.extend(waits(name, update, device, present));
+        said.extend(waits(device, update, now, present));
     } else if update.is_none() && present && device.itself.as_ref().is_some_and(|it| it.state == 2)
     {
         said.push(format!(
@@ -272,14 +272,15 @@ fn transfer(
 }
 
 /// What the server says that its update waits for.
-fn waits(name: &str, update: &Update, device: &Device, present: bool) -> Option<String> {
+fn waits(device: &Device, update: &Update, now: UnixMillis, present: bool) -> Option<String> {
+    let name = &device.name;
     let until = match (update.until, update.deadline) {
         (Some(until), Some(deadline)) => format!(
             "; it looks again at {}, and gives up at {}",
             time(until),
-            time(deadline)
+            far(now, deadline)
         ),
-        (None, Some(deadline)) => format!("; it gives up at {}", time(deadline)),
+        (None, Some(deadline)) => format!("; it gives up at {}", far(now, deadline)),
         (Some(until), None) => format!("; it looks again at {}", time(until)),
         (None, None) => String::new(),
     };
@@ -348,6 +349,15 @@ pub(super) fn time(at: UnixMillis) -> String {
     let seconds = at.div_euclid(1_000).rem_euclid(86_400);
     let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
     format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
+}
+
+/// The same of what may be days away.
+fn far(now: UnixMillis, at: UnixMillis) -> String {
+    match (at - now) / 86_400_000 {
+        0 => time(at),
+        1 => format!("{}, a day from now", time(at)),
+        days => format!("{}, {days} days from now", time(at)),
+    }
 }
 
 fn duration(millis: UnixMillis) -> String {

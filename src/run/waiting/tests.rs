@@ -227,10 +227,13 @@ fn each_situation_is_said_in_words() {
             well(|it, _| {
                 server(it).registration = None;
                 update(it, "queued", "registration");
+                if let Some(update) = &mut server(it).update {
+                    update.deadline = Some(at(7 * 24 * 60, 0));
+                }
             }),
             &[
                 "device meter-7 takes itself for registered, but the server has no registration of it: it ended there, and the device will notice with its next update",
-                "the server's update of meter-7 is queued and waits for the device to register; it gives up at 12:30:00",
+                "the server's update of meter-7 is queued and waits for the device to register; it gives up at 12:00:00, 6 days from now",
             ],
         ),
         (
