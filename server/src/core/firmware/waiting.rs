@@ -5,7 +5,7 @@ use std::fmt;
 use fotalab_wire::net::UnixMillis;
 
 use super::{
-    messages::{Ask, PACKAGE, PACKAGE_URI, UPDATE},
+    messages::{Ask, CANCEL, PACKAGE, PACKAGE_URI, UPDATE},
     update::{Stage, Update},
 };
 
@@ -34,7 +34,7 @@ impl Update {
             _ if !self.connected => "registration",
             _ if self.asked.is_some() => "answer",
             _ if self.paused_until.is_some() => "pause",
-            Stage::Inspecting | Stage::Resetting => "answer",
+            Stage::Inspecting | Stage::Resetting | Stage::Cancelling => "answer",
             Stage::Downloading { .. } => "download",
             Stage::Installing => "install",
             Stage::Soaking => "soak",
@@ -57,6 +57,8 @@ impl fmt::Display for Ask {
             Self::Forget(path) => write!(out, "Cancel Observation {path}"),
             Self::ClearUri | Self::Uri(_) => write!(out, "Write {PACKAGE_URI}"),
             Self::ClearPackage | Self::Package => write!(out, "Write {PACKAGE}"),
+            Self::Cancel => write!(out, "Execute {CANCEL}"),
+            Self::Unhide(path) => write!(out, "Write-Attributes {path}"),
             Self::Execute => write!(out, "Execute {UPDATE}"),
             Self::Lifetime(instance, _) => write!(out, "Write /1/{instance}/1"),
         }
