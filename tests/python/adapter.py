@@ -32,6 +32,24 @@ def ask(method, path, body=None, kind="application/json"):
         return json.load(answer)
 
 
+def listen():
+    """Server-sent events as lines of JSON (https://html.spec.whatwg.org, 9.2.6)."""
+    request = urllib.request.Request(URL + "/events", headers={"Authorization": f"Bearer {TOKEN}"})
+    events = urllib.request.urlopen(request)
+
+    def pass_on():
+        kind = ""
+        for line in events:
+            name, _, value = line.decode().rstrip("\n").partition(": ")
+            if name == "event":
+                kind = value
+            elif name == "data":
+                say({"event": kind, **json.loads(value)})
+
+    threading.Thread(target=pass_on, daemon=True).start()
+    return {}
+
+
 def carry_out(asked):
     match asked["ask"]:
         case "image":
@@ -48,6 +66,8 @@ def carry_out(asked):
                 if error.code == 404:
                     return {"endpoint": asked["device"], "registration": None}
                 raise
+        case "listen":
+            return listen()
         case "operate":
             return ask("POST", f"/devices/{asked['device']}/operations", asked["operation"])
         case other:

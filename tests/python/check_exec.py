@@ -22,13 +22,31 @@ def check(what, holds, told=""):
     print(f"{'ok     ' if holds else 'FAILED '} {what}{'' if holds else f': {told}'}")
 
 
-def run(folder, context, command):
+LISTENS = """# The server tells of devices
+
+## It is listened to
+
+Given I listen to what the server tells
+
+And there is a device `meter-l` running `1.0.0`
+
+When the device `meter-l` is switched on
+
+Then the server should tell
+
+```json
+{ "event": "registered", "endpoint": "meter-l" }
+```
+"""
+
+
+def run(folder, context, command, feature=PUSH):
     profile = folder / "server.toml"
     lines = ['name = "by a program"', 'adapter = "exec"', "[context]"]
     lines += [f"{name} = {json.dumps(context[name])}" for name in ("ADMINURL", "ADMINTOKEN", "COAPURL")]
     lines += ["[exec]", f"command = {json.dumps(command)}"]
     profile.write_text("\n".join(lines) + "\n")
-    ran = subprocess.run([FOTALAB, "run", str(PUSH), "--target", str(profile), "--clock", "real"],
+    ran = subprocess.run([FOTALAB, "run", str(feature), "--target", str(profile), "--clock", "real"],
                          capture_output=True, text=True, timeout=300)
     return ran.returncode, ran.stdout + ran.stderr
 
@@ -41,6 +59,9 @@ try:
         folder = Path(folder)
         code, told = run(folder, context, [sys.executable, str(HERE / "adapter.py")])
         check("a push holds through a program that speaks JSON lines", code == 0, told)
+        (folder / "Listens.feature.md").write_text(LISTENS)
+        code, told = run(folder, context, [sys.executable, str(HERE / "adapter.py")], folder / "Listens.feature.md")
+        check("what the server tells comes through it, too", code == 0, told)
         for what, script, words in [
             ("ends at once", "import sys; sys.exit('no such server')", "no such server"),
             ("speaks no JSON", "input(); print('hello', flush=True); input()", "no JSON object in one line"),

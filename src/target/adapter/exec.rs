@@ -18,6 +18,9 @@
 //! {"id": 5, "answer": {"endpoint": "meter-9", "registration": null}}
 //! {"id": 6, "ask": "look", "update": "u-8"}
 //! {"id": 6, "error": "there is no such update"}
+//! {"id": 7, "ask": "listen"}
+//! {"id": 7, "answer": {}}
+//! {"event": "registered", "endpoint": "meter-1"}
 //! ```
 
 use std::{
@@ -29,16 +32,17 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use fotalab_wire::net::BoxFuture;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     process::{Child, ChildStdin, ChildStdout, Command},
-    sync::oneshot,
-    task::JoinHandle,
+    sync::{mpsc, oneshot},
+    task::{JoinHandle, JoinSet},
 };
 
-use super::{Adapter, Asked, World};
+use super::{Adapter, Asked, Listening, World};
 use crate::{
     target::TargetError,
     trace::{Kind, Lane},
@@ -61,6 +65,7 @@ pub(super) struct Exec {
 struct Waiting {
     asked: u64,
     answers: BTreeMap<u64, oneshot::Sender<Result<Value, String>>>,
+    listeners: Vec<mpsc::UnboundedSender<Value>>,
     /// Why there will be no more answers.
     ended: Option<String>,
 }
@@ -239,6 +244,13 @@ fn take(line: &[u8], waiting: &Mutex<Waiting>) -> Result<(), String> {
     let Ok(Value::Object(mut answer)) = serde_json::from_slice(line) else {
         return wrong("is no JSON object in one line");
     };
+    if answer.contains_key("event") {
+        let event = Value::Object(answer);
+        // Who listens no more is forgotten.
+        let listeners = &mut lock(waiting).listeners;
+        listeners.retain(|it| it.send(event.clone()).is_ok());
+        return Ok(());
+    }
     let Some(id) = answer.get("id").and_then(Value::as_u64) else {
         return wrong("has no `id`");
     };
@@ -285,6 +297,29 @@ impl Adapter for Exec {
 
     fn known<'a>(&'a self, world: World<'a>, endpoint: &'a str) -> Asked<'a> {
         Box::pin(self.ask(world, "known", json!({ "device": endpoint })))
+    }
+
+    fn listen<'a>(&'a self, world: World<'a>) -> BoxFuture<'a, Result<Listening, TargetError>> {
+        Box::pin(async move {
+            let (listener, mut events) = mpsc::unbounded_channel::<Value>();
+            lock(&self.waiting).listeners.push(listener);
+            self.ask(world, "listen", json!({})).await?;
+            let (sender, told) = mpsc::unbounded_channel();
+            let trace = world.trace.clone();
+            let mut task = JoinSet::new();
+            task.spawn(async move {
+                while let Some(event) = events.recv().await {
+                    let kind = event.get("event").and_then(Value::as_str);
+                    let line = format!("event {}", kind.unwrap_or_default());
+                    let shown = event.clone();
+                    if sender.send(event).is_err() {
+                        return;
+                    }
+                    trace.record(Lane::Rest, Kind::Answer, line, shown);
+                }
+            });
+            Ok(Listening { told, _task: task })
+        })
     }
 
     fn operate<'a>(&'a self, world: World<'a>, device: &'a str, operation: Value) -> Asked<'a> {
