@@ -14,9 +14,11 @@ use tokio::time::sleep;
 use crate::{
     core::{
         devices::Identity,
-        firmware::{Ask, Effect, Outcome as Heard, PACKAGE, PACKAGE_URI, Scheme, UPDATE, VERSION},
+        firmware::{
+            Ask, Effect, Outcome as Heard, PACKAGE, PACKAGE_URI, Scheme, Transfer, UPDATE, VERSION,
+        },
     },
-    driver,
+    driver, reports,
     lwm2m::{Around, FIRMWARE, Operation, Outcome, Ticket, Told, json},
     server::{Server, State},
 };
@@ -50,6 +52,7 @@ pub(crate) async fn keep_time(server: Arc<Server>) {
                 air.handle_timeout(now, around)
             });
             state.firmware.handle_timeout(now);
+            state.inspections.handle_timeout(now);
         });
         let at = server.state().air_wakes_at;
         match at {
@@ -70,11 +73,19 @@ pub(crate) async fn keep_time(server: Arc<Server>) {
 pub(crate) fn settle(server: &Arc<Server>, state: &mut State, now: UnixMillis) {
     loop {
         if let Some(told) = state.air.as_mut().and_then(|air| air.poll_told()) {
-            take(state, now, told);
+            take(server, state, now, told);
         } else if let Some(effect) = state.firmware.poll_effect() {
             perform(server, state, now, effect);
+        } else if let Some(effect) = state.inspections.poll_effect() {
+            reports::perform(state, now, effect);
         } else {
             break;
+        }
+    }
+    while let Some(change) = reports::poll_change(state) {
+        match change.document {
+            Some(document) => server.store.put(change.kind, &change.key, document),
+            None => server.store.remove(change.kind, &change.key),
         }
     }
     if let (Some(air), Some(socket)) = (state.air.as_mut(), &server.socket) {
@@ -84,7 +95,8 @@ pub(crate) fn settle(server: &Arc<Server>, state: &mut State, now: UnixMillis) {
         }
     }
     let air = state.air.as_mut().and_then(|air| air.poll_timeout());
-    let next = [air, state.firmware.poll_timeout()];
+    let inspections = state.inspections.poll_timeout();
+    let next = [air, state.firmware.poll_timeout(), inspections];
     let next = next.into_iter().flatten().min();
     let sooner = next.is_some_and(|next| state.air_wakes_at.is_none_or(|at| next < at));
     state.air_wakes_at = next;
@@ -95,10 +107,28 @@ pub(crate) fn settle(server: &Arc<Server>, state: &mut State, now: UnixMillis) {
 
 /// The URI of an image, as a device that reached us at `local` can use it.
 pub(crate) fn uri(server: &Server, scheme: Scheme, local: SocketAddr, image: &str) -> String {
-    let listens = match scheme {
-        Scheme::Coap => server.socket.as_ref().map(|it| it.local_addr()),
-        Scheme::Http => server.http.get().copied(),
+    let host = match scheme {
+        Scheme::Coap => coap_host(server, local),
+        Scheme::Http => host(server.http.get().copied(), local),
     };
+    format!("{}://{host}/{FIRMWARE}/{image}", scheme.name())
+}
+
+/// Where a device that reached us at `local` finds us over CoAP.
+pub(crate) fn coap_host(server: &Server, local: SocketAddr) -> SocketAddr {
+    host(server.socket.as_ref().map(|it| it.local_addr()), local)
+}
+
+/// Where we are reached by a device.
+fn local(state: &State, device: &str) -> SocketAddr {
+    let local = state.air.as_ref().map(|air| {
+        let registered = air.registered(device);
+        registered.map_or(air.local(), |it| it.local)
+    });
+    local.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
+}
+
+fn host(listens: Option<SocketAddr>, local: SocketAddr) -> SocketAddr {
     let mut host = listens.unwrap_or(local);
     if host.ip().is_unspecified() {
         host.set_ip(local.ip());
@@ -106,7 +136,7 @@ pub(crate) fn uri(server: &Server, scheme: Scheme, local: SocketAddr, image: &st
     if host.ip().is_unspecified() {
         host.set_ip([127, 0, 0, 1].into());
     }
-    format!("{}://{host}/{FIRMWARE}/{image}", scheme.name())
+    host
 }
 
 fn with_air(
@@ -131,7 +161,7 @@ fn with_air(
     }
 }
 
-fn take(state: &mut State, now: UnixMillis, told: Told) {
+fn take(server: &Server, state: &mut State, now: UnixMillis, told: Told) {
     match told {
         Told::Registered { endpoint } => {
             if state.registry.device(&endpoint).is_none() {
@@ -146,14 +176,22 @@ fn take(state: &mut State, now: UnixMillis, told: Told) {
                 .and_then(|air| air.registered(&endpoint))
                 .is_some_and(crate::lwm2m::Registered::has_firmware_object);
             state.firmware.registered(now, &endpoint, has_firmware);
+            reports::seen(state, now, &endpoint, true);
         }
         Told::Updated { endpoint } => {
             state.feed.tell("updated", &json!({"endpoint": endpoint}));
+            reports::seen(state, now, &endpoint, false);
         }
+        Told::Asked {
+            exchange,
+            between,
+            message,
+        } => reports::asked(server, state, now, exchange, between, &message),
         Told::Left { endpoint, expired } => {
             let event = if expired { "expired" } else { "deregistered" };
             state.feed.tell(event, &json!({"endpoint": endpoint}));
             state.firmware.left(&endpoint);
+            state.inspections.forget(&endpoint);
         }
         Told::Heard { endpoint } => state.firmware.heard(now, &endpoint),
         Told::Value {
@@ -183,6 +221,15 @@ fn take(state: &mut State, now: UnixMillis, told: Told) {
                     note_version(state, &device, &outcome);
                 }
                 state.firmware.answered(now, &update, serial, heard);
+            }
+            Ticket::Inspection { endpoint, serial } => {
+                note_version(state, &endpoint, &outcome);
+                let values = match &outcome {
+                    Outcome::Answered(answer) if answer.code.is_success() => Some(answer.values()),
+                    _ => None,
+                };
+                let inspections = &mut state.inspections;
+                inspections.answered(now, &endpoint, serial, values.as_deref());
             }
             Ticket::Admin(id) => {
                 if let Some((device, sender)) = state.operations.remove(&id) {
@@ -236,6 +283,7 @@ fn perform(server: &Server, state: &mut State, now: UnixMillis, effect: Effect) 
                 });
                 state.feed.tell("update", &document);
             }
+            reports::moved(state, &update);
         }
         Effect::Ask {
             update,
@@ -265,19 +313,21 @@ fn operation(server: &Server, state: &State, update: &str, device: &str, ask: As
         payload,
         format: ContentFormat::Opaque,
     };
+    let by_identity = state.firmware.get(update).is_some_and(|it| {
+        matches!(it.wanted.transfer, Transfer::ByIdentity { .. })
+    });
     match ask {
+        Ask::Uri(_) if by_identity => {
+            let host = coap_host(server, local(state, device));
+            reports::write_uri(format!("coap://{host}/{FIRMWARE}"))
+        }
+        Ask::Execute if by_identity => reports::execute(UPDATE),
         Ask::Read(path) => Operation::Read(path),
         Ask::Observe(path) => Operation::Observe(path),
         Ask::ClearUri => text(String::new()),
         Ask::ClearPackage => bytes(Bytes::from_static(&[0])),
         Ask::Uri(scheme) => {
-            let air = state.air.as_ref();
-            let local = air.map(|air| {
-                let registered = air.registered(device);
-                registered.map_or(air.local(), |it| it.local)
-            });
-            let local = local.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
-            text(uri(server, scheme, local, &image))
+            text(uri(server, scheme, local(state, device), &image))
         }
         Ask::Package => bytes(
             state

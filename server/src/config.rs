@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+pub use fotalab_wire::simple::Fields;
+
 /// The configuration of one server.
 #[derive(Clone)]
 pub struct Config {
@@ -13,12 +15,38 @@ pub struct Config {
     pub closed: bool,
     /// The bearer token of the admin face.
     pub admin_token: String,
+    /// The tokens of the default account.
+    pub tokens: Tokens,
+    /// Readings of Horde's protocol.
+    pub horde: HordeSettings,
     /// How often upstream is asked, and how long things stay valid.
     pub timing: Timing,
     /// All ids are drawn from this seed and the clock.
     pub seed: u64,
     /// What `/health` and `x-backend-version` say.
     pub version: String,
+}
+
+/// The tokens of the account that a server has from the start. What is absent is kept from before,
+/// or else drawn.
+#[derive(Clone, Default)]
+pub struct Tokens {
+    /// For Horde's API, over everything.
+    pub horde: Option<String>,
+    /// For IoTaaP's API, as a bearer.
+    pub iotaap: Option<String>,
+}
+
+/// Where Horde's own server and its documentation differ (contract A7, D14, D15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HordeSettings {
+    /// A report of a device that is not managed, or whose update failed, is answered by 5.00 as
+    /// Horde's own server does; else by 2.01 without an image.
+    pub strict: bool,
+    /// What the fields 2 and 4 of a report mean.
+    pub fields: Fields,
+    /// The path of the image has a slash in front, as device samples need it.
+    pub slash: bool,
 }
 
 /// Intervals and lifetimes.
@@ -61,6 +89,8 @@ impl Config {
             coap: None,
             closed: false,
             admin_token,
+            tokens: Tokens::default(),
+            horde: HordeSettings::default(),
             timing: Timing {
                 follow: Duration::from_secs(60),
                 shadows: Duration::from_secs(5),
@@ -72,6 +102,23 @@ impl Config {
             seed,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
+    }
+}
+
+impl Default for HordeSettings {
+    fn default() -> Self {
+        Self {
+            strict: false,
+            fields: Fields::Span,
+            slash: true,
+        }
+    }
+}
+
+/// Without the tokens.
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Tokens").finish_non_exhaustive()
     }
 }
 

@@ -24,10 +24,13 @@ mod feed;
 mod limits;
 mod live;
 mod lwm2m;
+mod mqtt;
+mod reports;
 mod server;
 mod start;
 mod store;
 mod upstream;
 
-pub use config::{Config, Timing};
+pub use config::{Config, HordeSettings, Timing, Tokens};
+pub use core::owners::NotTaken;
 pub use start::{Running, StartError, start};

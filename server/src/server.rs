@@ -18,6 +18,10 @@ use crate::{
     core::{
         devices::Registry,
         firmware::Firmware,
+        horde::Horde,
+        iotaap::Iotaap,
+        owners::Owners,
+        targets::Inspections,
         ulid::Ulids,
         updates::{Update, Updates},
     },
@@ -72,6 +76,14 @@ pub(crate) struct State {
     pub(crate) air_wakes_at: Option<UnixMillis>,
     /// Updates over the air.
     pub(crate) firmware: Firmware,
+    /// Questions to devices under a target.
+    pub(crate) inspections: Inspections,
+    /// What Horde's API knows.
+    pub(crate) horde: Horde,
+    /// What IoTaaP's API knows.
+    pub(crate) iotaap: Iotaap,
+    /// Whose tokens open the vendors' APIs.
+    pub(crate) owners: Owners,
     /// What devices are updated to.
     pub(crate) images: Images,
     /// Ids of images.
@@ -104,6 +116,10 @@ impl Server {
             air,
             air_wakes_at: None,
             firmware: Firmware::new(config.seed),
+            inspections: Inspections::default(),
+            horde: Horde::new(config.seed),
+            iotaap: Iotaap::new(config.seed),
+            owners: Owners::default(),
             images: Images::default(),
             image_ids: Ulids::new(config.seed ^ 0x1A),
             operations: BTreeMap::new(),

@@ -11,10 +11,12 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     air,
-    api::{self, hello::Generation},
+    api::{self, hello::Generation, horde, iotaap},
     config::Config,
+    core::owners::{self, HordeToken},
     driver, limits,
-    server::Server,
+    server::{Server, State},
+    store::Kind,
 };
 
 /// Why a server did not start.
@@ -28,6 +30,9 @@ pub enum StartError {
         /// What the network said.
         source: io::Error,
     },
+    /// The default account cannot have the tokens of the configuration.
+    #[error("failed to set up the default account: {0}")]
+    Account(owners::NotTaken),
     /// An empty token would open the admin face to everybody.
     #[error("failed to start without an admin token")]
     NoAdminToken,
@@ -70,6 +75,7 @@ pub async fn start(
     let server = Server::new(config, network, socket.clone(), clock);
     let server = Arc::new(server);
     let _first = server.http.set(address);
+    default_account(&server)?;
     let service = {
         let server = Arc::clone(&server);
         service_fn(move |request| api::answer(Arc::clone(&server), request))
@@ -93,6 +99,36 @@ pub async fn start(
     })
 }
 
+/// The account that is there from the start: its tokens are those of the configuration, or those
+/// that it had before, or drawn.
+fn default_account(server: &Server) -> Result<(), StartError> {
+    let tokens = &server.config.tokens;
+    let now = server.now();
+    let mut state = server.state();
+    let State {
+        owners,
+        horde,
+        iotaap,
+        ..
+    } = &mut *state;
+    let mut owner = owners.get(owners::DEFAULT).cloned().unwrap_or_default();
+    owner.name = owners::DEFAULT.to_owned();
+    owner.complete(now, horde, iotaap);
+    if tokens.horde.is_some() || owner.horde_tokens.is_empty() {
+        let drawn = || iotaap.ids().hex(32);
+        let token = tokens.horde.clone().unwrap_or_else(drawn);
+        owner.horde_tokens = vec![HordeToken::over_all(token)];
+    }
+    if tokens.iotaap.is_some() || owner.iotaap.token.is_none() {
+        let drawn = || iotaap.ids().hex(32);
+        owner.iotaap.token = Some(tokens.iotaap.clone().unwrap_or_else(drawn));
+    }
+    let document = json!(owner);
+    owners.put(owner).map_err(StartError::Account)?;
+    server.store.put(Kind::Owner, owners::DEFAULT, document);
+    Ok(())
+}
+
 impl Running {
     /// Where it listens.
     #[must_use]
@@ -106,7 +142,8 @@ impl Running {
         self.server.socket.as_ref().map(|it| it.local_addr())
     }
 
-    /// What a scenario has to know: `ADMINURL`, `ADMINTOKEN`, `COAPURL` if devices may come, and for each profile of the
+    /// What a scenario has to know: `ADMINURL`, `ADMINTOKEN`, `HORDEURL`,
+    /// `HORDETOKEN`, `IOTAAPURL`, `IOTAAPTOKEN`, `COAPURL` if devices may come, and for each profile of the
     /// hello.nrfcloud API its `APIURL` and `WSURL`. No URL ends in a slash.
     #[must_use]
     pub fn context(&self) -> Map<String, Value> {
@@ -126,6 +163,20 @@ impl Running {
             format!("http://{reachable}/admin").into(),
         );
         context.insert("ADMINTOKEN".into(), self.admin_token.as_str().into());
+        let urls = [
+            ("HORDEURL", format!("http://{reachable}{}", horde::BASE)),
+            ("IOTAAPURL", format!("http://{reachable}{}", iotaap::BASE)),
+        ];
+        for (name, url) in urls {
+            context.insert(name.into(), url.into());
+        }
+        let state = self.server.state();
+        if let Some(owner) = state.owners.get(owners::DEFAULT) {
+            let token = owner.horde_tokens.first().map(|it| it.token.as_str());
+            context.insert("HORDETOKEN".into(), token.into());
+            context.insert("IOTAAPTOKEN".into(), owner.iotaap.token.as_deref().into());
+        }
+        drop(state);
         if let Some(coap) = self.coap() {
             let coap = reachable_from_here(coap);
             context.insert("COAPURL".into(), format!("coap://{coap}").into());

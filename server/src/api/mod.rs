@@ -4,7 +4,10 @@ mod admin;
 mod bare;
 mod body;
 mod firmware;
+mod form;
 pub(crate) mod hello;
+pub(crate) mod horde;
+pub(crate) mod iotaap;
 mod problem;
 
 use std::{convert::Infallible, sync::Arc};
@@ -49,6 +52,12 @@ async fn whole(server: &Arc<Server>, request: Request<Incoming>) -> Reply {
     if let Some((generation, rest)) = generation {
         return hello::answer(server, generation, rest, request).await;
     }
+    if let Some(rest) = below(&path, horde::BASE) {
+        return horde::answer(server, rest, request).await;
+    }
+    if let Some(rest) = below(&path, iotaap::BASE) {
+        return iotaap::answer(server, rest, request).await;
+    }
     if let Some(rest) = path.strip_prefix("/admin") {
         return admin::answer(server, rest, request).await;
     }
@@ -64,6 +73,12 @@ async fn whole(server: &Arc<Server>, request: Request<Incoming>) -> Reply {
         .headers_mut()
         .insert(header::CACHE_CONTROL, problem::NO_STORE);
     reply
+}
+
+/// What stands behind the base of a face.
+fn below<'a>(path: &'a str, base: &str) -> Option<&'a str> {
+    let rest = path.strip_prefix(base)?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
 }
 
 /// The decoded segments of a path that begins with a slash. `%2F` and dots mean nothing here:

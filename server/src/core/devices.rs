@@ -1,6 +1,6 @@
 //! Who is known: devices, and the upstream accounts they belong to.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use fotalab_wire::net::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,9 @@ pub(crate) struct Identity {
     pub(crate) imei: Option<String>,
     /// The subscriber's number.
     pub(crate) imsi: Option<String>,
+    /// From where it sends, as `IP` or `IP:PORT`: what tells one that says no name who it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) address: Option<String>,
     /// Names of groups it is in.
     pub(crate) groups: Vec<String>,
 }
@@ -80,6 +83,8 @@ pub(crate) struct Account {
 pub(crate) enum NotTaken {
     /// Another device has this fingerprint.
     FingerprintTaken,
+    /// Another device has this address.
+    AddressTaken,
     /// There are too many.
     Full,
 }
@@ -89,6 +94,7 @@ pub(crate) enum NotTaken {
 pub(crate) struct Registry {
     devices: BTreeMap<String, Device>,
     by_fingerprint: BTreeMap<String, String>,
+    by_address: BTreeMap<String, String>,
     accounts: BTreeMap<String, Account>,
 }
 
@@ -167,6 +173,11 @@ impl Registry {
         {
             return Err(NotTaken::FingerprintTaken);
         }
+        if let Some(address) = &identity.address
+            && self.by_address.get(address).is_some_and(|it| it != id)
+        {
+            return Err(NotTaken::AddressTaken);
+        }
         if !self.devices.contains_key(id) && self.devices.len() >= limits::MAX_DEVICES {
             return Err(NotTaken::Full);
         }
@@ -177,6 +188,12 @@ impl Registry {
         if let Some(fingerprint) = &identity.fingerprint {
             self.by_fingerprint
                 .insert(fingerprint.clone(), id.to_owned());
+        }
+        if let Some(before) = &device.identity.address {
+            self.by_address.remove(before);
+        }
+        if let Some(address) = &identity.address {
+            self.by_address.insert(address.clone(), id.to_owned());
         }
         if device.identity.account != identity.account {
             device.shadow = None;
@@ -201,6 +218,13 @@ impl Registry {
         self.by_fingerprint
             .get(fingerprint)
             .and_then(|id| self.devices.get(id))
+    }
+
+    /// The device that sends from an address.
+    pub(crate) fn device_at(&self, address: SocketAddr) -> Option<&str> {
+        let exact = self.by_address.get(&address.to_string());
+        let host = || self.by_address.get(&address.ip().to_string());
+        exact.or_else(host).map(String::as_str)
     }
 
     /// Adds or replaces an account.

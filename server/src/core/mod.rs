@@ -3,7 +3,12 @@
 
 pub(crate) mod devices;
 pub(crate) mod firmware;
+pub(crate) mod horde;
+pub(crate) mod iotaap;
+pub(crate) mod jwt;
+pub(crate) mod owners;
 pub(crate) mod shadow;
+pub(crate) mod targets;
 pub(crate) mod time;
 pub(crate) mod ulid;
 pub(crate) mod updates;

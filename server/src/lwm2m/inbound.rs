@@ -13,7 +13,7 @@ use fotalab_wire::{
 };
 use rand::RngExt as _;
 
-use super::{Air, Around, FIRMWARE, Registered, Told, time};
+use super::{Air, Around, FIRMWARE, REPORT, Registered, Told, time};
 use crate::{core::time::millis, limits};
 
 /// The newest version that is spoken.
@@ -31,6 +31,15 @@ impl Air {
     ) {
         let path = message.options.path();
         let segments: Vec<&str> = path.split('/').skip(1).collect();
+        let simple = segments == [REPORT] || (segments == [FIRMWARE] && message.code == Code::GET);
+        if simple {
+            let message = message.clone();
+            return self.told.push_back(Told::Asked {
+                exchange,
+                between,
+                message,
+            });
+        }
         let (answer, after) = match (message.code, segments.as_slice()) {
             (Code::POST, ["rd"]) => self.register(now, between, message, around),
             (Code::POST, ["rd", location]) => self.update(now, between, location, message),
@@ -62,7 +71,7 @@ impl Air {
         message: &Message,
     ) {
         let path = message.options.path();
-        let taken = path == "/rd" || path == "/dp" || path.starts_with("/rd/");
+        let taken = path == "/rd" || path == "/u" || path == "/dp" || path.starts_with("/rd/");
         let _over = if !taken {
             self.coap
                 .respond(time(now), exchange, Response::new(Code::NOT_FOUND))

@@ -17,11 +17,12 @@ mod registry;
 use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
+    ops::Range,
     time::Duration,
 };
 
 use fotalab_wire::{
-    coap::{Config, Endpoint, Event, RequestId, Transmit},
+    coap::{Config, Endpoint, Event, ExchangeId, Message, RequestId, Response, Transmit},
     lwm2m::{Path, Value},
     net::UnixMillis,
 };
@@ -35,6 +36,8 @@ use crate::{core::time::millis, limits, store::blob::Images};
 
 /// Below this path images are read, over CoAP and HTTP: `/fw/{image id}`.
 pub(crate) const FIRMWARE: &str = "fw";
+/// Where a device reports by Horde's simple protocol.
+pub(crate) const REPORT: &str = "u";
 
 /// What the endpoint tells.
 #[derive(Debug)]
@@ -69,6 +72,16 @@ pub(crate) enum Told {
         path: Path,
         /// The value.
         value: Value,
+    },
+    /// It asks for something that only those above can answer: a report by the simple protocol, or
+    /// the image that is meant for it. Answer with [`Air::answer`].
+    Asked {
+        /// Names it in the answer.
+        exchange: ExchangeId,
+        /// From where, and which of our addresses it reached.
+        between: (SocketAddr, SocketAddr),
+        /// What.
+        message: Message,
     },
     /// An operation is over.
     Done {
@@ -129,6 +142,26 @@ impl Air {
     /// The registration of a device.
     pub(crate) fn registered(&self, endpoint: &str) -> Option<&Registered> {
         self.registrations.get(endpoint)
+    }
+
+    /// Whose registration came from this address.
+    pub(crate) fn endpoint_at(&self, peer: SocketAddr) -> Option<&str> {
+        let registered = self.registrations.at_peer(peer)?;
+        Some(&registered.said.endpoint)
+    }
+
+    /// Answers what [`Told::Asked`] asked. Says which part of the answer's body that brings.
+    pub(crate) fn answer(
+        &mut self,
+        now: UnixMillis,
+        exchange: ExchangeId,
+        length: usize,
+        response: Response,
+    ) -> Option<Range<usize>> {
+        let part = self.coap.wanted(exchange, length);
+        // One that is over needs no answer.
+        let _over = self.coap.respond(time(now), exchange, response);
+        part
     }
 
     /// A datagram arrived, at our address `to`.

@@ -11,12 +11,23 @@ use fotalab_wire::{
 pub(crate) enum Operation {
     /// GET.
     Read(Path),
+    /// GET with Accept TLV.
+    ReadTlv(Path),
     /// GET with Observe 0; what follows is told as values.
     Observe(Path),
     /// GET of link format.
     Discover(Path),
     /// PUT; what is longer than a block goes by Block1.
     Write {
+        /// Of what.
+        path: Path,
+        /// The payload.
+        payload: Bytes,
+        /// Its content format.
+        format: ContentFormat,
+    },
+    /// POST with a payload.
+    Post {
         /// Of what.
         path: Path,
         /// The payload.
@@ -45,6 +56,13 @@ pub(crate) enum Ticket {
     },
     /// Somebody at the admin face.
     Admin(u64),
+    /// What a target needs to know.
+    Inspection {
+        /// Of whom.
+        endpoint: String,
+        /// Which question it is.
+        serial: u64,
+    },
 }
 
 /// How an operation ended.
@@ -77,14 +95,17 @@ impl Operation {
     /// What it is about.
     pub(crate) fn path(&self) -> Path {
         match self {
-            Self::Read(path) | Self::Observe(path) | Self::Discover(path) => *path,
-            Self::Write { path, .. } | Self::Execute { path, .. } => *path,
+            Self::Read(path)
+            | Self::ReadTlv(path)
+            | Self::Observe(path)
+            | Self::Discover(path) => *path,
+            Self::Write { path, .. } | Self::Post { path, .. } | Self::Execute { path, .. } => *path,
         }
     }
 
     /// Whether a sleeping device may be asked the same once more when it wakes.
     pub(super) fn is_safe(&self) -> bool {
-        matches!(self, Self::Read(_) | Self::Observe(_) | Self::Discover(_))
+        matches!(self, Self::Read(_) | Self::ReadTlv(_) | Self::Observe(_) | Self::Discover(_))
     }
 
     /// As a request to a device whose objects are below `root`.
@@ -93,6 +114,15 @@ impl Operation {
         match self {
             Self::Read(_) => Request::get(&path),
             Self::Observe(_) => Request::get(&path).observing(),
+            Self::ReadTlv(_) => {
+                let mut request = Request::get(&path);
+                let tlv = u32::from(ContentFormat::Tlv.number());
+                request.options.push_uint(number::ACCEPT, tlv);
+                request
+            }
+            Self::Post {
+                payload, format, ..
+            } => Request::post(&path, payload.clone()).format(format.number()),
             Self::Discover(_) => {
                 let mut request = Request::get(&path);
                 let link = u32::from(ContentFormat::Link.number());

@@ -57,6 +57,13 @@ impl Images {
         Ok(())
     }
 
+    /// Forgets an image.
+    pub(crate) fn remove(&mut self, id: &str) {
+        if let Some(image) = self.images.remove(id) {
+            self.bytes -= image.bytes.len();
+        }
+    }
+
     /// One image.
     pub(crate) fn get(&self, id: &str) -> Option<&Image> {
         self.images.get(id)

@@ -28,6 +28,10 @@ impl Store for Memory {
         self.lock().insert((kind, key.to_owned()), document);
     }
 
+    fn remove(&self, kind: Kind, key: &str) {
+        self.lock().remove(&(kind, key.to_owned()));
+    }
+
     fn all(&self, kind: Kind) -> Vec<(String, Value)> {
         let documents = self.lock();
         let of_kind = documents.iter().filter(|((it, _), _)| *it == kind);

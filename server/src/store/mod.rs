@@ -16,12 +16,28 @@ pub(crate) enum Kind {
     Account,
     /// A device's identity.
     Device,
+    /// An account of our own.
+    Owner,
+    /// A collection of Horde.
+    HordeCollection,
+    /// A device of Horde.
+    HordeDevice,
+    /// A firmware image of Horde.
+    HordeImage,
+    /// A device of IoTaaP.
+    IotaapDevice,
+    /// A group of IoTaaP.
+    IotaapGroup,
+    /// An OTA of IoTaaP.
+    IotaapOta,
 }
 
 /// A place that remembers.
 pub(crate) trait Store: Send + Sync {
     /// Remembers a document, in place of one with the same kind and key.
     fn put(&self, kind: Kind, key: &str, document: Value);
+    /// Forgets a document; one that is not there is no error.
+    fn remove(&self, kind: Kind, key: &str);
     /// All documents of a kind, by key.
     #[cfg_attr(
         not(test),

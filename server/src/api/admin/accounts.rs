@@ -1,20 +1,37 @@
-//! Upstream accounts: where the cloud is, and as whom to call it.
+//! Accounts: upstream ones (where the cloud is, and as whom to call it), and our own.
+
+use std::sync::Arc;
 
 use fotalab_wire::net::http::host_and_port;
 use http::Uri;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{Problem, fields::Fields};
+use super::{Problem, fields::Fields, owners};
 use crate::{core::devices::Account, limits, server::Server, store::Kind};
 
-/// `PUT /accounts/{name}`: `{endpoint, apiKey}`; the key is never shown again.
-pub(super) fn put(server: &Server, name: &str, body: &Value) -> Result<Value, Problem> {
-    let mut fields = Fields::of(body, &["endpoint", "apiKey"]);
+/// All members of the body: those of an upstream account, and [`owners::FIELDS`].
+const KNOWN: &[&str] = &[
+    "endpoint",
+    "apiKey",
+    "hordeToken",
+    "hordeTokens",
+    "iotaapToken",
+    "iotaapEmail",
+    "iotaapPassword",
+    "iotaapModel",
+];
+
+/// `PUT /accounts/{name}`: `{endpoint, apiKey}` of an upstream account, tokens of one of our own,
+/// or both; no secret is ever shown again.
+pub(super) fn put(server: &Arc<Server>, name: &str, body: &Value) -> Result<Value, Problem> {
+    let mut fields = Fields::of(body, KNOWN);
     if name.is_empty() || name.len() > limits::MAX_NAME_BYTES {
         fields.mistake("", "the name has 1 to 256 bytes");
     }
+    let own = owners::are_in(body);
+    let upstream = fields.has("endpoint") || fields.has("apiKey") || !own;
     for required in ["endpoint", "apiKey"] {
-        if !fields.has(required) {
+        if upstream && !fields.has(required) {
             fields.mistake(required, "Expected required property");
         }
     }
@@ -35,7 +52,16 @@ pub(super) fn put(server: &Server, name: &str, body: &Value) -> Result<Value, Pr
             Err("has characters that no header can carry".to_owned())
         }
     });
+    let said = owners::read(body, &mut fields);
     fields.finish()?;
+    let mut shown = Map::new();
+    shown.insert("name".into(), name.into());
+    if own {
+        shown.extend(owners::keep(server, name, said)?);
+    }
+    if !upstream {
+        return Ok(shown.into());
+    }
     let (Some(mut endpoint), Some(api_key)) = (endpoint, api_key) else {
         return Err(Problem::validation(&[
             "/: Expected endpoint and apiKey".to_owned()
@@ -44,7 +70,7 @@ pub(super) fn put(server: &Server, name: &str, body: &Value) -> Result<Value, Pr
     if !endpoint.ends_with('/') {
         endpoint.push('/');
     }
-    let shown = json!({"name": name, "endpoint": endpoint});
+    shown.insert("endpoint".into(), endpoint.as_str().into());
     let account = Account { endpoint, api_key };
     server.store.put(Kind::Account, name, json!(account));
     let mut state = server.state();
@@ -53,5 +79,5 @@ pub(super) fn put(server: &Server, name: &str, body: &Value) -> Result<Value, Pr
         .registry
         .put_account(name, account)
         .map_err(|_| Problem::conflict("There are too many accounts"))?;
-    Ok(shown)
+    Ok(shown.into())
 }

@@ -28,6 +28,7 @@ const FIELDS: &[&str] = &[
     "psk",
     "imei",
     "imsi",
+    "address",
     "groups",
 ];
 
@@ -67,6 +68,12 @@ pub(super) fn put(server: &Arc<Server>, id: &str, body: &Value) -> Result<Value,
         }),
         imei: fields.text("imei", longest, digits),
         imsi: fields.text("imsi", longest, digits),
+        address: fields.text("address", longest, |text| {
+            let ip = text.parse::<std::net::IpAddr>().map(drop);
+            let with_port = text.parse::<std::net::SocketAddr>().map(drop);
+            let why = |_| "is neither IP nor IP:PORT".to_owned();
+            ip.or(with_port).map_err(why)
+        }),
         groups: fields.texts("groups"),
     };
     let names_account = fields.has("account");
@@ -82,6 +89,7 @@ pub(super) fn put(server: &Arc<Server>, id: &str, body: &Value) -> Result<Value,
     let taken = server.change(|state, _| state.registry.put_device(id, identity));
     taken.map_err(|why| match why {
         NotTaken::FingerprintTaken => Problem::conflict("Another device has this fingerprint"),
+        NotTaken::AddressTaken => Problem::conflict("Another device has this address"),
         NotTaken::Full => Problem::conflict("There are too many devices"),
     })?;
     server.store.put(Kind::Device, id, document);
@@ -119,6 +127,7 @@ fn identity(device: &Device) -> Map<String, Value> {
         ("account", &identity.account),
         ("imei", &identity.imei),
         ("imsi", &identity.imsi),
+        ("address", &identity.address),
     ] {
         if let Some(value) = value {
             view.insert(name.into(), value.as_str().into());

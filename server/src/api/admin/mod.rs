@@ -5,6 +5,7 @@ mod devices;
 mod fields;
 mod images;
 mod operations;
+mod owners;
 mod updates;
 
 use std::sync::Arc;

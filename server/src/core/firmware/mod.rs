@@ -8,6 +8,7 @@ mod answers;
 mod decide;
 mod install;
 mod messages;
+mod plain;
 #[cfg(test)]
 mod tests;
 mod update;
@@ -21,8 +22,10 @@ use fotalab_wire::{
 };
 
 pub(crate) use messages::{
-    Ask, Effect, Outcome, PACKAGE, PACKAGE_URI, Scheme, Transfer, UPDATE, VERSION, Wanted,
+    Ask, Effect, Outcome, PACKAGE, PACKAGE_URI, STATE, Scheme, State, Transfer, UPDATE, VERSION,
+    Wanted,
 };
+pub(crate) use plain::{Cause, Fetched};
 pub(crate) use update::Update;
 
 use super::ulid::Ulids;
@@ -114,6 +117,31 @@ impl Firmware {
         self.with(id, |update| update.answered(now, serial, outcome));
     }
 
+    /// A device fetched a part of the image of its last update.
+    pub(crate) fn fetched(&mut self, now: UnixMillis, device: &str, part: Fetched) {
+        self.with_last(device, |it| it.fetched(now, part));
+    }
+
+    /// An inspection found this /5/0/3 while an update was under way.
+    pub(crate) fn inspected(&mut self, now: UnixMillis, device: &str, state: i64) {
+        self.with_last(device, |it| it.inspected(now, state));
+    }
+
+    /// A device reported what it runs by itself.
+    pub(crate) fn reported(&mut self, now: UnixMillis, device: &str, version: &str) {
+        self.with_last(device, |it| it.reported(now, version));
+    }
+
+    /// An inspection failed at this path.
+    pub(crate) fn unreadable(&mut self, now: UnixMillis, device: &str, path: &str) {
+        self.with_last(device, |it| it.unreadable(now, path));
+    }
+
+    /// Something else is wanted of the device now.
+    pub(crate) fn supersede(&mut self, now: UnixMillis, id: &str) {
+        self.with(id, |it| it.supersede(now));
+    }
+
     /// Does what is due.
     pub(crate) fn handle_timeout(&mut self, now: UnixMillis) {
         while let Some((due, id)) = self.agenda.first().cloned() {
@@ -138,6 +166,12 @@ impl Firmware {
     /// One update.
     pub(crate) fn get(&self, id: &str) -> Option<&Update> {
         self.updates.get(id)
+    }
+
+    /// Whether an update that has not ended is about this image.
+    pub(crate) fn wants(&self, image: &str) -> bool {
+        let mut updates = self.updates.values();
+        updates.any(|it| it.wanted.image == image && !it.has_ended())
     }
 
     /// The updates of a device, oldest first.

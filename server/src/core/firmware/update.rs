@@ -11,9 +11,12 @@ use fotalab_wire::{
     net::UnixMillis,
 };
 
-use super::messages::{
-    Ask, DELIVERY, Effect, Entry, Outcome, PACKAGE_VERSION, PROTOCOLS, RESULT, STATE, State,
-    VERSION, Wanted,
+use super::{
+    messages::{
+        Ask, DELIVERY, Effect, Entry, Outcome, PACKAGE_VERSION, PROTOCOLS, RESULT, STATE, State,
+        VERSION, Wanted,
+    },
+    plain::Cause,
 };
 use crate::{core::time::millis, limits};
 
@@ -30,6 +33,8 @@ pub(crate) struct Update {
     pub(crate) result: Option<i64>,
     /// All that happened.
     pub(crate) history: Vec<Entry>,
+    /// Why it failed.
+    pub(super) cause: Cause,
     pub(super) stage: Stage,
     pub(super) knows: Knows,
     pub(super) tally: Tally,
@@ -102,6 +107,7 @@ impl Update {
             state: State::Queued,
             result: None,
             history: Vec::new(),
+            cause: Cause::default(),
             stage: Stage::Inspecting,
             knows: Knows::default(),
             tally: Tally::default(),
@@ -127,6 +133,9 @@ impl Update {
 
     /// The device registered: what was under way is void, observations too (contract 1.6, 6).
     pub(super) fn registered(&mut self, now: UnixMillis, has_firmware_object: bool) {
+        if self.is_plain() {
+            return self.begin_plain(now);
+        }
         self.connected = true;
         self.asked = None;
         self.paused_until = None;
@@ -186,6 +195,9 @@ impl Update {
         let Some((_, ask)) = self.asked.take_if(|(asked, _)| *asked == serial) else {
             return;
         };
+        if self.is_plain() {
+            return self.plain_answered(now, ask, &outcome);
+        }
         match outcome {
             Outcome::Answered(code, values) if code.is_success() => {
                 self.succeeded(now, ask, values);
@@ -205,7 +217,7 @@ impl Update {
 
     /// A notification, or a value by Send.
     pub(super) fn notified(&mut self, now: UnixMillis, path: Path, value: &Value) {
-        if self.stage == Stage::Ended {
+        if self.stage == Stage::Ended || self.is_plain() {
             return;
         }
         let before = (self.knows.state, self.knows.result);
@@ -232,6 +244,9 @@ impl Update {
     pub(super) fn handle_timeout(&mut self, now: UnixMillis) {
         if self.stage == Stage::Ended {
             return;
+        }
+        if self.is_plain() {
+            return self.plain_timeout(now);
         }
         if now >= self.deadline {
             return self.out_of_time(now);
