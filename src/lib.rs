@@ -7,7 +7,9 @@
 //! A crate that adds steps of its own writes them with cucumber's macros over [`Lab`] and runs
 //! its features from `cargo test` with [`harness`].
 
+mod air;
 pub mod cli;
+pub mod conform;
 mod harness;
 pub mod plan;
 pub mod report;

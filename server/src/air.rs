@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fotalab_wire::{
-    lwm2m::ContentFormat,
+    lwm2m::{ContentFormat, Path},
     net::{Datagrams, UnixMillis},
 };
 use serde_json::json;
@@ -13,18 +13,19 @@ use tokio::time::sleep;
 
 use crate::{
     core::{
-        devices::Identity,
+        devices::{Identity, NotTaken},
         firmware::{
             Ask, Effect, Outcome as Heard, PACKAGE, PACKAGE_URI, Scheme, Transfer, UPDATE, VERSION,
         },
     },
-    driver, reports,
-    lwm2m::{Around, FIRMWARE, Operation, Outcome, Ticket, Told, json},
+    driver,
+    lwm2m::{Around, FIRMWARE, Operation, Outcome, Outgoing, Registered, Ticket, Told, Way, json},
+    reports,
     server::{Server, State},
 };
 
-/// Takes datagrams from the socket, until the server ends.
-pub(crate) async fn receive(server: Arc<Server>, socket: Arc<dyn Datagrams>) {
+/// Takes datagrams from a socket, until the server ends.
+pub(crate) async fn receive(server: Arc<Server>, socket: Arc<dyn Datagrams>, secured: bool) {
     let mut received = Vec::new();
     loop {
         // An error of a socket is a peer that is gone; it stays usable.
@@ -35,9 +36,13 @@ pub(crate) async fn receive(server: Arc<Server>, socket: Arc<dyn Datagrams>) {
         }
         driver::change(&server, |state, now| {
             for datagram in received.drain(..) {
-                let between = (datagram.from, datagram.to);
+                let way = Way {
+                    from: datagram.from,
+                    to: datagram.to,
+                    secured,
+                };
                 with_air(&server, state, |air, around| {
-                    air.handle_datagram(now, between, &datagram.bytes, around);
+                    air.handle_datagram(now, way, &datagram.bytes, around);
                 });
             }
         });
@@ -88,10 +93,17 @@ pub(crate) fn settle(server: &Arc<Server>, state: &mut State, now: UnixMillis) {
             None => server.store.remove(change.kind, &change.key),
         }
     }
-    if let (Some(air), Some(socket)) = (state.air.as_mut(), &server.socket) {
-        while let Some(transmit) = air.poll_transmit() {
-            // A busy socket loses datagrams, as every network does.
-            let _sent = socket.try_send(socket.local_addr(), transmit.to, &transmit.payload);
+    if let Some(air) = state.air.as_mut() {
+        while let Some(Outgoing { to, bytes }) = air.poll_transmit(now) {
+            let socket = if to.secured {
+                &server.sockets.secured
+            } else {
+                &server.sockets.plain
+            };
+            if let Some(socket) = socket {
+                // A busy socket loses datagrams, as every network does.
+                let _sent = socket.try_send(socket.local_addr(), to.address, &bytes);
+            }
         }
     }
     let air = state.air.as_mut().and_then(|air| air.poll_timeout());
@@ -105,18 +117,49 @@ pub(crate) fn settle(server: &Arc<Server>, state: &mut State, now: UnixMillis) {
     }
 }
 
+/// Adds a device, or replaces what is known of it. Where its key changes, nobody goes on with the
+/// old one.
+pub(crate) fn put_device(
+    state: &mut State,
+    now: UnixMillis,
+    id: &str,
+    identity: Identity,
+) -> Result<(), NotTaken> {
+    let before = state.registry.device(id).map(|it| it.identity.clone());
+    state.registry.put_device(id, identity)?;
+    let after = state.registry.device(id).map(|it| &it.identity);
+    let key = |it: &Identity| {
+        let identity = it.psk_identity(id).map(str::to_owned);
+        identity.zip(it.psk.clone())
+    };
+    let (before, after) = (before.as_ref().and_then(key), after.and_then(key));
+    if let (Some((identity, _)), Some(air)) = (
+        before.filter(|it| Some(it) != after.as_ref()),
+        &mut state.air,
+    ) {
+        air.revoke(now, id, &identity);
+    }
+    Ok(())
+}
+
 /// The URI of an image, as a device that reached us at `local` can use it.
 pub(crate) fn uri(server: &Server, scheme: Scheme, local: SocketAddr, image: &str) -> String {
     let host = match scheme {
-        Scheme::Coap => coap_host(server, local),
+        Scheme::Coap => coap_host(server, local, false),
+        Scheme::Coaps => coap_host(server, local, true),
         Scheme::Http => host(server.http.get().copied(), local),
     };
     format!("{}://{host}/{FIRMWARE}/{image}", scheme.name())
 }
 
 /// Where a device that reached us at `local` finds us over CoAP.
-pub(crate) fn coap_host(server: &Server, local: SocketAddr) -> SocketAddr {
-    host(server.socket.as_ref().map(|it| it.local_addr()), local)
+pub(crate) fn coap_host(server: &Server, local: SocketAddr, secured: bool) -> SocketAddr {
+    let socket = if secured {
+        &server.sockets.secured
+    } else {
+        &server.sockets.plain
+    };
+    host(socket.as_ref().map(|it| it.local_addr()), local)
 }
 
 /// Where we are reached by a device.
@@ -151,7 +194,17 @@ fn with_air(
         ..
     } = state;
     let closed = server.config.closed;
-    let admits = |endpoint: &str| !closed || registry.device(endpoint).is_some();
+    let admits = |endpoint: &str, secured: bool| {
+        let device = registry.device(endpoint);
+        if closed && device.is_none() {
+            return Err("this endpoint name is not known here");
+        }
+        // Or anybody could be a device whose key is known.
+        if !secured && device.is_some_and(|it| it.identity.psk.is_some()) {
+            return Err("this device has a key and registers over coaps");
+        }
+        Ok(())
+    };
     if let Some(air) = air {
         let around = Around {
             images,
@@ -172,14 +225,15 @@ fn take(server: &Server, state: &mut State, now: UnixMillis, told: Told) {
                 .feed
                 .tell("registered", &json!({"endpoint": endpoint}));
             let air = state.air.as_ref();
-            let has_firmware = air
-                .and_then(|air| air.registered(&endpoint))
-                .is_some_and(crate::lwm2m::Registered::has_firmware_object);
-            state.firmware.registered(now, &endpoint, has_firmware);
+            let registered = air.and_then(|air| air.registered(&endpoint));
+            if let Some(arrival) = registered.map(Registered::arrival) {
+                state.firmware.registered(now, &endpoint, arrival);
+            }
             reports::seen(state, now, &endpoint, true);
         }
         Told::Updated { endpoint } => {
             state.feed.tell("updated", &json!({"endpoint": endpoint}));
+            state.firmware.uplink(now, &endpoint);
             reports::seen(state, now, &endpoint, false);
         }
         Told::Asked {
@@ -193,7 +247,14 @@ fn take(server: &Server, state: &mut State, now: UnixMillis, told: Told) {
             state.firmware.left(&endpoint);
             state.inspections.forget(&endpoint);
         }
-        Told::Heard { endpoint } => state.firmware.heard(now, &endpoint),
+        Told::HandshakeFailed { address, why } => {
+            let document = json!({"address": address.to_string(), "detail": why});
+            state.feed.tell("handshakeFailed", &document);
+        }
+        Told::Heard { endpoint } => {
+            state.firmware.heard(now, &endpoint);
+            state.firmware.uplink(now, &endpoint);
+        }
         Told::Value {
             endpoint,
             path,
@@ -209,9 +270,15 @@ fn take(server: &Server, state: &mut State, now: UnixMillis, told: Told) {
                 remember_version(state, &endpoint, value.as_str());
             }
             state.firmware.notified(now, &endpoint, path, &value);
+            state.firmware.uplink(now, &endpoint);
         }
         Told::Done { ticket, outcome } => match ticket {
             Ticket::Update { update, serial } => {
+                if let Outcome::Answered(answer) = &outcome {
+                    for (path, value) in answer.values() {
+                        state.firmware.learned(&update, serial, path, &value);
+                    }
+                }
                 let heard = heard(&outcome);
                 if let Some(device) = state
                     .firmware
@@ -318,15 +385,29 @@ fn operation(server: &Server, state: &State, update: &str, device: &str, ask: As
     });
     match ask {
         Ask::Uri(_) if by_identity => {
-            let host = coap_host(server, local(state, device));
-            reports::write_uri(format!("coap://{host}/{FIRMWARE}"))
+            let air = state.air.as_ref();
+            let registered = air.and_then(|air| air.registered(device));
+            let secured = registered.is_some_and(|it| it.peer.secured);
+            let host = coap_host(server, local(state, device), secured);
+            let scheme = if secured { "coaps" } else { "coap" };
+            reports::write_uri(format!("{scheme}://{host}/{FIRMWARE}"))
         }
         Ask::Execute if by_identity => reports::execute(UPDATE),
         Ask::Read(path) => Operation::Read(path),
         Ask::Observe(path) => Operation::Observe(path),
         Ask::ClearUri => text(String::new()),
         Ask::ClearPackage => bytes(Bytes::from_static(&[0])),
+        Ask::Forget(path) => Operation::Forget(path),
+        Ask::Lifetime(instance, seconds) => Operation::Write {
+            path: Path::resource(1, instance, 1),
+            payload: seconds.to_string().into(),
+            format: ContentFormat::Text,
+        },
         Ask::Uri(scheme) => {
+            let wanted = state.firmware.get(update).map(|it| &it.wanted);
+            if let Some(elsewhere) = wanted.and_then(|it| it.options.elsewhere.as_ref()) {
+                return text(elsewhere.uri.clone());
+            }
             text(uri(server, scheme, local(state, device), &image))
         }
         Ask::Package => bytes(

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use crate::store::Memory;
 pub use fotalab_wire::simple::Fields;
 
 /// The configuration of one server.
@@ -11,6 +12,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where devices find the LwM2M endpoint, over UDP; port 0 picks a free one. `None`: nowhere.
     pub coap: Option<SocketAddr>,
+    /// The same over DTLS with pre-shared keys.
+    pub coaps: Option<SocketAddr>,
     /// Only devices that the admin face was told of may register.
     pub closed: bool,
     /// The bearer token of the admin face.
@@ -23,12 +26,13 @@ pub struct Config {
     pub timing: Timing,
     /// All ids are drawn from this seed and the clock.
     pub seed: u64,
+    /// What outlives the server.
+    pub storage: Storage,
     /// What `/health` and `x-backend-version` say.
     pub version: String,
 }
 
-/// The tokens of the account that a server has from the start. What is absent is kept from before,
-/// or else drawn.
+/// The tokens of the account that a server has from the start; what is absent is drawn.
 #[derive(Clone, Default)]
 pub struct Tokens {
     /// For Horde's API, over everything.
@@ -49,6 +53,16 @@ pub struct HordeSettings {
     pub slash: bool,
 }
 
+/// Where a server keeps what it knows.
+#[derive(Clone, Debug, Default)]
+pub enum Storage {
+    /// Nowhere: it is gone when the server ends.
+    #[default]
+    Nowhere,
+    /// In this process: the next server that is given the same one goes on where this one ended.
+    Memory(Memory),
+}
+
 /// Intervals and lifetimes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
@@ -67,13 +81,15 @@ pub struct Timing {
 }
 
 impl Config {
-    /// For a run of scenarios: free ports on loopback, for CoAP too, and upstream asked every second.
+    /// For a run of scenarios: free ports on loopback, for CoAP and CoAPS too, and upstream asked
+    /// every second.
     #[must_use]
     pub fn for_scenarios(admin_token: String, seed: u64) -> Self {
         let second = Duration::from_secs(1);
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut config = Self::for_service(free, admin_token, seed);
         config.coap = Some(free);
+        config.coaps = Some(free);
         config.timing.follow = second;
         config.timing.shadows = second;
         config.timing.bundles = 5 * second;
@@ -87,6 +103,7 @@ impl Config {
         Self {
             listen,
             coap: None,
+            coaps: None,
             closed: false,
             admin_token,
             tokens: Tokens::default(),
@@ -100,6 +117,7 @@ impl Config {
                 websocket_send: Duration::from_secs(10),
             },
             seed,
+            storage: Storage::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
@@ -128,9 +146,11 @@ impl std::fmt::Debug for Config {
         out.debug_struct("Config")
             .field("listen", &self.listen)
             .field("coap", &self.coap)
+            .field("coaps", &self.coaps)
             .field("closed", &self.closed)
             .field("timing", &self.timing)
             .field("seed", &self.seed)
+            .field("storage", &self.storage)
             .field("version", &self.version)
             .finish_non_exhaustive()
     }

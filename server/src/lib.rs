@@ -26,11 +26,12 @@ mod live;
 mod lwm2m;
 mod mqtt;
 mod reports;
+mod restore;
 mod server;
 mod start;
 mod store;
 mod upstream;
 
-pub use config::{Config, HordeSettings, Timing, Tokens};
-pub use core::owners::NotTaken;
+pub use config::{Config, Fields, HordeSettings, Storage, Timing, Tokens};
 pub use start::{Running, StartError, start};
+pub use store::Memory;

@@ -108,6 +108,9 @@ pub(crate) const DEFER_DEADLINE: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// After success, the time in which an old version counts as a rollback (contract 1.6, 8).
 pub(crate) const SOAK: Duration = Duration::from_secs(300);
 
+/// Changes that may wait to be stored.
+pub(crate) const STORE_QUEUE: usize = 65_536;
+
 /// Largest firmware image, in bytes.
 pub(crate) const MAX_IMAGE_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes that all images together may take.
@@ -140,6 +143,16 @@ pub(crate) const MAX_EVENT_LISTENERS: usize = 64;
 /// Events that may wait for one listener; one more and it is dropped.
 pub(crate) const EVENT_QUEUE: usize = 1_024;
 
+/// Members of a campaign that are updated at once, unless its account says otherwise.
+pub(crate) const CAMPAIGN_IN_FLIGHT: usize = 100;
+/// Most that an account may say.
+pub(crate) const MAX_CAMPAIGN_IN_FLIGHT: usize = 100_000;
+/// Updates of one account under way at once that ask for a share of the quota.
+pub(crate) const QUOTA: usize = 1_000;
+/// Tokens that were given for passwords and have not expired.
+pub(crate) const MAX_ISSUED_TOKENS: usize = 10_000;
+/// How long such a token is valid.
+pub(crate) const ISSUED_TOKEN: Duration = Duration::from_secs(300);
 /// Collections, and IoTaaP groups, at most.
 pub(crate) const MAX_COLLECTIONS: usize = 10_000;
 /// Devices of one collection.

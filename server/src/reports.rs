@@ -17,13 +17,13 @@ use fotalab_wire::{
 use crate::{
     air,
     core::{
-        firmware::{Fetched, PACKAGE_URI, Transfer, Wanted},
+        firmware::{Arrival, Fetched, Options, PACKAGE_URI, Transfer, Wanted},
         horde::{Change, Horde, Network, Number},
         iotaap,
         targets::{Effect, Found, How, Management, Report, Verdict},
     },
     limits,
-    lwm2m::{FIRMWARE, Operation, REPORT, Ticket},
+    lwm2m::{FIRMWARE, Operation, Peer, REPORT, Registered, Ticket},
     server::{Server, State},
 };
 
@@ -134,7 +134,7 @@ pub(crate) fn asked(
     state: &mut State,
     now: UnixMillis,
     exchange: ExchangeId,
-    between: (SocketAddr, SocketAddr),
+    between: (Peer, SocketAddr),
     message: &Message,
 ) {
     let path = message.options.path();
@@ -157,7 +157,7 @@ fn report(
     server: &Server,
     state: &mut State,
     now: UnixMillis,
-    (peer, to): (SocketAddr, SocketAddr),
+    (peer, to): (Peer, SocketAddr),
     payload: &[u8],
 ) -> Response {
     let settings = &server.config.horde;
@@ -187,7 +187,7 @@ fn report(
     if silent && settings.strict {
         return Response::new(Code::INTERNAL_SERVER_ERROR);
     }
-    let host = air::coap_host(server, to);
+    let host = air::coap_host(server, to, peer.secured);
     let answer = simple::Answer {
         host: host.ip().to_string(),
         port: host.port().into(),
@@ -201,7 +201,7 @@ fn report(
 }
 
 /// `GET /fw`: the image that is meant for whoever asks, block by block; 4.04 where none is.
-fn fetch(state: &mut State, now: UnixMillis, exchange: ExchangeId, peer: SocketAddr) {
+fn fetch(state: &mut State, now: UnixMillis, exchange: ExchangeId, peer: Peer) {
     let meant = endpoint_of(state, peer).and_then(|endpoint| match whose(state, &endpoint)? {
         Whose::Horde(device) => {
             let blob = meant_for(state, now, &device, &endpoint)?;
@@ -339,18 +339,13 @@ fn begin(
         }
         state.firmware.supersede(now, &id);
     }
-    let wanted = Wanted {
-        device: endpoint.to_owned(),
-        image: blob,
-        version: Some(version),
-        transfer,
-    };
+    let wanted = wanted(state, endpoint, blob, version, transfer);
     let created = state.firmware.create(now, wanted, None);
     let Ok(id) = created.map(|it| it.id.clone()) else {
         return false;
     };
     state.horde.with_device(device, |it| it.standing.begin(&id));
-    state.firmware.registered(now, endpoint, true);
+    state.firmware.registered(now, endpoint, Arrival::default());
     true
 }
 
@@ -373,15 +368,11 @@ fn inspected_by_iotaap(
     let (Some(Verdict::Update), Some(ota)) = (verdict, ota) else {
         return;
     };
-    let wanted = Wanted {
-        device: endpoint.to_owned(),
-        image: ota.blob.clone(),
-        version: Some(ota.version.clone()),
-        transfer: Transfer::Any,
-    };
+    let (blob, version) = (ota.blob.clone(), ota.version.clone());
+    let wanted = wanted(state, endpoint, blob, version, Transfer::Any);
     let registered = state.air.as_ref().and_then(|it| it.registered(endpoint));
-    let has_firmware = registered.map(crate::lwm2m::Registered::has_firmware_object);
-    let created = state.firmware.create(now, wanted, has_firmware);
+    let arrival = registered.map(Registered::arrival);
+    let created = state.firmware.create(now, wanted, arrival);
     if let Ok(id) = created.map(|it| it.id.clone()) {
         state.iotaap.with_device(device, |it| it.standing.begin(&id));
         moved(state, &id);
@@ -408,11 +399,33 @@ pub(crate) fn execute(path: Path) -> Operation {
     }
 }
 
+fn wanted(
+    state: &State,
+    endpoint: &str,
+    image: String,
+    version: String,
+    transfer: Transfer,
+) -> Wanted {
+    let length = state.images.get(&image).map_or(0, |it| it.bytes.len());
+    let device = state.registry.device(endpoint);
+    Wanted {
+        device: endpoint.to_owned(),
+        image,
+        length: length as u64,
+        slot: device.and_then(|it| it.identity.slot),
+        version: Some(version),
+        transfer,
+        options: Options::default(),
+        asked_by: None,
+    }
+}
+
 /// The endpoint name of whoever sends from an address.
-fn endpoint_of(state: &State, peer: SocketAddr) -> Option<String> {
-    let registered = state.air.as_ref().and_then(|air| air.endpoint_at(peer));
-    let told = || state.registry.device_at(peer);
-    registered.or_else(told).map(str::to_owned)
+fn endpoint_of(state: &State, peer: Peer) -> Option<String> {
+    let proven = state.air.as_ref().and_then(|air| air.endpoint_at(peer));
+    // Over DTLS only the handshake says who it is.
+    let told = || state.registry.device_at(peer.address).filter(|_| !peer.secured);
+    proven.or_else(|| told().map(str::to_owned))
 }
 
 fn whose(state: &State, endpoint: &str) -> Option<Whose> {
@@ -446,8 +459,8 @@ fn find(
     Some(Whose::Iotaap(device.to_owned()))
 }
 
-fn note_address(state: &mut State, now: UnixMillis, device: &str, peer: SocketAddr) {
-    let address = peer.ip().to_string();
+fn note_address(state: &mut State, now: UnixMillis, device: &str, peer: Peer) {
+    let address = peer.address.ip().to_string();
     state.horde.with_device(device, |it| {
         if it.network.as_ref().is_none_or(|it| it.address != address) {
             it.network = Some(Network {

@@ -30,9 +30,19 @@ use crate::{
     limits,
     live::Live,
     lwm2m::{Air, Outcome},
-    store::{Memory, Store, blob::Images},
+    restore::{Unusable, restore},
+    store::{Store, blob::Images},
     upstream::{Bundle, Caller, Upstream},
 };
+
+/// Where devices are heard.
+#[derive(Clone, Default)]
+pub(crate) struct Sockets {
+    /// Over UDP as it is.
+    pub(crate) plain: Option<Arc<dyn Datagrams>>,
+    /// Over DTLS.
+    pub(crate) secured: Option<Arc<dyn Datagrams>>,
+}
 
 /// One server.
 pub(crate) struct Server {
@@ -45,13 +55,13 @@ pub(crate) struct Server {
     /// Who is told what happens.
     pub(crate) live: Live,
     /// Where devices are heard.
-    pub(crate) socket: Option<Arc<dyn Datagrams>>,
+    pub(crate) sockets: Sockets,
     /// Where HTTP listens, once it does.
     pub(crate) http: OnceLock<SocketAddr>,
     /// The endpoint for devices, or the engine above it, wants to be woken sooner.
     pub(crate) air_wake: Notify,
     /// What survives.
-    pub(crate) store: Box<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
     /// Bytes that large request bodies may still take.
     pub(crate) large_bodies: Arc<Semaphore>,
     /// The update engine has something new to wait for.
@@ -99,18 +109,23 @@ pub(crate) struct State {
 }
 
 impl Server {
-    /// A server that knows nobody.
+    /// A server that knows what `store` remembers.
     pub(crate) fn new(
         config: Config,
         network: Arc<dyn Network>,
-        socket: Option<Arc<dyn Datagrams>>,
+        sockets: Sockets,
         clock: Clock,
-    ) -> Self {
-        let air = socket
-            .as_ref()
-            .map(|it| Air::new(it.local_addr(), config.seed));
-        let state = State {
-            registry: Registry::default(),
+        store: Arc<dyn Store>,
+    ) -> Result<Self, Unusable> {
+        let registry = Registry::default();
+        let first = sockets.plain.as_ref().or(sockets.secured.as_ref());
+        let mut air = first.map(|it| Air::new(it.local_addr(), config.seed));
+        if let (Some(air), Some(_)) = (&mut air, &sockets.secured) {
+            let seed = network.is_virtual().then_some(config.seed ^ 0xD715);
+            air.secure(clock.now(), registry.keys(), seed);
+        }
+        let mut state = State {
+            registry,
             updates: Updates::new(config.seed, config.timing.follow),
             scheduling: BTreeMap::new(),
             air,
@@ -127,21 +142,22 @@ impl Server {
             feed: Feed::default(),
             bundles: BTreeMap::new(),
         };
-        Self {
+        restore(&*store, &mut state)?;
+        Ok(Self {
             config,
             clock,
             upstream: Upstream::new(network),
             live: Live::default(),
-            socket,
+            sockets,
             http: OnceLock::new(),
             air_wake: Notify::new(),
-            store: Box::new(Memory::default()),
+            store,
             large_bodies: Arc::new(Semaphore::new(limits::LARGE_BODIES_BYTES)),
             updates_wake: Notify::new(),
             shadows_wake: Notify::new(),
             state: Mutex::new(state),
             tasks: Mutex::new(Some(JoinSet::new())),
-        }
+        })
     }
 
     /// The state, for as long as nothing is awaited.

@@ -12,12 +12,15 @@ use serde_json::{Map, Value, json};
 use crate::{
     air,
     api::{self, hello::Generation, horde, iotaap},
-    config::Config,
-    core::owners::{self, HordeToken},
+    config::{Config, Storage, Tokens},
+    core::owners::{self, Face, Secret},
     driver, limits,
-    server::{Server, State},
-    store::Kind,
+    server::{Server, Sockets, State},
+    store::{Kind, Nowhere, Store},
 };
+
+/// Bytes of a token that is drawn.
+const TOKEN_BYTES: usize = 32;
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -32,10 +35,13 @@ pub enum StartError {
     },
     /// The default account cannot have the tokens of the configuration.
     #[error("failed to set up the default account: {0}")]
-    Account(owners::NotTaken),
+    Account(String),
     /// An empty token would open the admin face to everybody.
     #[error("failed to start without an admin token")]
     NoAdminToken,
+    /// What was stored cannot be used.
+    #[error("{0}")]
+    Restore(String),
 }
 
 /// A server that runs until it is stopped or dropped.
@@ -43,6 +49,7 @@ pub struct Running {
     server: Arc<Server>,
     address: SocketAddr,
     admin_token: String,
+    tokens: Tokens,
 }
 
 /// Starts a server in the world of `network` and `clock`, on the current runtime.
@@ -64,18 +71,19 @@ pub async fn start(
             source,
         })?;
     let address = listener.local_addr();
-    let socket: Option<Arc<dyn Datagrams>> = match config.coap {
-        None => None,
-        Some(address) => {
-            let fail = |source| StartError::Listen { address, source };
-            Some(Arc::from(network.bind(address).map_err(fail)?))
-        }
+    let sockets = Sockets {
+        plain: bind(&*network, config.coap)?,
+        secured: bind(&*network, config.coaps)?,
     };
     let admin_token = config.admin_token.clone();
-    let server = Server::new(config, network, socket.clone(), clock);
-    let server = Arc::new(server);
+    let store: Arc<dyn Store> = match &config.storage {
+        Storage::Nowhere => Arc::new(Nowhere),
+        Storage::Memory(memory) => Arc::new(memory.clone()),
+    };
+    let server = Server::new(config, network, sockets.clone(), clock, store);
+    let server = Arc::new(server.map_err(|why| StartError::Restore(why.to_string()))?);
     let _first = server.http.set(address);
-    default_account(&server)?;
+    let tokens = default_account(&server)?;
     let service = {
         let server = Arc::clone(&server);
         service_fn(move |request| api::answer(Arc::clone(&server), request))
@@ -86,8 +94,13 @@ pub async fn start(
         ..Limits::default()
     };
     server.spawn(serve(Box::new(api::NeverBare(listener)), service, limits));
-    if let Some(socket) = socket {
-        server.spawn(air::receive(Arc::clone(&server), socket));
+    let any = sockets.plain.is_some() || sockets.secured.is_some();
+    for (socket, secured) in [(sockets.plain, false), (sockets.secured, true)] {
+        if let Some(socket) = socket {
+            server.spawn(air::receive(Arc::clone(&server), socket, secured));
+        }
+    }
+    if any {
         server.spawn(air::keep_time(Arc::clone(&server)));
     }
     server.spawn(driver::keep_updates_going(Arc::clone(&server)));
@@ -96,13 +109,14 @@ pub async fn start(
         server,
         address,
         admin_token,
+        tokens,
     })
 }
 
-/// The account that is there from the start: its tokens are those of the configuration, or those
-/// that it had before, or drawn.
-fn default_account(server: &Server) -> Result<(), StartError> {
-    let tokens = &server.config.tokens;
+/// Gives the account that is there from the start the tokens of the configuration, or drawn ones.
+/// Says them, since afterwards only their hashes are known.
+fn default_account(server: &Server) -> Result<Tokens, StartError> {
+    let mut tokens = server.config.tokens.clone();
     let now = server.now();
     let mut state = server.state();
     let State {
@@ -112,21 +126,19 @@ fn default_account(server: &Server) -> Result<(), StartError> {
         ..
     } = &mut *state;
     let mut owner = owners.get(owners::DEFAULT).cloned().unwrap_or_default();
-    owner.name = owners::DEFAULT.to_owned();
     owner.complete(now, horde, iotaap);
-    if tokens.horde.is_some() || owner.horde_tokens.is_empty() {
-        let drawn = || iotaap.ids().hex(32);
-        let token = tokens.horde.clone().unwrap_or_else(drawn);
-        owner.horde_tokens = vec![HordeToken::over_all(token)];
-    }
-    if tokens.iotaap.is_some() || owner.iotaap.token.is_none() {
-        let drawn = || iotaap.ids().hex(32);
-        owner.iotaap.token = Some(tokens.iotaap.clone().unwrap_or_else(drawn));
+    for (face, token) in [
+        (Face::Horde, &mut tokens.horde),
+        (Face::Iotaap, &mut tokens.iotaap),
+    ] {
+        let token = token.get_or_insert_with(|| iotaap.ids().hex(TOKEN_BYTES));
+        owner.tokens.insert(face, Secret::of(token));
     }
     let document = json!(owner);
-    owners.put(owner).map_err(StartError::Account)?;
+    let taken = owners.put(owners::DEFAULT, owner);
+    taken.map_err(|why| StartError::Account(why.to_string()))?;
     server.store.put(Kind::Owner, owners::DEFAULT, document);
-    Ok(())
+    Ok(tokens)
 }
 
 impl Running {
@@ -136,15 +148,23 @@ impl Running {
         self.address
     }
 
-    /// Where devices find it.
+    /// Where devices find it over UDP.
     #[must_use]
     pub fn coap(&self) -> Option<SocketAddr> {
-        self.server.socket.as_ref().map(|it| it.local_addr())
+        let socket = self.server.sockets.plain.as_ref();
+        socket.map(|it| it.local_addr())
     }
 
-    /// What a scenario has to know: `ADMINURL`, `ADMINTOKEN`, `HORDEURL`,
-    /// `HORDETOKEN`, `IOTAAPURL`, `IOTAAPTOKEN`, `COAPURL` if devices may come, and for each profile of the
-    /// hello.nrfcloud API its `APIURL` and `WSURL`. No URL ends in a slash.
+    /// Where devices find it over DTLS.
+    #[must_use]
+    pub fn coaps(&self) -> Option<SocketAddr> {
+        let socket = self.server.sockets.secured.as_ref();
+        socket.map(|it| it.local_addr())
+    }
+
+    /// What a scenario has to know: `ADMINURL`, `ADMINTOKEN`, `HORDEURL`, `HORDETOKEN`,
+    /// `IOTAAPURL`, `IOTAAPTOKEN`, `COAPURL` and `COAPSURL` if devices may come, and for each
+    /// profile of the hello.nrfcloud API its `APIURL` and `WSURL`. No URL ends in a slash.
     #[must_use]
     pub fn context(&self) -> Map<String, Value> {
         let reachable = reachable_from_here(self.address);
@@ -170,27 +190,43 @@ impl Running {
         for (name, url) in urls {
             context.insert(name.into(), url.into());
         }
-        let state = self.server.state();
-        if let Some(owner) = state.owners.get(owners::DEFAULT) {
-            let token = owner.horde_tokens.first().map(|it| it.token.as_str());
-            context.insert("HORDETOKEN".into(), token.into());
-            context.insert("IOTAAPTOKEN".into(), owner.iotaap.token.as_deref().into());
+        let tokens = [
+            ("HORDETOKEN", &self.tokens.horde),
+            ("IOTAAPTOKEN", &self.tokens.iotaap),
+        ];
+        for (name, token) in tokens {
+            context.insert(name.into(), token.as_deref().into());
         }
-        drop(state);
         if let Some(coap) = self.coap() {
             let coap = reachable_from_here(coap);
             context.insert("COAPURL".into(), format!("coap://{coap}").into());
+        }
+        if let Some(coaps) = self.coaps() {
+            let coaps = reachable_from_here(coaps);
+            context.insert("COAPSURL".into(), format!("coaps://{coaps}").into());
         }
         context.insert("PROFILES".into(), profiles.into());
         context
     }
 
-    /// Ends all its tasks and connections.
+    /// Ends all its tasks and connections, and returns when all that it knew is safe.
     pub async fn stop(self) {
         if let Some(mut tasks) = self.server.close() {
             tasks.shutdown().await;
         }
+        self.server.store.flush().await;
     }
+}
+
+fn bind(
+    network: &dyn Network,
+    address: Option<SocketAddr>,
+) -> Result<Option<Arc<dyn Datagrams>>, StartError> {
+    let Some(address) = address else {
+        return Ok(None);
+    };
+    let fail = |source| StartError::Listen { address, source };
+    Ok(Some(Arc::from(network.bind(address).map_err(fail)?)))
 }
 
 /// The address with a host in it.

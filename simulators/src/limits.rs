@@ -52,6 +52,16 @@ pub const HISTORY_STEPS: usize = 256;
 pub const URI_BYTES: usize = 255;
 /// Peers of one device: its server, and where it fetches packages.
 pub const DEVICE_PEERS: usize = 8;
+/// NSTART of a persona; 1 is what RFC 7252 4.7 wants.
+pub const NSTART_MAX: usize = 16;
+/// Instances of one object that a server may have created.
+pub const INSTANCES: usize = 32;
+/// Attributes that a server may have written, in nodes that have some.
+pub const ATTRIBUTED_NODES: usize = 128;
+/// Sends of one device that wait for its registration; the oldest go first.
+pub const SENDS_WAITING: usize = 16;
+/// Copies of a request that a device makes by its fault.
+pub const REQUEST_COPIES: u32 = 8;
 /// Values of a device's objects that a server may write, in bytes of one request.
 pub const WRITE_BYTES: usize = 64 * 1024;
 /// First wait after a registration that failed; it doubles.

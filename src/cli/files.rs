@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     plan::FileDiagnostic,
-    scenario::{self, Diagnostic, Span, ast::Document},
+    scenario::{self, Diagnostic, Parsed, Span, ast::Document},
 };
 
 /// Directories below a given one that are looked into, at most this deep.
@@ -24,6 +24,20 @@ pub struct Collected {
     pub diagnostics: Vec<FileDiagnostic>,
     /// `PATH:LINE` of the arguments.
     pub lines: Vec<(PathBuf, usize)>,
+}
+
+impl Collected {
+    /// Adds a file that has been read.
+    pub(super) fn take(&mut self, parsed: Parsed) {
+        let Parsed {
+            document,
+            diagnostics,
+        } = parsed;
+        let mistakes = diagnostics.into_iter();
+        let mistakes = mistakes.map(|it| FileDiagnostic::new(&document, it));
+        self.diagnostics.extend(mistakes);
+        self.documents.push(document);
+    }
 }
 
 /// Finds and reads the files that these arguments name: files as they are, directories for
@@ -55,14 +69,7 @@ pub fn collect(arguments: &[String]) -> Result<Collected, String> {
                 continue;
             }
         };
-        let parsed = scenario::parse(&path, source);
-        let document = parsed.document;
-        let mistakes = parsed
-            .diagnostics
-            .into_iter()
-            .map(|it| FileDiagnostic::new(&document, it));
-        collected.diagnostics.extend(mistakes);
-        collected.documents.push(document);
+        collected.take(scenario::parse(&path, source));
     }
     Ok(collected)
 }

@@ -2,7 +2,6 @@
 
 use std::{
     io::{IsTerminal as _, Write as _},
-    net::{SocketAddr, ToSocketAddrs as _},
     path::PathBuf,
     sync::Arc,
     time::Duration,
@@ -20,6 +19,7 @@ use fotalab_wire::net::{Clock, Sockets};
 use serde_json::{Map, Value, json};
 
 use super::{Exit, Failure};
+use crate::air::server_of;
 
 /// How often the live line is drawn.
 const DRAWN_EVERY: Duration = Duration::from_millis(250);
@@ -82,7 +82,8 @@ enum Until {
 
 /// Runs the devices.
 pub(super) fn fleet(arguments: &Arguments) -> Result<Exit, Failure> {
-    let server = server_of(&arguments.server)?;
+    let server = server_of(&arguments.server)
+        .map_err(|why| Failure::usage(format!("--server `{}`: {why}", arguments.server)))?;
     let psk = arguments.psk.as_deref().map(psk_of).transpose()?;
     match (server.secure, &psk) {
         (true, None) => return Err(Failure::usage("coaps:// needs --psk ID:HEXKEY")),
@@ -315,43 +316,6 @@ fn persona_of(arguments: &Arguments) -> Result<Persona, Failure> {
     Ok(persona)
 }
 
-fn server_of(url: &str) -> Result<Peer, Failure> {
-    let wrong = |why: &str| Failure::usage(format!("--server `{url}`: {why}"));
-    let (secure, rest) = match url.split_once("://") {
-        Some(("coap", rest)) => (false, rest),
-        Some(("coaps", rest)) => (true, rest),
-        _ => return Err(wrong("it is coap://HOST[:PORT] or coaps://HOST[:PORT]")),
-    };
-    let authority = rest.trim_end_matches('/');
-    if authority.is_empty() || authority.contains('/') {
-        return Err(wrong("it is a host and a port, without a path"));
-    }
-    let has_port = authority
-        .rsplit_once(':')
-        .is_some_and(|(host, port)| !port.is_empty() && !port.contains(']') && !is_bare_v6(host));
-    let port = if secure { 5684 } else { 5683 };
-    let named = if has_port {
-        authority.to_owned()
-    } else {
-        format!("{authority}:{port}")
-    };
-    let mut addresses = named
-        .to_socket_addrs()
-        .map_err(|error| wrong(&format!("it is not found: {error}")))?
-        .collect::<Vec<SocketAddr>>();
-    // IPv4 first: on this machine it gives each device an address of its own.
-    addresses.sort_by_key(SocketAddr::is_ipv6);
-    let address = addresses
-        .first()
-        .copied()
-        .ok_or_else(|| wrong("it has no address"))?;
-    Ok(Peer { address, secure })
-}
-
-fn is_bare_v6(host: &str) -> bool {
-    host.contains(':') && !host.starts_with('[')
-}
-
 fn psk_of(text: &str) -> Result<Psk, Failure> {
     // The text itself is a secret and stays out of the message.
     let wrong = || Failure::usage("--psk is ID:HEXKEY, the key of 1 to 64 bytes");
@@ -380,31 +344,6 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn servers_are_urls_without_a_path() {
-        let of = |url| server_of(url).map(|peer| (peer.address.to_string(), peer.secure));
-        assert_eq!(
-            of("coap://127.0.0.1").expect("good"),
-            ("127.0.0.1:5683".into(), false)
-        );
-        assert_eq!(
-            of("coaps://127.0.0.1:7/").expect("good"),
-            ("127.0.0.1:7".into(), true)
-        );
-        assert_eq!(
-            of("coaps://[::1]").expect("good"),
-            ("[::1]:5684".into(), true)
-        );
-        for wrong in [
-            "127.0.0.1",
-            "http://127.0.0.1",
-            "coap://",
-            "coap://127.0.0.1/rd",
-        ] {
-            assert!(of(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn keys_are_hexadecimal_and_stay_out_of_messages() {

@@ -2,7 +2,9 @@
 
 mod check;
 mod config;
+mod conform;
 mod diagnostics;
+mod environment;
 mod files;
 mod fleet;
 mod image;
@@ -71,6 +73,8 @@ pub enum Exit {
     Environment = 5,
     /// Scenarios failed.
     Failed = 100,
+    /// Rows of a conformance suite that must hold did not, or may not have.
+    Deviations = 102,
     /// Interrupted; the report of what ran is written.
     Interrupted = 130,
 }
@@ -84,7 +88,8 @@ impl From<Exit> for ExitCode {
 /// A conformance lab for firmware over the air.
 ///
 /// Exit codes: 0 held; 2 usage or configuration; 3 a scenario does not parse or bind; 4 nothing
-/// was selected; 5 the environment failed; 100 scenarios failed; 130 interrupted.
+/// was selected; 5 the environment failed; 100 scenarios failed; 102 conformance rows that must hold
+/// did not; 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "fotalab", version, arg_required_else_help = true)]
 struct Arguments {
@@ -111,6 +116,8 @@ enum Verb {
     Steps(steps::Arguments),
     /// Writes a `fotalab.toml`, a first scenario that passes and a CI file.
     Init(init::Arguments),
+    /// Tests a server against the rows of a conformance suite, and prints the matrix.
+    Conform(Box<conform::Arguments>),
     /// Starts the FOTA server alone.
     #[cfg(feature = "embedded")]
     Serve(serve::Arguments),
@@ -136,12 +143,17 @@ pub fn main() -> ExitCode {
             return code.into();
         }
     };
+    if let Err(Failure { exit, message }) = environment::check() {
+        eprintln!("error: {message}");
+        return exit.into();
+    }
     let paint = arguments.color;
     let exit = match arguments.verb {
         Verb::Run(arguments) => run::run(*arguments, paint),
         Verb::Check(arguments) => check::check(&arguments, paint),
         Verb::Steps(arguments) => steps::steps(&arguments),
         Verb::Init(arguments) => init::init(&arguments),
+        Verb::Conform(arguments) => conform::conform(*arguments, paint),
         #[cfg(feature = "embedded")]
         Verb::Serve(arguments) => serve::serve(&arguments),
         Verb::Fleet(arguments) => fleet::fleet(&arguments),

@@ -29,7 +29,7 @@ use crate::{
 ///   fotalab run                                    everything below features/
 ///   fotalab run features/fota.feature.md:42        the scenario at line 42, and what it needs
 ///   fotalab run --target server.toml --report out  against somebody else's server
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Arguments {
     /// Files, directories, or FILE:LINE for one scenario; `features/` without any.
@@ -150,7 +150,8 @@ fn exit(record: &RunRecord) -> Exit {
     }
 }
 
-fn planned(
+/// Plans what was read; mistakes are printed.
+pub(super) fn planned(
     collected: files::Collected,
     selection: &Selection,
     settings: &Settings,
@@ -182,7 +183,7 @@ fn planned(
 }
 
 /// Lets cucumber drive our parser, runner and writer; Ctrl-C ends the run with a report.
-fn drive(session: &Arc<Session>, when: When) -> Result<(), Failure> {
+pub(super) fn drive(session: &Arc<Session>, when: When) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -28,10 +28,18 @@ pub(super) struct Arguments {
         env = "FOTALAB_COAP"
     )]
     coap: SocketAddr,
+    /// Where they register over DTLS with pre-shared keys; port 0 picks one.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value = "127.0.0.1:0",
+        env = "FOTALAB_COAPS"
+    )]
+    coaps: SocketAddr,
     /// Only devices that it was told of may register.
     #[arg(long)]
     closed: bool,
-    /// Admin token, upstream accounts and devices: see the README.
+    /// Admin token, upstream accounts and devices with their keys: see the README.
     #[arg(long, value_name = "FILE", env = "FOTALAB_CONFIG")]
     config: Option<PathBuf>,
     /// The profile whose APIURL and WSURL stand in front; PROFILES has all.
@@ -73,6 +81,7 @@ pub(super) fn serve(arguments: &Arguments) -> Result<Exit, Failure> {
         let seed = random.random();
         let mut config = Config::for_service(arguments.http, token, seed);
         config.coap = Some(arguments.coap);
+        config.coaps = Some(arguments.coaps);
         config.closed = arguments.closed;
         if arguments.eager {
             config.timing = Config::for_scenarios(String::new(), seed).timing;

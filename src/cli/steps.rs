@@ -67,7 +67,7 @@ fn text(all: &[&Definition]) -> String {
         if let Some(entry) = definition.entry {
             let _ = writeln!(text, "    {}", entry.does);
             let mut facts = vec![waiting(entry.waiting)];
-            facts.extend(block(entry.block).map(str::to_owned));
+            facts.extend(block(entry.block));
             if !entry.stores.is_empty() {
                 facts.push(format!("stores {}", entry.stores.join(", ")));
             }
@@ -127,14 +127,19 @@ fn waiting(waiting: Waiting) -> String {
     }
 }
 
-const fn block(block: BlockNeed) -> Option<&'static str> {
-    match block {
-        BlockNeed::None => None,
-        BlockNeed::Json => Some("takes JSON in a code block"),
-        BlockNeed::JsonAfterWith => Some("after `with` it takes JSON in a code block"),
-        BlockNeed::Text => Some("takes a code block"),
-        BlockNeed::HttpRequest => Some("takes an HTTP request in a code block"),
-        BlockNeed::HttpResponse => Some("takes an HTTP response in a code block"),
-        BlockNeed::Free => Some("may take a code block"),
-    }
+fn block(block: BlockNeed) -> Option<String> {
+    let fixed = match block {
+        BlockNeed::None => return None,
+        BlockNeed::Json => "takes JSON in a code block",
+        BlockNeed::JsonAfterWith => "after `with` it takes JSON in a code block",
+        BlockNeed::Text => "takes a code block",
+        BlockNeed::HttpRequest => "takes an HTTP request in a code block",
+        BlockNeed::HttpResponse => "takes an HTTP response in a code block",
+        BlockNeed::Form(form) if form.required => {
+            return Some(format!("takes {} in a code block", form.name));
+        }
+        BlockNeed::Form(form) => return Some(format!("may take {} in a code block", form.name)),
+        BlockNeed::Free => "may take a code block",
+    };
+    Some(fixed.to_owned())
 }

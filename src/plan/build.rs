@@ -143,6 +143,7 @@ fn group_of(features: Vec<PlannedFeature>) -> Group {
     let uses = uses_of(&features);
     Group {
         features,
+        only: None,
         clock,
         uses,
     }

@@ -22,6 +22,10 @@ pub struct Entry {
     pub durations: &'static [&'static str],
     /// Named groups that hold a regular expression.
     pub patterns: &'static [&'static str],
+    /// Named groups that hold a JSONPath.
+    pub json_paths: &'static [&'static str],
+    /// Named groups with what looks at them before anything runs.
+    pub checks: &'static [(&'static str, CheckArgument)],
     /// How it waits.
     pub waiting: Waiting,
     /// What has to run for it.
@@ -30,6 +34,8 @@ pub struct Entry {
     pub own_time: bool,
     /// A message that arrives makes the runner try again at once instead of waiting out its delay.
     pub wakes: bool,
+    /// The same for something on the air: a datagram, what a device does.
+    pub on_air: bool,
     /// The source file of the entry.
     pub file: &'static str,
     /// The source line of the entry.
@@ -49,10 +55,13 @@ impl Entry {
         expressions: &[],
         durations: &[],
         patterns: &[],
+        json_paths: &[],
+        checks: &[],
         waiting: Waiting::WhenSoon(Budget::REST),
         uses: &[],
         own_time: false,
         wakes: false,
+        on_air: false,
         file: "",
         line: 0,
     };
@@ -102,9 +111,58 @@ pub enum BlockNeed {
     HttpRequest,
     /// An HTTP response has to.
     HttpResponse,
+    /// Something of a form of its own has to, or may.
+    Form(&'static Form),
     /// The step itself looks (steps that declare nothing).
     Free,
 }
+
+/// What a code block of its own kind holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    /// What it is: it follows "takes".
+    pub name: &'static str,
+    /// An example of it.
+    pub example: &'static str,
+    /// Whether it has to be there.
+    pub required: bool,
+    /// Looks through a block without placeholders: its language, its text.
+    pub check: fn(Option<&str>, &str) -> Result<(), Mistake>,
+}
+
+/// A mistake in a code block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The line in the block, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub message: String,
+    /// How to mend it.
+    pub help: Option<String>,
+}
+
+impl Mistake {
+    /// What is wrong in this line.
+    #[must_use]
+    pub fn in_line(line: usize, message: impl Into<String>) -> Self {
+        Self {
+            line,
+            message: message.into(),
+            help: None,
+        }
+    }
+}
+
+impl PartialEq for Form {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Form {}
+
+/// Looks at an argument before anything runs: what is wrong with it, and how to mend it.
+pub type CheckArgument = fn(&str) -> Result<(), (String, String)>;
 
 /// A part of the laboratory that a step needs running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,6 +211,8 @@ impl Budget {
     pub const WEBSOCKET: Self = Self::new(0, 5, 1_000, 5_000);
     /// Calls upstream: 5, 10, 10, 10, 10 = 45 s.
     pub const UPSTREAM: Self = Self::new(0, 5, 5_000, 10_000);
+    /// What a device does, from one retransmission to an update: 1, 2, 4, 8, 16, 30, 30, 30 = 121 s.
+    pub const DEVICE: Self = Self::new(0, 8, 1_000, 30_000);
     /// Opening a websocket: 0.5, 1, 1, 1, 1 = 4.5 s.
     pub const CONNECT: Self = Self::new(0, 5, 500, 1_000);
 

@@ -15,7 +15,9 @@ use std::{path::PathBuf, sync::Arc};
 pub use self::{
     bind::{BoundStep, LimitKind, is_json, time_limit},
     build::plan,
-    catalogue::{BlockNeed, Budget, Entry, MAX_RETRIES, Part, Waiting},
+    catalogue::{
+        BlockNeed, Budget, CheckArgument, Entry, Form, MAX_RETRIES, Mistake, Part, Waiting,
+    },
     planned::{Group, PartKey, Plan, PlannedFeature, PlannedScenario, Role},
     selection::{Offered, Selection, TagExpression},
     variables::{GIVEN, stored_names},

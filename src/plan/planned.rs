@@ -65,6 +65,23 @@ impl Plan {
         }
     }
 
+    /// Gives each scenario that was asked for a group of its own, with only those before it that
+    /// `sets_up` takes: one that does not hold hides no other. Files joined by `needs` stay joined.
+    #[must_use]
+    pub fn apart(self, sets_up: impl Fn(&PlannedScenario) -> bool) -> Self {
+        let groups = self
+            .groups
+            .into_iter()
+            .flat_map(|group| match group.features.as_slice() {
+                [feature] => apart(&group, feature, &sets_up),
+                _ => vec![group],
+            });
+        Self {
+            groups: groups.collect(),
+            offered: self.offered,
+        }
+    }
+
     /// Every scenario of every group.
     pub fn scenarios(&self) -> impl Iterator<Item = &PlannedScenario> {
         self.groups
@@ -75,10 +92,12 @@ impl Plan {
 }
 
 /// Features that share a context, a server and a mock.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Group {
     /// Features in the order they run.
     pub features: Vec<PlannedFeature>,
+    /// The one scenario that it was cut down to.
+    pub only: Option<String>,
     /// The clock that a file of it insists on.
     pub clock: Option<ClockChoice>,
     /// What has to be running.
@@ -104,7 +123,7 @@ impl From<Part> for PartKey {
 }
 
 /// One run of one file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PlannedFeature {
     /// The file.
     pub document: Arc<Document>,
@@ -125,7 +144,7 @@ pub struct PlannedFeature {
 }
 
 /// One scenario, or one row of an outline.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PlannedScenario {
     /// `path::title`, made unique with a number: the name of the test.
     pub id: String,
@@ -158,6 +177,40 @@ pub enum Role {
     Prerequisite,
     /// It was not asked for and nothing needs it.
     LeftOut,
+}
+
+fn apart(
+    group: &Group,
+    feature: &PlannedFeature,
+    sets_up: &impl Fn(&PlannedScenario) -> bool,
+) -> Vec<Group> {
+    let selected = feature.scenarios.iter().enumerate();
+    let selected = selected.filter(|(_, it)| it.role == Role::Selected && !sets_up(it));
+    let alone = selected.map(|(at, scenario)| {
+        let before = feature.scenarios[..at].iter().filter(|it| sets_up(it));
+        let before = before.cloned().map(|it| PlannedScenario {
+            role: Role::Prerequisite,
+            ..it
+        });
+        let feature = PlannedFeature {
+            document: Arc::clone(&feature.document),
+            scenarios: before.chain([scenario.clone()]).collect(),
+            title: feature.title.clone(),
+            variant: feature.variant.clone(),
+            profile: feature.profile.clone(),
+            skip: feature.skip.clone(),
+            needs: Vec::new(),
+            ..*feature
+        };
+        let features = vec![feature];
+        Group {
+            uses: uses_of(&features),
+            features,
+            only: Some(scenario.title.clone()),
+            clock: group.clock,
+        }
+    });
+    alone.collect()
 }
 
 pub(super) fn uses_of(features: &[PlannedFeature]) -> BTreeSet<PartKey> {

@@ -6,7 +6,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::{
-    BlockNeed, Definition, Waiting,
+    BlockNeed, Definition, Form, MAX_RETRIES, Waiting,
     bind::{LimitKind, is_json, with_stand_ins},
     variables::Known,
     vocabulary::Captures,
@@ -53,6 +53,18 @@ pub(super) fn check_block(
                 .help(format!("add, after an empty line:\n{example}")),
             );
         }
+        (None, BlockNeed::Form(form)) if form.required => problems.push(
+            Diagnostic::new(
+                "plan::missing-block",
+                span,
+                format!("this step needs {} in a code block below it", form.name),
+            )
+            .help(format!(
+                "add, after an empty line:\n```\n{}\n```",
+                form.example
+            )),
+        ),
+        (Some(block), BlockNeed::Form(form)) => check_form(block, form, problems),
         (Some(block), BlockNeed::None) => problems.push(
             Diagnostic::new(
                 "plan::unused-block",
@@ -114,6 +126,28 @@ fn check_json(block: &Block, problems: &mut Vec<Diagnostic>) {
     }
 }
 
+/// What stands there as it is can be wrong before anything runs; with values to come only then.
+fn check_form(block: &Block, form: &Form, problems: &mut Vec<Diagnostic>) {
+    let code = &block.code.value;
+    if !placeholder::find(code, is_json(block)).is_empty() {
+        return;
+    }
+    if let Err(mistake) = (form.check)(block.language.as_deref(), code) {
+        let line = mistake.line.saturating_sub(1);
+        let start: usize = code.split_inclusive('\n').take(line).map(str::len).sum();
+        let length = code[start..].lines().next().map_or(0, str::len);
+        let span = block.code.source(start..start + length);
+        let problem = Diagnostic::new("plan::block", span, mistake.message);
+        problems.push(match mistake.help {
+            Some(help) => problem.help(help),
+            None => problem.help(format!(
+                "it is {}, for example:\n{}",
+                form.name, form.example
+            )),
+        });
+    }
+}
+
 /// An HTTP message has to be one, once its placeholders have values.
 fn check_http(block: &Block, need: BlockNeed, known: &Known, problems: &mut Vec<Diagnostic>) {
     let (text, _) = with_stand_ins(&block.code.value, known);
@@ -167,9 +201,29 @@ pub(super) fn check_arguments(
                     "escape what is meant as it is: `\\(`",
                 )
             })
+        } else if entry.json_paths.contains(&name) {
+            let why = jsonpath_rust::parser::parse_json_path(text).err();
+            why.map(|_| {
+                (
+                    format!("`{text}` is not a JSONPath"),
+                    "write it as in RFC 9535, for example `$.tasks[0].state`",
+                )
+            })
+        } else if name == "retries" && !text.parse().is_ok_and(|it: u32| it <= MAX_RETRIES) {
+            Some((
+                format!("`{text}` retries are more than the {MAX_RETRIES} there may be"),
+                "say how long it may take instead: Within `10 minutes` …",
+            ))
         } else {
             None
         };
+        let check = entry.checks.iter().find(|(group, _)| *group == name);
+        if let Some((_, check)) = check
+            && let Err((message, help)) = check(text)
+        {
+            let problem = Diagnostic::new("plan::argument", step.title.span(), message);
+            problems.push(problem.help(help));
+        }
         if let Some((message, help)) = wrong {
             problems.push(Diagnostic::new("plan::argument", step.title.span(), message).help(help));
         }

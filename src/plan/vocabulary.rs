@@ -211,7 +211,7 @@ fn spoken_forms(sentence: &str) -> Vec<String> {
         let choices: Vec<String> = match open {
             '`' => vec!["``".to_owned()],
             '[' => vec![String::new(), without_arguments(inner)],
-            _ => inner.split('|').map(str::to_owned).collect(),
+            _ => inner.split('|').map(without_arguments).collect(),
         };
         forms = forms
             .iter()

@@ -60,7 +60,7 @@ fn mark(verdict: Verdict, paint: Paint) -> String {
 fn line_of(feature: &FeatureRecord, paint: Paint, text: &mut String) {
     let scenarios = feature.scenarios.len();
     let steps: usize = feature.scenarios.iter().map(|it| it.steps.len()).sum();
-    let time = match feature.clock {
+    let time = match feature.clock.as_ref() {
         "virtual" => format!("{} of virtual time", seconds(feature.clock_ms)),
         _ => seconds(feature.took_ms),
     };
@@ -381,6 +381,7 @@ const fn lane(lane: Lane) -> &'static str {
         Lane::Rest => "rest",
         Lane::Websocket => "websocket",
         Lane::Upstream => "upstream",
+        Lane::Air => "air",
     }
 }
 

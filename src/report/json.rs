@@ -1,14 +1,16 @@
 //! `report.json` and `trace.ndjson`: machine formats, each with its schema number.
 
-use serde_json::{Map, Value, json};
+use fotalab_wire::net::UnixMillis;
+use serde::Serialize;
+use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::{
     run::{RunRecord, Verdict},
-    trace::Secrets,
+    trace::{Kind, Lane, Secrets, StepPlace},
 };
 
 /// The number of both formats; it changes when a reader of the old one would misread the new one.
-const SCHEMA: u32 = 1;
+pub(super) const SCHEMA: u32 = 1;
 
 /// `report.json`.
 #[must_use]
@@ -36,16 +38,42 @@ pub fn trace(record: &RunRecord, secrets: &Secrets) -> String {
     let mut text = String::new();
     for (number, feature) in record.features.iter().enumerate() {
         for message in &feature.messages {
-            let mut line = Map::new();
-            line.insert("schema".to_owned(), json!(SCHEMA));
-            line.insert("feature".to_owned(), json!(number));
-            line.insert("path".to_owned(), json!(feature.path));
-            if let Ok(Value::Object(message)) = serde_json::to_value(message) {
-                line.extend(message);
+            let line = Line {
+                schema: SCHEMA,
+                feature: number,
+                path: &feature.path,
+                seq: message.seq,
+                at: message.at,
+                lane: message.lane,
+                kind: message.kind,
+                step: message.step.as_ref(),
+                summary: &message.summary,
+                detail: &message.detail,
+            };
+            // A message is made of texts, numbers and JSON.
+            let line = serde_json::to_string(&line).unwrap_or_default();
+            if !secrets.may_be_in_json(&line) {
+                text.push_str(&line);
+            } else if let Ok(line) = serde_json::from_str(&line) {
+                text.push_str(&secrets.redact_json(&line).to_string());
             }
-            text.push_str(&secrets.redact_json(&Value::Object(line)).to_string());
             text.push('\n');
         }
     }
     text
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    schema: u32,
+    feature: usize,
+    path: &'a str,
+    seq: u64,
+    at: UnixMillis,
+    lane: Lane,
+    kind: Kind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<&'a StepPlace>,
+    summary: &'a str,
+    detail: &'a RawValue,
 }

@@ -46,7 +46,7 @@ fn suite(feature: &FeatureRecord, secrets: &Secrets) -> TestSuite {
     let mut suite = TestSuite::new(secrets.redact(&name));
     suite.set_time(Duration::from_millis(feature.took_ms));
     suite.add_property(Property::new("title", secrets.redact(&feature.title)));
-    suite.add_property(Property::new("clock", feature.clock));
+    suite.add_property(Property::new("clock", feature.clock.as_ref()));
     if let Some(variant) = &feature.variant {
         let values = serde_json::Value::Object(variant.clone());
         suite.add_property(Property::new(

@@ -41,7 +41,7 @@ fn in_one_line(difference: &Difference) -> String {
 }
 
 /// Why a step failed, in one line.
-fn cause(step: &StepRecord) -> String {
+pub(crate) fn cause(step: &StepRecord) -> String {
     if let Some(defect) = &step.defect {
         return format!("defect: {defect}");
     }

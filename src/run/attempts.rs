@@ -26,6 +26,11 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Attempts at one step at most, early ones on an arrival included.
 const MAX_ATTEMPTS: u32 = 20_000;
 
+/// The shortest moment between something on the air and the next look.
+const SETTLES: Duration = Duration::from_millis(1);
+/// The part of the wait so far that this moment is.
+const SETTLES_PART: u32 = 1_000;
+
 /// What holds for all steps of a feature.
 pub(super) struct Conditions<'a> {
     pub document: &'a Document,
@@ -85,6 +90,7 @@ pub(super) fn blank_record(bound: &BoundStep, document: &Document) -> StepRecord
         attempts: Vec::new(),
         attempts_dropped: 0,
         notes: Vec::new(),
+        waiting: Vec::new(),
         messages: (0, 0),
         clock_ms: 0,
     }
@@ -161,6 +167,7 @@ async fn attempts(
     let schedule = Schedule::of(bound, captures, *limit, lab.retrying, conditions.patience);
     let entry = bound.definition.entry;
     let wakes = entry.is_some_and(|it| it.wakes);
+    let on_air = entry.is_some_and(|it| it.on_air);
     let own_time = entry.is_some_and(|it| it.own_time);
     let began = Instant::now();
     // Budget plus one attempt limits the whole.
@@ -172,6 +179,8 @@ async fn attempts(
         number += 1;
         let mut arrivals = lab.trace().arrivals();
         arrivals.borrow_and_update();
+        let mut air = lab.trace().on_air();
+        air.borrow_and_update();
         let at_ms = millis(began.elapsed());
         let limit = if own_time {
             None
@@ -237,12 +246,23 @@ async fn attempts(
         tokio::select! {
             () = sleep_until(next) => {}
             Ok(()) = arrivals.changed(), if wakes => {}
+            () = settled(&mut air, began), if on_air => {}
             Ok(_) = conditions.cancelled.wait_for(|it| *it) => {
                 record.verdict = Verdict::Interrupted;
                 return;
             }
         }
     }
+}
+
+/// Wakes when something happened on the air, and after a moment for what follows from it: a
+/// transfer is thousands of datagrams, and who waits for its end need not look at each. The moment
+/// grows with the wait, so that a step of a day looks no more often than one of a minute.
+async fn settled(air: &mut watch::Receiver<u64>, began: Instant) {
+    if air.changed().await.is_err() {
+        return std::future::pending().await;
+    }
+    tokio::time::sleep(SETTLES.max(began.elapsed() / SETTLES_PART)).await;
 }
 
 /// What a passed step stored counts from now on.
@@ -320,6 +340,14 @@ fn gherkin_step(bound: &BoundStep, prepared: &Prepared) -> gherkin::Step {
 }
 
 fn keep(record: &mut StepRecord, attempt: AttemptRecord) {
+    // Documents whole are for the one that decided.
+    if let Some(before) = record
+        .attempts
+        .last_mut()
+        .and_then(|it| it.mismatch.as_mut())
+    {
+        before.sides = None;
+    }
     if record.attempts.len() >= MAX_ATTEMPTS_KEPT {
         record.attempts.pop();
         record.attempts_dropped += 1;

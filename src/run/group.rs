@@ -46,15 +46,17 @@ pub(super) fn run_group(
         .build()
         .map_err(|error| TargetError::new("start a runtime", error))?;
     runtime.block_on(async {
-        let (network, time): (Arc<dyn Network>, _) = match clock {
-            ClockChoice::Real => (Arc::new(Sockets), Clock::of_machine()),
-            ClockChoice::Virtual => (Arc::new(InMemory::new()), Clock::starting_at(VIRTUAL_EPOCH)),
+        let in_memory = (clock == ClockChoice::Virtual).then(InMemory::new);
+        let (network, time): (Arc<dyn Network>, _) = match &in_memory {
+            None => (Arc::new(Sockets), Clock::of_machine()),
+            Some(memory) => (Arc::new(memory.clone()), Clock::starting_at(VIRTUAL_EPOCH)),
         };
         let trace = Trace::new(time);
         let seed = seed_of(settings.seed, &group_name(group));
         let target = Target::start(group, settings, &network, time, seed, &trace, secrets).await?;
         let equipment = Equipment {
             network,
+            in_memory,
             clock: time,
             trace,
             secrets: secrets.clone(),
@@ -96,9 +98,10 @@ pub(super) fn not_begun(group: &Group, reason: &str) -> Vec<FeatureRecord> {
     let record = |feature: &PlannedFeature| FeatureRecord {
         path: feature.document.path.display().to_string(),
         title: feature.title.clone(),
+        source: feature.document.source.to_string(),
         variant: feature.variant.as_ref().map(|(_, values)| values.clone()),
         covers: Vec::new(),
-        clock: "none",
+        clock: "none".into(),
         verdict: Verdict::Skipped,
         reason: Some(reason.to_owned()),
         took_ms: 0,
@@ -230,6 +233,7 @@ impl GroupRun<'_> {
         FeatureRecord {
             path: feature.document.path.display().to_string(),
             title: feature.title.clone(),
+            source: feature.document.source.to_string(),
             variant: feature.variant.as_ref().map(|(_, values)| values.clone()),
             covers: feature
                 .document
@@ -239,8 +243,8 @@ impl GroupRun<'_> {
                 .map(|it| it.value.clone())
                 .collect(),
             clock: match self.clock {
-                ClockChoice::Real => "real",
-                ClockChoice::Virtual => "virtual",
+                ClockChoice::Real => "real".into(),
+                ClockChoice::Virtual => "virtual".into(),
             },
             verdict,
             reason: skip,
@@ -339,7 +343,7 @@ fn verdict_of(parts: impl Iterator<Item = Verdict>, skipped: bool) -> Verdict {
     }
 }
 
-/// What a group is called: its first file and variant.
+/// What a group is called: its first file and variant, and the one scenario it may be cut down to.
 pub(super) fn group_name(group: &Group) -> String {
     let Some(first) = group.features.first() else {
         return String::new();
@@ -359,7 +363,12 @@ pub(super) fn group_name(group: &Group) -> String {
         .parent()
         .and_then(Path::file_name)
         .map(|it| it.to_string_lossy().into_owned());
-    format!("{}/{name}{variant}", parent.unwrap_or_default())
+    let only = group.only.as_ref().map(|it| format!("::{it}"));
+    format!(
+        "{}/{name}{variant}{}",
+        parent.unwrap_or_default(),
+        only.unwrap_or_default()
+    )
 }
 
 /// The seed of a group: from the run's and from where the group's first file is.

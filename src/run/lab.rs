@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use fotalab_wire::net::{Clock, Network, UnixMillis};
+use fotalab_wire::net::{Clock, InMemory, Network, UnixMillis};
 use rand::rngs::StdRng;
 use serde_json::{Map, Value};
 
@@ -45,6 +45,8 @@ pub struct Lab {
 #[derive(Clone)]
 pub(crate) struct Equipment {
     pub network: Arc<dyn Network>,
+    /// The same network where it is virtual: what carries its datagrams can be replaced.
+    pub in_memory: Option<InMemory>,
     pub clock: Clock,
     pub trace: Trace,
     pub secrets: Secrets,

@@ -24,7 +24,7 @@ pub use self::{
     attempts::DEFAULT_TIMEOUT,
     group::VIRTUAL_EPOCH,
     lab::{Attempt, AttemptBlock, Lab},
-    mismatch::{Difference, Mismatch, StepError, StepResult},
+    mismatch::{Difference, Mismatch, Sides, StepError, StepResult},
     record::{
         AttemptRecord, FeatureRecord, MAX_ATTEMPTS_KEPT, RunRecord, ScenarioRecord, StepRecord,
         Verdict,

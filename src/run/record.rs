@@ -1,6 +1,8 @@
 //! What a run leaves behind: verdicts and attempts, the source of every report.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Mismatch;
@@ -10,7 +12,7 @@ use crate::trace::Message;
 pub const MAX_ATTEMPTS_KEPT: usize = 100;
 
 /// How something ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// It held.
@@ -24,7 +26,7 @@ pub enum Verdict {
 }
 
 /// A whole run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunRecord {
     /// The seed it ran with.
     pub seed: u64,
@@ -37,7 +39,7 @@ pub struct RunRecord {
     /// Every feature run, in the plan's order.
     pub features: Vec<FeatureRecord>,
     /// Groups that could not start: which, and why.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environment: Vec<String>,
 }
 
@@ -64,20 +66,23 @@ impl RunRecord {
 }
 
 /// One run of one file.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FeatureRecord {
     /// The file as it was named.
     pub path: String,
     /// Title.
     pub title: String,
+    /// The file's text, as it was when it ran.
+    #[serde(default)]
+    pub source: String,
     /// The variant's values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<Map<String, Value>>,
     /// Rows of a conformance catalogue that it covers.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub covers: Vec<String>,
     /// `real` or `virtual`.
-    pub clock: &'static str,
+    pub clock: Cow<'static, str>,
     /// How it ended.
     pub verdict: Verdict,
     /// Why it was skipped.
@@ -97,7 +102,7 @@ pub struct FeatureRecord {
 }
 
 /// One scenario.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ScenarioRecord {
     /// Its id, unique in the run.
     pub id: String,
@@ -107,10 +112,10 @@ pub struct ScenarioRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     /// Tags.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// Values of its example row.
-    #[serde(skip_serializing_if = "Map::is_empty")]
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub row: Map<String, Value>,
     /// Line of its heading or example row.
     pub line: usize,
@@ -128,7 +133,7 @@ pub struct ScenarioRecord {
 }
 
 /// One step.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StepRecord {
     /// Keyword as written.
     pub keyword: String,
@@ -149,11 +154,14 @@ pub struct StepRecord {
     /// Every attempt.
     pub attempts: Vec<AttemptRecord>,
     /// Attempts that were not kept.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub attempts_dropped: u32,
     /// What the step had to say.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What each side was waiting for when a wait ended without what it waited for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<String>,
     /// Numbers of the messages that crossed while it was at work: first, one past the last.
     pub messages: (u64, u64),
     /// Time on the clock of its world, in milliseconds.
@@ -161,7 +169,7 @@ pub struct StepRecord {
 }
 
 /// One attempt at a step.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AttemptRecord {
     /// From 1.
     pub number: u32,

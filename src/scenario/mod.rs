@@ -10,7 +10,7 @@ mod expressions;
 mod front_matter;
 mod gherkin;
 mod lines;
-mod nearest;
+pub(crate) mod nearest;
 mod outline;
 pub mod placeholder;
 mod print;

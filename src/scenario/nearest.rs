@@ -1,7 +1,7 @@
 //! The word that was probably meant.
 
 /// The known word nearest to a misspelt one, if one is near enough to be meant.
-pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let lower = word.to_lowercase();
     known
         .into_iter()

@@ -114,6 +114,7 @@ async fn variable_is(lab: &mut Lab, expression: String) -> StepResult {
             "the variable `{expression}` is not what it should be"
         ))
         .differences(found)
+        .sides(&expected, actual.as_ref())
     })
 }
 

@@ -2,9 +2,11 @@
 
 mod context;
 mod device;
+mod image;
 pub mod matching;
 mod rest;
 mod schemas;
+mod server;
 mod time;
 mod upstream;
 mod websocket;

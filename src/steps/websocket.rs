@@ -132,10 +132,14 @@ async fn receive(lab: &mut Lab, how: String, _retries: String) -> StepResult {
     let closed = !current(lab)?.is_open();
     let mut mismatch = Mismatch::new("no message on the websocket is what it should be");
     mismatch = match closest {
-        Some((found, message)) => mismatch.differences(found).note(format!(
-            "compared with the closest of {waiting} messages: {}",
-            short(&message.json)
-        )),
+        Some((found, message)) => {
+            let note = format!(
+                "compared with the closest of {waiting} messages: {}",
+                short(&message.json)
+            );
+            let mismatch = mismatch.differences(found);
+            mismatch.sides(&expected, Some(&message.json)).note(note)
+        }
         None => mismatch
             .differences(vec![Difference {
                 path: "$".to_owned(),
@@ -235,6 +239,7 @@ async fn last_message(lab: &mut Lab, expression: String, matched: String) -> Ste
             "`{expression}` of the message is not what it should be"
         ))
         .differences(found)
+        .sides(&expected, actual.as_ref())
         .note(format!("the message is {}", short(&message)))
     })
 }

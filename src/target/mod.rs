@@ -1,5 +1,8 @@
 //! What is under test: the embedded server, or a profile of somebody else's.
 
+mod adapter;
+mod capabilities;
+mod deviation;
 #[cfg(feature = "embedded")]
 mod embedded;
 pub(crate) mod profile;
@@ -17,6 +20,9 @@ use fotalab_wire::net::{Clock, Network};
 use serde_json::{Map, Value, json};
 
 pub use self::{
+    adapter::{Adapter, Asked, World},
+    capabilities::{CAPABILITIES, Capabilities, Capability},
+    deviation::Deviation,
     profile::{ProfileError, TargetProfile},
     provision::Provisioner,
 };
@@ -50,6 +56,24 @@ impl TargetChoice {
         matches!(self, Self::Embedded)
     }
 
+    /// What it can do.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        match self {
+            Self::Embedded => Capabilities::of_embedded(),
+            Self::Profile(profile) => profile.capabilities.clone(),
+        }
+    }
+
+    /// What it is known to do otherwise than the specification says.
+    #[must_use]
+    pub fn deviations(&self) -> &[Deviation] {
+        match self {
+            Self::Embedded => &[],
+            Self::Profile(profile) => &profile.deviations,
+        }
+    }
+
     /// What reports call it.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -67,6 +91,8 @@ pub struct Target {
     profiles: Map<String, Value>,
     cloud: Option<Upstream>,
     provisioner: Provisioner,
+    /// How the server is asked for operations; `fotalab` where nobody says otherwise.
+    adapter: String,
     /// Accounts made known so far, and their keys.
     accounts: Mutex<BTreeMap<String, String>>,
     /// Keeps the server running as long as the target is in use.
@@ -113,6 +139,7 @@ impl Target {
             profiles: Map::new(),
             cloud: None,
             provisioner: Provisioner::None,
+            adapter: "fotalab".to_owned(),
             accounts: Mutex::default(),
             #[cfg(feature = "embedded")]
             _server: None,
@@ -144,6 +171,9 @@ impl Target {
             TargetChoice::Profile(file) => {
                 target.variables.extend(file.context.clone());
                 target.provisioner = Provisioner::of_profile(file);
+                if let Some(adapter) = &file.adapter {
+                    target.adapter.clone_from(adapter);
+                }
                 for secret in &file.secrets {
                     secrets.add("env", secret);
                 }
@@ -236,6 +266,14 @@ impl Target {
         Ok(key)
     }
 
+    /// How the server is asked for operations.
+    ///
+    /// # Errors
+    /// There is no such adapter, or the target does not say what it needs.
+    pub fn adapter(&self) -> Result<Box<dyn Adapter>, TargetError> {
+        adapter::named(&self.adapter, &self.variables)
+    }
+
     /// Makes a device known to the server; `body` as the design's admin face takes it.
     ///
     /// # Errors
@@ -264,17 +302,26 @@ fn observe(cloud: &Cloud, trace: &Trace, secrets: &Secrets) {
         for (name, value) in &call.headers {
             secrets.learn_header(name, value);
         }
-        let headers: Map<String, Value> =
-            call.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let headers: Map<String, Value> = call
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), json!(value)))
+            .collect();
         let request = json!({
-            "method": call.method, "target": call.target, "headers": headers, "body": trace::body(&call.body),
+            "method": call.method, "target": call.target, "headers": headers,
+            "bytes": call.body.len(), "body": trace::body(&call.body),
         });
         let summary = format!("{} {}", call.method, call.target);
         trace.record(Lane::Upstream, Kind::Request, summary, request);
         let answered = &call.answered;
-        let note = if answered.unexpected { " (nothing was queued for it)" } else { "" };
+        let note = if answered.unexpected {
+            " (nothing was queued for it)"
+        } else {
+            ""
+        };
         let detail = json!({
-            "status": answered.status, "unexpected": answered.unexpected, "body": trace::body(&answered.body),
+            "status": answered.status, "unexpected": answered.unexpected,
+            "bytes": answered.body.len(), "body": trace::body(&answered.body),
         });
         let summary = format!("{} {}{note}", answered.status, call.target);
         trace.record(Lane::Upstream, Kind::Answer, summary, detail);

@@ -5,6 +5,8 @@ use std::{net::SocketAddr, path::Path};
 use serde_json::{Map, Value};
 use toml::Value as Toml;
 
+use super::{Capabilities, Deviation};
+
 /// A server under test, as its file describes it.
 #[derive(Clone, Debug, Default)]
 pub struct TargetProfile {
@@ -20,6 +22,10 @@ pub struct TargetProfile {
     pub upstream: Option<SocketAddr>,
     /// The program that makes devices and accounts known.
     pub provision: Vec<String>,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// What it is known to do otherwise than the specification says.
+    pub deviations: Vec<Deviation>,
 }
 
 /// A profile that cannot be used.
@@ -69,6 +75,13 @@ impl TargetProfile {
         for (key, value) in table {
             profile.take(&key, value, &environment).map_err(fail)?;
         }
+        let Self {
+            capabilities,
+            context,
+            adapter,
+            ..
+        } = &mut profile;
+        capabilities.without(context, adapter.as_deref());
         Ok(profile)
     }
 
@@ -118,8 +131,11 @@ impl TargetProfile {
                         words.ok_or("`command` is a list of texts: [\"./provision.sh\"]")?;
                 }
             }
-            // Read by the conformance suite.
-            ("capabilities", Toml::Table(_)) | ("deviation", Toml::Array(_)) => {}
+            ("capabilities", Toml::Table(table)) => self.capabilities = Capabilities::read(&table)?,
+            ("deviation", Toml::Array(all)) => {
+                let all = all.into_iter().map(Deviation::read);
+                self.deviations = all.collect::<Result<_, _>>()?;
+            }
             (key, value) => {
                 known("key", key, KEYS)?;
                 return Err(format!("`{key}` cannot be a {}", value.type_str()));
@@ -196,10 +212,10 @@ pub(crate) fn toml_error(text: &str, error: &toml::de::Error) -> String {
     format!("line {line}: {}", error.message())
 }
 
-/// Fails with the nearest known word.
-fn known(what: &str, word: &str, words: &[&str]) -> Result<(), String> {
-    if words.contains(&word) {
-        return Ok(());
+/// The known word that this is, or the nearest one.
+pub(super) fn known<'a>(what: &str, word: &str, words: &[&'a str]) -> Result<&'a str, String> {
+    if let Some(word) = words.iter().find(|it| **it == word) {
+        return Ok(word);
     }
     let nearest = words
         .iter()

@@ -5,14 +5,19 @@ mod secrets;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fotalab_wire::net::{Clock, UnixMillis};
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
 use tokio::sync::watch;
 
 pub use secrets::Secrets;
 
-/// Messages kept of one group; later ones are counted, not kept.
-pub const MAX_MESSAGES: usize = 100_000;
+/// Messages kept of one feature; later ones are counted, not kept.
+pub const MAX_MESSAGES: usize = 1_000_000;
+/// Bytes that the messages of one feature may take, as JSON; later ones are counted, not kept.
+pub const MAX_TRACE_BYTES: usize = 512 * 1024 * 1024;
 /// Bytes of a body that a trace keeps.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
 
@@ -22,11 +27,13 @@ pub struct Trace {
     clock: Clock,
     inner: Arc<Mutex<Inner>>,
     arrivals: watch::Sender<u64>,
+    air: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
     messages: Vec<Message>,
+    bytes: usize,
     step: Option<StepPlace>,
     dropped: u64,
 }
@@ -47,8 +54,16 @@ pub struct Message {
     pub step: Option<StepPlace>,
     /// One line for people.
     pub summary: String,
+    /// What was in it, as JSON text: a fifth of what the tree of values takes.
+    pub detail: Box<RawValue>,
+}
+
+impl Message {
     /// What was in it.
-    pub detail: Value,
+    #[must_use]
+    pub fn detail(&self) -> Value {
+        serde_json::from_str(self.detail.get()).unwrap_or_default()
+    }
 }
 
 /// Who talks with the server.
@@ -61,10 +76,12 @@ pub enum Lane {
     Websocket,
     /// The cloud that the server asks.
     Upstream,
+    /// Devices, and scripted peers: each datagram.
+    Air,
 }
 
 /// What a message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A request, or a message to the server.
@@ -92,6 +109,7 @@ impl Trace {
             clock,
             inner: Arc::default(),
             arrivals: watch::Sender::new(0),
+            air: watch::Sender::new(0),
         }
     }
 
@@ -102,24 +120,65 @@ impl Trace {
 
     /// Adds a message and wakes who waits for one.
     pub fn record(&self, lane: Lane, kind: Kind, summary: impl Into<String>, detail: Value) {
+        self.add(lane, kind, summary.into(), detail);
+        self.arrivals.send_modify(|it| *it += 1);
+    }
+
+    /// Adds a datagram without waking anybody, and tells its number where it was kept.
+    pub(crate) fn show(&self, kind: Kind, summary: String, detail: Value) -> Option<u64> {
+        self.add(Lane::Air, kind, summary, detail)
+    }
+
+    /// Counts a datagram that is not shown.
+    pub(crate) fn not_shown(&self) {
+        self.inner().dropped += 1;
+    }
+
+    /// Says more of a datagram, now that more is known.
+    pub(crate) fn amend(&self, number: u64, summary: String, detail: Value) {
+        let mut inner = self.inner();
+        let at = usize::try_from(number).unwrap_or(usize::MAX);
+        let message = inner.messages.get_mut(at);
+        if let Some(message) = message.filter(|it| it.lane == Lane::Air) {
+            message.summary = summary;
+            message.detail = to_raw_value(&detail).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        }
+    }
+
+    /// Something happened on the air or to a device: wakes who waits for that.
+    pub(crate) fn wake(&self) {
+        self.air.send_modify(|it| *it += 1);
+    }
+
+    /// Wakes on each [`Trace::wake`] after this call.
+    pub(crate) fn on_air(&self) -> watch::Receiver<u64> {
+        self.air.subscribe()
+    }
+
+    fn add(&self, lane: Lane, kind: Kind, summary: String, detail: Value) -> Option<u64> {
+        let detail = to_raw_value(&detail).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        let bytes = summary.len() + detail.get().len();
         {
             let mut inner = self.inner();
-            if inner.messages.len() >= MAX_MESSAGES {
+            if inner.messages.len() >= MAX_MESSAGES || inner.bytes + bytes > MAX_TRACE_BYTES {
                 inner.dropped += 1;
+                None
             } else {
+                let seq = inner.messages.len() as u64;
                 let message = Message {
-                    seq: inner.messages.len() as u64,
+                    seq,
                     at: self.clock.now(),
                     lane,
                     kind,
                     step: inner.step.clone(),
-                    summary: summary.into(),
+                    summary,
                     detail,
                 };
+                inner.bytes += bytes;
                 inner.messages.push(message);
+                Some(seq)
             }
         }
-        self.arrivals.send_modify(|it| *it += 1);
     }
 
     /// How many there are; the number the next one gets.
@@ -140,11 +199,13 @@ impl Trace {
         self.arrivals.subscribe()
     }
 
-    /// All messages, and how many were not kept.
+    /// All messages since the last call, and how many of them were not kept.
     #[must_use]
     pub fn take(&self) -> (Vec<Message>, u64) {
         let mut inner = self.inner();
-        (std::mem::take(&mut inner.messages), inner.dropped)
+        inner.bytes = 0;
+        let dropped = std::mem::take(&mut inner.dropped);
+        (std::mem::take(&mut inner.messages), dropped)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

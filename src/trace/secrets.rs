@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
+use aho_corasick::AhoCorasick;
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD as BASE64};
 use percent_encoding::{
     AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode,
@@ -16,8 +17,17 @@ use sha2::{Digest as _, Sha256};
 /// Equal values get equal stand-ins, such as `[fingerprint 5f3c9a]`, so they stay recognisable.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
+    known: Arc<RwLock<Known>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
     /// Value in one of its written forms, stand-in; the longest value first.
-    known: Arc<RwLock<Vec<(String, String)>>>,
+    forms: Vec<(String, String)>,
+    /// Finds all of them in one pass; made when it is first needed after a change.
+    finder: Option<Arc<AhoCorasick>>,
+    /// A secret has characters that JSON escapes: nested once more, it looks different again.
+    escapes: bool,
 }
 
 /// Values shorter than this are not replaced: they would be found in any text.
@@ -43,11 +53,28 @@ impl Secrets {
             BASE64.encode(value),
         ];
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        forms.retain(|form| !known.iter().any(|(it, _)| it == form));
+        forms.retain(|form| !known.forms.iter().any(|(it, _)| it == form));
+        if forms.is_empty() {
+            return;
+        }
         forms.dedup();
-        known.extend(forms.into_iter().map(|form| (form, stand_in.clone())));
+        let forms = forms.into_iter().map(|form| (form, stand_in.clone()));
+        known.forms.extend(forms);
         // The longest first: a secret may contain another one.
-        known.sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then(a.cmp(b)));
+        known
+            .forms
+            .sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then(a.cmp(b)));
+        known.escapes |= value.contains(['"', '\\']) || value.contains(char::is_control);
+        known.finder = None;
+    }
+
+    /// Whether a secret may stand in this JSON text; `false` is certain.
+    #[must_use]
+    pub fn may_be_in_json(&self, text: &str) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let escapes = known.escapes;
+        drop(known);
+        escapes || self.may_be_in(text)
     }
 
     /// Takes the secrets out of JSON that crosses: what stands under keys that name some.
@@ -146,14 +173,17 @@ impl Secrets {
     /// The text with every secret replaced.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
+        let mut redacted = text.to_owned();
+        if !self.may_be_in(text) {
+            return redacted;
+        }
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let mut text = text.to_owned();
-        for (value, stand_in) in known.iter() {
-            if text.contains(value.as_str()) {
-                text = text.replace(value.as_str(), stand_in);
+        for (value, stand_in) in &known.forms {
+            if redacted.contains(value.as_str()) {
+                redacted = redacted.replace(value.as_str(), stand_in);
             }
         }
-        text
+        redacted
     }
 
     /// The value with every secret replaced, in keys and in texts.
@@ -182,6 +212,23 @@ impl Secrets {
             }
             other => other.clone(),
         }
+    }
+
+    /// `false` is certain; so it is when there are too many secrets for an automaton.
+    fn may_be_in(&self, text: &str) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if known.forms.is_empty() {
+            return false;
+        }
+        if let Some(finder) = known.finder.clone() {
+            drop(known);
+            return finder.is_match(text);
+        }
+        drop(known);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let finder = AhoCorasick::new(known.forms.iter().map(|(form, _)| form));
+        known.finder = finder.ok().map(Arc::new);
+        known.finder.as_ref().is_none_or(|it| it.is_match(text))
     }
 }
 
@@ -249,5 +296,9 @@ mod tests {
         );
         assert_eq!(secrets.redact("92b.y7i24q"), secrets.redact("92b.y7i24q"));
         assert_ne!(secrets.redact("92b.y7i24q"), "92b.y7i24q");
+        // JSON in a text in JSON: what a quick look does not find, it does not rule out.
+        let inner = serde_json::json!({ "said": "a/b c\"d" }).to_string();
+        let line = serde_json::json!({ "body": inner }).to_string();
+        assert!(secrets.may_be_in_json(&line));
     }
 }

@@ -2,6 +2,7 @@
 
 mod broken;
 mod command;
+mod conform;
 mod defects;
 mod groups;
 #[path = "../scenario/mod.rs"]

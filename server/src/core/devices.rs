@@ -6,6 +6,7 @@ use fotalab_wire::net::UnixMillis;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    keys::{Keys, read_key},
     shadow::{Firmware, Shadow, difference, keep_newer_times},
     time::iso,
 };
@@ -25,6 +26,12 @@ pub(crate) struct Identity {
     pub(crate) account: Option<String>,
     /// The pre-shared key, hexadecimal.
     pub(crate) psk: Option<String>,
+    /// The PSK identity, where it is not the endpoint name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) psk_identity: Option<String>,
+    /// The longest firmware image that it takes, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) slot: Option<u64>,
     /// The modem's number.
     pub(crate) imei: Option<String>,
     /// The subscriber's number.
@@ -79,13 +86,19 @@ pub(crate) struct Account {
 }
 
 /// Why something was not taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NotTaken {
     /// Another device has this fingerprint.
+    #[error("another one has its fingerprint")]
     FingerprintTaken,
     /// Another device has this address.
+    #[error("another device has this address")]
     AddressTaken,
+    /// Another device has this PSK identity.
+    #[error("another device has this PSK identity")]
+    IdentityTaken,
     /// There are too many.
+    #[error("there are too many")]
     Full,
 }
 
@@ -95,7 +108,16 @@ pub(crate) struct Registry {
     devices: BTreeMap<String, Device>,
     by_fingerprint: BTreeMap<String, String>,
     by_address: BTreeMap<String, String>,
+    keys: Keys,
     accounts: BTreeMap<String, Account>,
+}
+
+impl Identity {
+    /// The PSK identity of a device of this endpoint name, if it has a key.
+    pub(crate) fn psk_identity<'a>(&'a self, endpoint: &'a str) -> Option<&'a str> {
+        self.psk.as_ref()?;
+        Some(self.psk_identity.as_deref().unwrap_or(endpoint))
+    }
 }
 
 impl Device {
@@ -178,6 +200,10 @@ impl Registry {
         {
             return Err(NotTaken::AddressTaken);
         }
+        let psk_identity = identity.psk_identity(id).map(str::as_bytes);
+        if psk_identity.is_some_and(|it| self.keys.is_of_another(it, id)) {
+            return Err(NotTaken::IdentityTaken);
+        }
         if !self.devices.contains_key(id) && self.devices.len() >= limits::MAX_DEVICES {
             return Err(NotTaken::Full);
         }
@@ -195,12 +221,24 @@ impl Registry {
         if let Some(address) = &identity.address {
             self.by_address.insert(address.clone(), id.to_owned());
         }
+        if let Some(before) = device.identity.psk_identity(id) {
+            self.keys.remove(before.as_bytes());
+        }
+        let key = identity.psk.as_deref().and_then(read_key);
+        if let (Some(psk_identity), Some(key)) = (psk_identity, key) {
+            self.keys.put(psk_identity, id, key);
+        }
         if device.identity.account != identity.account {
             device.shadow = None;
         }
         device.id = id.to_owned();
         device.identity = identity;
         Ok(())
+    }
+
+    /// The devices' pre-shared keys; the clone stays up to date.
+    pub(crate) fn keys(&self) -> Keys {
+        self.keys.clone()
     }
 
     /// One device.
@@ -292,5 +330,27 @@ mod tests {
         assert_eq!(registry.put_device("a", identity("92b.y7i24r")), Ok(()));
         assert!(registry.device_by_fingerprint("92b.y7i24q").is_none());
         assert_eq!(registry.put_device("b", identity("92b.y7i24q")), Ok(()));
+    }
+
+    #[test]
+    fn a_psk_identity_belongs_to_one_device() {
+        let identity = |name: Option<&str>, key: &str| Identity {
+            psk: Some(key.into()),
+            psk_identity: name.map(str::to_owned),
+            ..Identity::default()
+        };
+        let mut registry = Registry::default();
+        let keys = registry.keys();
+        assert_eq!(registry.put_device("a", identity(None, "00ff")), Ok(()));
+        assert_eq!(keys.key(b"a"), Some(vec![0, 255]));
+        assert_eq!(
+            registry.put_device("b", identity(Some("a"), "01")),
+            Err(NotTaken::IdentityTaken)
+        );
+        assert_eq!(registry.put_device("a", identity(Some("x"), "02")), Ok(()));
+        assert_eq!(keys.key(b"a"), None);
+        assert_eq!(keys.endpoint(b"x").as_deref(), Some("a"));
+        assert_eq!(registry.put_device("a", Identity::default()), Ok(()));
+        assert_eq!(keys.key(b"x"), None);
     }
 }

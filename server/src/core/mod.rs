@@ -1,11 +1,13 @@
 //! Devices and updates, the things all faces speak of. No I/O, no clock: time and answers are
 //! arguments, what has to happen is returned.
 
+pub(crate) mod campaigns;
 pub(crate) mod devices;
 pub(crate) mod firmware;
 pub(crate) mod horde;
 pub(crate) mod iotaap;
 pub(crate) mod jwt;
+pub(crate) mod keys;
 pub(crate) mod owners;
 pub(crate) mod shadow;
 pub(crate) mod targets;

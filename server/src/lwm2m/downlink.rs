@@ -41,7 +41,9 @@ impl Air {
                 }
                 let (ticket, operation) = device.queue.pop_front()?;
                 let before = match operation {
-                    Operation::Observe(path) => device.observed.remove(&path),
+                    Operation::Observe(path) | Operation::Forget(path) => {
+                        device.observed.remove(&path)
+                    }
                     _ => None,
                 };
                 let request = operation.request(&device.said.objects.root);
@@ -52,9 +54,24 @@ impl Air {
             };
             if let Some(before) = before {
                 self.observations.remove(&before);
-                self.coap.cancel(time(now), before);
             }
-            match self.coap.request(time(now), peer, request) {
+            let sent = match (&operation, before) {
+                (Operation::Forget(_), None) => {
+                    self.done(ticket, Outcome::Gone);
+                    continue;
+                }
+                (Operation::Forget(_), Some(before)) => {
+                    let sent = self.coap.deregister(time(now), before);
+                    sent.map(|()| before)
+                }
+                (_, before) => {
+                    if let Some(before) = before {
+                        self.coap.cancel(time(now), before);
+                    }
+                    self.coap.request(time(now), peer, request)
+                }
+            };
+            match sent {
                 Ok(request) => {
                     self.registrations
                         .with(endpoint, |device| device.running = Some(request));

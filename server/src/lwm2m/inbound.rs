@@ -13,7 +13,7 @@ use fotalab_wire::{
 };
 use rand::RngExt as _;
 
-use super::{Air, Around, FIRMWARE, REPORT, Registered, Told, time};
+use super::{Air, Around, FIRMWARE, Peer, REPORT, Registered, Told, time};
 use crate::{core::time::millis, limits};
 
 /// The newest version that is spoken.
@@ -25,7 +25,7 @@ impl Air {
         &mut self,
         now: UnixMillis,
         exchange: ExchangeId,
-        between: (SocketAddr, SocketAddr),
+        between: (Peer, SocketAddr),
         message: &Message,
         around: &Around<'_>,
     ) {
@@ -43,7 +43,7 @@ impl Air {
         let (answer, after) = match (message.code, segments.as_slice()) {
             (Code::POST, ["rd"]) => self.register(now, between, message, around),
             (Code::POST, ["rd", location]) => self.update(now, between, location, message),
-            (Code::DELETE, ["rd", location]) => self.deregister(now, location),
+            (Code::DELETE, ["rd", location]) => self.deregister(now, between.0, location),
             (Code::POST, ["dp"]) => self.take_values(between.0, message),
             (Code::GET, [folder, image]) if *folder == FIRMWARE => {
                 (firmware(image, message, around), After::Nothing)
@@ -99,7 +99,7 @@ impl Air {
     fn register(
         &mut self,
         now: UnixMillis,
-        (peer, to): (SocketAddr, SocketAddr),
+        (peer, to): (Peer, SocketAddr),
         message: &Message,
         around: &Around<'_>,
     ) -> (Response, After) {
@@ -109,13 +109,18 @@ impl Air {
         };
         let format = content_format(message);
         let query = query.iter().map(String::as_str);
-        let said = match Registration::parse(query, format, &message.payload, None, NEWEST) {
+        // X-REG-04: over DTLS the identity says who it is.
+        let secured = match self.proven(peer) {
+            Ok(endpoint) => endpoint,
+            Err(refused) => return (refusal(&refused), After::Nothing),
+        };
+        let secured = secured.as_deref();
+        let said = match Registration::parse(query, format, &message.payload, secured, NEWEST) {
             Ok(said) => said,
             Err(refused) => return (refusal(&refused), After::Nothing),
         };
         let endpoint = said.endpoint.clone();
-        if !(around.admits)(&endpoint) {
-            let why = "this endpoint name is not known here";
+        if let Err(why) = (around.admits)(&endpoint, peer.secured) {
             return (Response::with(Code::FORBIDDEN, why), After::Nothing);
         }
         // X-REG-05: the old location is void, and all that was going on there.
@@ -139,16 +144,16 @@ impl Air {
     fn update(
         &mut self,
         now: UnixMillis,
-        (peer, to): (SocketAddr, SocketAddr),
+        (peer, to): (Peer, SocketAddr),
         location: &str,
         message: &Message,
     ) -> (Response, After) {
-        let Some(device) = self.registrations.at_location(location) else {
+        let Some(device) = self.registered_at(location, peer) else {
             return (Response::new(Code::NOT_FOUND), After::Nothing);
         };
         let endpoint = device.said.endpoint.clone();
         let moved = device.peer != peer;
-        let had_firmware = device.has_firmware_object();
+        let before = device.arrival();
         let update = query(message).and_then(|query| {
             let query = query.iter().map(String::as_str);
             let format = content_format(message);
@@ -162,7 +167,7 @@ impl Air {
             self.abandon(now, &endpoint);
             self.registrations.moved(&endpoint, peer);
         }
-        let has_firmware = self.registrations.with(&endpoint, |device| {
+        let after = self.registrations.with(&endpoint, |device| {
             let lists = update.objects.is_some();
             device.said.apply(update);
             if lists {
@@ -175,9 +180,9 @@ impl Air {
             } else {
                 device.not_before = now;
             }
-            device.has_firmware_object()
+            device.arrival()
         });
-        let told = if moved || has_firmware != Some(had_firmware) {
+        let told = if moved || after != Some(before) {
             // X-FW-S16 and S38: what was known of it does not hold any more.
             Told::Registered {
                 endpoint: endpoint.clone(),
@@ -191,8 +196,30 @@ impl Air {
         (Response::new(Code::CHANGED), After::Heard(endpoint))
     }
 
-    fn deregister(&mut self, now: UnixMillis, location: &str) -> (Response, After) {
-        let Some(device) = self.registrations.at_location(location) else {
+    /// The endpoint name that a peer proved to have; `None` of one without DTLS.
+    pub(super) fn proven(&self, peer: Peer) -> Result<Option<String>, Refused> {
+        if !peer.secured {
+            return Ok(None);
+        }
+        let sessions = self.sessions.as_ref();
+        let endpoint = sessions.and_then(|it| it.endpoint(peer.address));
+        endpoint.map(Some).ok_or_else(|| Refused {
+            code: Code::BAD_REQUEST,
+            why: "the security identity belongs to no device".to_owned(),
+        })
+    }
+
+    /// The registration of a location, if `peer` may speak for it: one made over DTLS only who
+    /// proved to be the device, one made without only who comes without.
+    fn registered_at(&self, location: &str, peer: Peer) -> Option<&Registered> {
+        let device = self.registrations.at_location(location)?;
+        let proven = self.proven(peer).ok()?;
+        let same = proven.is_none_or(|it| it == device.said.endpoint);
+        (same && device.peer.secured == peer.secured).then_some(device)
+    }
+
+    fn deregister(&mut self, now: UnixMillis, peer: Peer, location: &str) -> (Response, After) {
+        let Some(device) = self.registered_at(location, peer) else {
             return (Response::new(Code::NOT_FOUND), After::Nothing);
         };
         let endpoint = device.said.endpoint.clone();
@@ -201,8 +228,13 @@ impl Air {
     }
 
     /// Send (contract 2.5).
-    fn take_values(&mut self, peer: SocketAddr, message: &Message) -> (Response, After) {
-        let Some(device) = self.registrations.at_peer(peer) else {
+    fn take_values(&mut self, peer: Peer, message: &Message) -> (Response, After) {
+        // An address may have another session by now, of another device.
+        let proven = self.proven(peer).unwrap_or_default();
+        let device = self.registrations.at_peer(peer);
+        let is_there =
+            |it: &&Registered| !peer.secured || proven.as_ref() == Some(&it.said.endpoint);
+        let Some(device) = device.filter(is_there) else {
             return (Response::new(Code::NOT_FOUND), After::Nothing);
         };
         let format = content_format(message).and_then(ContentFormat::from_number);

@@ -5,14 +5,19 @@
 //! comes out. A device has one request outstanding at a time (contract 2.7); what else it is asked
 //! waits, and in queue mode as long as it sleeps (contract 2.2).
 //!
-//! Spoken are LwM2M 1.0 and 1.1 over UDP; a newer version is answered by 4.12, after which devices
-//! fall back (X-REG-02). Not here: DTLS, bootstrap, composite operations, TCP, SMS.
+//! Two sockets: one for UDP as it is, one for DTLS with pre-shared keys. A device that registered
+//! over DTLS is spoken to over DTLS only, and what comes in its name without is refused.
+//!
+//! Spoken are LwM2M 1.0 and 1.1; a newer version is answered by 4.12, after which devices fall back
+//! (X-REG-02). Not here: bootstrap, composite operations, TCP, SMS.
 
 mod downlink;
 mod inbound;
 pub(crate) mod json;
 mod operation;
+mod peer;
 mod registry;
+mod sessions;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -21,18 +26,25 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use fotalab_wire::{
-    coap::{Config, Endpoint, Event, ExchangeId, Message, RequestId, Response, Transmit},
+    coap::{Config, Endpoint, Event, ExchangeId, Message, RequestId, Response},
     lwm2m::{Path, Value},
     net::UnixMillis,
 };
 use rand::{SeedableRng as _, rngs::StdRng};
 
 pub(crate) use operation::{Answer, Operation, Outcome, Ticket};
+pub(crate) use peer::Peer;
 pub(crate) use registry::Registered;
 use registry::Registrations;
+use sessions::Sessions;
 
-use crate::{core::time::millis, limits, store::blob::Images};
+use crate::{
+    core::{keys::Keys, time::millis},
+    limits,
+    store::blob::Images,
+};
 
 /// Below this path images are read, over CoAP and HTTP: `/fw/{image id}`.
 pub(crate) const FIRMWARE: &str = "fw";
@@ -78,10 +90,17 @@ pub(crate) enum Told {
     Asked {
         /// Names it in the answer.
         exchange: ExchangeId,
-        /// From where, and which of our addresses it reached.
-        between: (SocketAddr, SocketAddr),
+        /// Whose it is, and which of our addresses it reached.
+        between: (Peer, SocketAddr),
         /// What.
         message: Message,
+    },
+    /// Somebody who is really there did not come through the DTLS handshake.
+    HandshakeFailed {
+        /// Where it is.
+        address: SocketAddr,
+        /// Why, in words without secrets.
+        why: String,
     },
     /// An operation is over.
     Done {
@@ -96,13 +115,35 @@ pub(crate) enum Told {
 pub(crate) struct Around<'a> {
     /// The images that are served.
     pub(crate) images: &'a Images,
-    /// Whether a device with this endpoint name may register.
-    pub(crate) admits: &'a dyn Fn(&str) -> bool,
+    /// Whether a device with this endpoint name may register, over DTLS (`true`) or without; the
+    /// error says why not.
+    pub(crate) admits: &'a dyn Fn(&str, bool) -> Result<(), &'static str>,
+}
+
+/// Where a datagram came from, where it went to, and whether that was the socket for DTLS.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    /// The sender.
+    pub(crate) from: SocketAddr,
+    /// Our address.
+    pub(crate) to: SocketAddr,
+    /// It came to the socket for DTLS.
+    pub(crate) secured: bool,
+}
+
+/// A datagram to be sent.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    /// To whom, and from which socket.
+    pub(crate) to: Peer,
+    /// The UDP payload.
+    pub(crate) bytes: Bytes,
 }
 
 /// The endpoint.
 pub(crate) struct Air {
-    coap: Endpoint<SocketAddr>,
+    coap: Endpoint<Peer>,
+    sessions: Option<Sessions>,
     /// Where it listens.
     local: SocketAddr,
     registrations: Registrations,
@@ -125,6 +166,7 @@ impl Air {
     pub(crate) fn new(local: SocketAddr, seed: u64) -> Self {
         Self {
             coap: Endpoint::new(Config::default(), StdRng::seed_from_u64(seed)),
+            sessions: None,
             local,
             registrations: Registrations::default(),
             running: BTreeMap::new(),
@@ -132,6 +174,12 @@ impl Air {
             told: VecDeque::new(),
             locations: StdRng::seed_from_u64(seed ^ 0x10C),
         }
+    }
+
+    /// Takes DTLS too, from who has one of the `keys`. With a `seed` its handshakes are the same
+    /// bytes each time: for virtual worlds only.
+    pub(crate) fn secure(&mut self, now: UnixMillis, keys: Keys, seed: Option<u64>) {
+        self.sessions = Some(Sessions::new(now, keys, seed));
     }
 
     /// Where it listens.
@@ -144,10 +192,11 @@ impl Air {
         self.registrations.get(endpoint)
     }
 
-    /// Whose registration came from this address.
-    pub(crate) fn endpoint_at(&self, peer: SocketAddr) -> Option<&str> {
-        let registered = self.registrations.at_peer(peer)?;
-        Some(&registered.said.endpoint)
+    /// Whose this is: by the registration that came from there, or by what a DTLS handshake proved.
+    pub(crate) fn endpoint_at(&self, peer: Peer) -> Option<String> {
+        let registered = self.registrations.at_peer(peer);
+        let registered = registered.map(|it| it.said.endpoint.clone());
+        registered.or_else(|| self.proven(peer).ok().flatten())
     }
 
     /// Answers what [`Told::Asked`] asked. Says which part of the answer's body that brings.
@@ -164,20 +213,28 @@ impl Air {
         part
     }
 
-    /// A datagram arrived, at our address `to`.
+    /// A datagram arrived.
     pub(crate) fn handle_datagram(
         &mut self,
         now: UnixMillis,
-        (from, to): (SocketAddr, SocketAddr),
+        way: Way,
         datagram: &[u8],
         around: &Around<'_>,
     ) {
-        self.coap.handle_datagram(time(now), from, datagram);
-        self.handle_events(now, to, around);
+        if way.secured {
+            return self.handle_sealed(now, (way.from, way.to), datagram, around);
+        }
+        let peer = Peer {
+            address: way.from,
+            secured: false,
+        };
+        self.coap.handle_datagram(time(now), peer, datagram);
+        self.handle_events(now, way.to, around);
     }
 
     /// Does what is due.
     pub(crate) fn handle_timeout(&mut self, now: UnixMillis, around: &Around<'_>) {
+        self.handle_session_timeout(now, around);
         self.coap.handle_timeout(time(now));
         self.handle_events(now, self.local, around);
         while let Some(endpoint) = self.registrations.pop_due(now) {
@@ -200,12 +257,36 @@ impl Air {
     pub(crate) fn poll_timeout(&mut self) -> Option<UnixMillis> {
         let coap = self.coap.poll_timeout().map(millis_up);
         let next = self.registrations.next_due();
-        [coap, next].into_iter().flatten().min()
+        let sessions = self.sessions.as_ref().and_then(Sessions::poll_timeout);
+        [coap, next, sessions].into_iter().flatten().min()
     }
 
     /// The next datagram to send.
-    pub(crate) fn poll_transmit(&mut self) -> Option<Transmit<SocketAddr>> {
-        self.coap.poll_transmit()
+    pub(crate) fn poll_transmit(&mut self, now: UnixMillis) -> Option<Outgoing> {
+        loop {
+            if let Some((address, bytes)) = self.sessions.as_mut().and_then(Sessions::poll_transmit)
+            {
+                let to = Peer {
+                    address,
+                    secured: true,
+                };
+                return Some(Outgoing { to, bytes });
+            }
+            let transmit = self.coap.poll_transmit()?;
+            match &mut self.sessions {
+                Some(sessions) if transmit.to.secured => {
+                    sessions.send(now, transmit.to.address, &transmit.payload);
+                }
+                // Nobody is there to seal it.
+                None if transmit.to.secured => {}
+                _ => {
+                    return Some(Outgoing {
+                        to: transmit.to,
+                        bytes: transmit.payload,
+                    });
+                }
+            }
+        }
     }
 
     /// The next thing to know.
@@ -249,6 +330,7 @@ impl Air {
     fn heard(&mut self, now: UnixMillis, endpoint: &str) {
         let was_silent = self.registrations.with(endpoint, |device| {
             device.awake_until = now + millis(limits::AWAKE);
+            device.lost = false;
             std::mem::take(&mut device.silent)
         });
         if was_silent == Some(true) {

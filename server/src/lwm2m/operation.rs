@@ -15,6 +15,8 @@ pub(crate) enum Operation {
     ReadTlv(Path),
     /// GET with Observe 0; what follows is told as values.
     Observe(Path),
+    /// GET with Observe 1, where it is observed.
+    Forget(Path),
     /// GET of link format.
     Discover(Path),
     /// PUT; what is longer than a block goes by Block1.
@@ -98,8 +100,11 @@ impl Operation {
             Self::Read(path)
             | Self::ReadTlv(path)
             | Self::Observe(path)
+            | Self::Forget(path)
             | Self::Discover(path) => *path,
-            Self::Write { path, .. } | Self::Post { path, .. } | Self::Execute { path, .. } => *path,
+            Self::Write { path, .. } | Self::Post { path, .. } | Self::Execute { path, .. } => {
+                *path
+            }
         }
     }
 
@@ -112,7 +117,7 @@ impl Operation {
     pub(super) fn request(&self, root: &str) -> Request {
         let path = format!("{root}{}", self.path());
         match self {
-            Self::Read(_) => Request::get(&path),
+            Self::Read(_) | Self::Forget(_) => Request::get(&path),
             Self::Observe(_) => Request::get(&path).observing(),
             Self::ReadTlv(_) => {
                 let mut request = Request::get(&path);

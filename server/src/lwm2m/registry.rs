@@ -7,12 +7,15 @@ use std::{
 
 use fotalab_wire::{
     coap::RequestId,
-    lwm2m::{Definitions, Path, registration::Registration},
+    lwm2m::{Definitions, Path, Version, registration::Registration},
     net::UnixMillis,
 };
 
-use super::{Operation, Ticket};
-use crate::{core::time::millis, limits};
+use super::{Operation, Peer, Ticket};
+use crate::{
+    core::{firmware::Arrival, time::millis},
+    limits,
+};
 
 /// A registered device.
 #[derive(Debug)]
@@ -22,7 +25,7 @@ pub(crate) struct Registered {
     /// The last segment of its location, `rd/{location}`.
     pub(crate) location: String,
     /// Where it is.
-    pub(crate) peer: SocketAddr,
+    pub(crate) peer: Peer,
     /// Where it reached us.
     pub(crate) local: SocketAddr,
     /// When it registered.
@@ -37,6 +40,8 @@ pub(crate) struct Registered {
     pub(super) awake_until: UnixMillis,
     /// It did not answer the last request.
     pub(super) silent: bool,
+    /// Its DTLS session ended, and it has not been heard of since.
+    pub(super) lost: bool,
     /// It is not asked anything before.
     pub(super) not_before: UnixMillis,
     pub(super) queue: VecDeque<(Ticket, Operation)>,
@@ -51,7 +56,7 @@ pub(crate) struct Registered {
 pub(super) struct Registrations {
     by_endpoint: BTreeMap<String, Registered>,
     by_location: BTreeMap<String, String>,
-    by_peer: BTreeMap<SocketAddr, String>,
+    by_peer: BTreeMap<Peer, String>,
     agenda: BTreeSet<(UnixMillis, String)>,
 }
 
@@ -61,7 +66,7 @@ impl Registered {
         now: UnixMillis,
         said: Registration,
         location: String,
-        (peer, local): (SocketAddr, SocketAddr),
+        (peer, local): (Peer, SocketAddr),
     ) -> Self {
         let mut registered = Self {
             definitions: said.objects.definitions(said.version),
@@ -74,6 +79,7 @@ impl Registered {
             expires: 0,
             awake_until: now + millis(limits::AWAKE),
             silent: false,
+            lost: false,
             not_before: now + millis(limits::AFTER_REGISTER),
             queue: VecDeque::new(),
             running: None,
@@ -84,9 +90,15 @@ impl Registered {
         registered
     }
 
-    /// Lists the firmware object.
-    pub(crate) fn has_firmware_object(&self) -> bool {
-        self.said.objects.contains(Path::instance(5, 0))
+    /// What an update has to know of this registration.
+    pub(crate) fn arrival(&self) -> Arrival {
+        let listed = self.said.objects.contains(Path::instance(5, 0));
+        let object = self.said.objects.objects.get(&5).filter(|_| listed);
+        Arrival {
+            // Without `ver` it is 1.0 in all versions that are spoken (contract 1.1).
+            object: object.map(|it| it.version.unwrap_or(Version::V1_0)),
+            secured: self.peer.secured,
+        }
     }
 
     /// The types of what it holds.
@@ -103,7 +115,7 @@ impl Registered {
 
     /// It would not hear a request now.
     pub(super) fn sleeps(&self, now: UnixMillis) -> bool {
-        self.said.queue && (self.silent || now >= self.awake_until)
+        self.lost || (self.said.queue && (self.silent || now >= self.awake_until))
     }
 
     fn next(&self) -> UnixMillis {
@@ -142,7 +154,7 @@ impl Registrations {
     }
 
     /// Notes that a device moved.
-    pub(super) fn moved(&mut self, endpoint: &str, peer: SocketAddr) {
+    pub(super) fn moved(&mut self, endpoint: &str, peer: Peer) {
         let before = self
             .by_endpoint
             .get_mut(endpoint)
@@ -164,7 +176,7 @@ impl Registrations {
     }
 
     /// Who is there.
-    pub(super) fn at_peer(&self, peer: SocketAddr) -> Option<&Registered> {
+    pub(super) fn at_peer(&self, peer: Peer) -> Option<&Registered> {
         self.get(self.by_peer.get(&peer)?)
     }
 
@@ -204,7 +216,7 @@ impl Registrations {
         }
     }
 
-    fn forget_peer(&mut self, peer: SocketAddr, endpoint: &str) {
+    fn forget_peer(&mut self, peer: Peer, endpoint: &str) {
         if self.by_peer.get(&peer).is_some_and(|it| it == endpoint) {
             self.by_peer.remove(&peer);
         }

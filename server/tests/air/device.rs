@@ -14,6 +14,7 @@ use fotalab_wire::{
         Code, Config, Delivery, Endpoint, Event, ExchangeId, Message, ObserverId, Request,
         RequestId, Response, message::number,
     },
+    dtls::{Client, ClientEvent, PskOptions, Randomness},
     net::{Clock, Datagrams, Network, http::send},
 };
 use rand::{SeedableRng as _, rngs::StdRng};
@@ -43,6 +44,12 @@ pub(crate) struct Script {
     pub(crate) outbox: Vec<Request>,
     /// Datagrams that came.
     pub(crate) datagrams: usize,
+    /// Loses its DTLS session, without a word.
+    pub(crate) loses_session: bool,
+    /// How its handshakes ended.
+    pub(crate) handshakes: Vec<Result<(), String>>,
+    /// The scheme of the last package URI.
+    pub(crate) scheme: String,
 }
 
 #[derive(Clone)]
@@ -54,6 +61,25 @@ pub(crate) struct Device {
 
 impl Device {
     pub(crate) fn new(network: &Arc<dyn Network>, clock: Clock, server: SocketAddr) -> Self {
+        Self::with(network, clock, server, None)
+    }
+
+    /// Speaks DTLS with its server, as this identity with this key.
+    pub(crate) fn secured(
+        network: &Arc<dyn Network>,
+        clock: Clock,
+        server: SocketAddr,
+        psk: (&str, &[u8]),
+    ) -> Self {
+        Self::with(network, clock, server, Some(psk))
+    }
+
+    fn with(
+        network: &Arc<dyn Network>,
+        clock: Clock,
+        server: SocketAddr,
+        psk: Option<(&str, &[u8])>,
+    ) -> Self {
         let socket = network
             .bind(SocketAddr::from(([127, 0, 0, 1], 0)))
             .expect("a free port");
@@ -75,6 +101,12 @@ impl Device {
             address: socket.local_addr(),
         };
         let seed = u64::from(device.address.port());
+        let options = PskOptions {
+            randomness: Randomness::Seeded(seed),
+            ..PskOptions::default()
+        };
+        let session =
+            psk.map(|(identity, key)| Client::new(options, server, identity.as_bytes(), key));
         let actor = Actor {
             device: device.clone(),
             network: Arc::clone(network),
@@ -86,6 +118,9 @@ impl Device {
             pulls: BTreeMap::new(),
             restart_at: None,
             register: None,
+            session,
+            handshaking: false,
+            unsent: Vec::new(),
         };
         tokio::spawn(actor.run());
         device
@@ -107,6 +142,11 @@ impl Device {
             sleep(Duration::from_millis(100)).await;
         }
         panic!("no answer");
+    }
+
+    /// Lets it look at its script.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
     }
 
     pub(crate) async fn register(&self, query: &str) -> (Code, Message) {
@@ -136,6 +176,9 @@ struct Actor {
     pulls: BTreeMap<RequestId, ()>,
     restart_at: Option<Duration>,
     register: Option<Request>,
+    session: Option<Client>,
+    handshaking: bool,
+    unsent: Vec<Bytes>,
 }
 
 impl Actor {
@@ -158,13 +201,25 @@ impl Actor {
             while let Some(event) = self.coap.poll_event() {
                 self.on_event(now, event).await;
             }
-            while let Some(transmit) = self.coap.poll_transmit() {
-                self.socket
-                    .send_to(transmit.to, &transmit.payload)
-                    .await
-                    .expect("sent");
+            if std::mem::take(&mut self.device.script().loses_session) {
+                self.forget_session();
             }
-            let next = [self.coap.poll_timeout(), self.restart_at];
+            while let Some(transmit) = self.coap.poll_transmit() {
+                if transmit.to == self.server && self.session.is_some() {
+                    self.seal(now, transmit.payload);
+                } else {
+                    let sent = self.socket.send_to(transmit.to, &transmit.payload);
+                    sent.await.expect("sent");
+                }
+            }
+            if let Some(session) = &mut self.session {
+                session.handle_timeout(now);
+                while let Some((to, bytes)) = session.poll_transmit() {
+                    self.socket.send_to(to, &bytes).await.expect("sent");
+                }
+            }
+            let session = self.session.as_ref().and_then(Client::poll_timeout);
+            let next = [self.coap.poll_timeout(), self.restart_at, session];
             let next = next.into_iter().flatten().min();
             let wait = next.map_or(Duration::from_secs(3_600), |at| at.saturating_sub(now));
             tokio::select! {
@@ -174,17 +229,69 @@ impl Actor {
             }
             for datagram in received.drain(..) {
                 self.device.script().datagrams += 1;
-                if !self.device.script().deaf {
+                if self.device.script().deaf {
+                    continue;
+                }
+                let now = self.clock.elapsed();
+                if datagram.from == self.server && self.session.is_some() {
+                    self.open(now, &datagram.bytes);
+                } else {
                     self.coap
-                        .handle_datagram(self.clock.elapsed(), datagram.from, &datagram.bytes);
+                        .handle_datagram(now, datagram.from, &datagram.bytes);
                 }
             }
         }
     }
 
+    fn seal(&mut self, now: Duration, bytes: Bytes) {
+        let session = self.session.as_mut().expect("secured");
+        if session.is_established() {
+            session.send(now, &bytes).expect("sealed");
+            return;
+        }
+        self.unsent.push(bytes);
+        if !self.handshaking {
+            session.connect(now).expect("a handshake");
+            self.handshaking = true;
+        }
+    }
+
+    fn open(&mut self, now: Duration, datagram: &[u8]) {
+        let session = self.session.as_mut().expect("secured");
+        session.handle_datagram(now, self.server, datagram);
+        while let Some(event) = self.session.as_mut().and_then(Client::poll_event) {
+            match event {
+                ClientEvent::Established => {
+                    self.handshaking = false;
+                    self.device.script().handshakes.push(Ok(()));
+                    for bytes in std::mem::take(&mut self.unsent) {
+                        self.seal(now, bytes);
+                    }
+                }
+                ClientEvent::Data(bytes) => {
+                    self.coap.handle_datagram(now, self.server, &bytes);
+                }
+                ClientEvent::Closed(_) => self.forget_session(),
+                ClientEvent::Failed(why) => {
+                    self.device.script().handshakes.push(Err(why.to_string()));
+                    self.forget_session();
+                }
+            }
+        }
+    }
+
+    fn forget_session(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.forget();
+        }
+        self.handshaking = false;
+        self.unsent.clear();
+    }
+
     /// Comes back from an update with another version.
     fn restart(&mut self, now: Duration) {
         self.observers.clear();
+        self.forget_session();
         {
             let mut script = self.device.script();
             let version = script.next_version.clone();
@@ -315,6 +422,8 @@ impl Actor {
     }
 
     async fn pull(&mut self, now: Duration, uri: &str) {
+        let scheme = uri.split(':').next().unwrap_or_default();
+        self.device.script().scheme = scheme.to_owned();
         if uri.starts_with("http://") {
             let request = http::Request::get(uri).body(Bytes::new()).expect("a URI");
             let answer = send(&*self.network, request, 1 << 24)
@@ -328,8 +437,10 @@ impl Actor {
             );
             return self.downloaded(now, Some(answer.body().to_vec()));
         }
-        let rest = uri.strip_prefix("coap://").expect("a scheme");
+        let (_, rest) = uri.split_once("://").expect("a scheme");
         let (authority, path) = rest.split_once('/').expect("a path");
+        let own = authority == self.server.to_string();
+        assert_eq!(scheme == "coaps", own && self.session.is_some(), "{uri}");
         let mut request = Request::get(&format!("/{path}"));
         request.delivery = Delivery::Whole { limit: 1 << 24 };
         request.options.push_uint(number::ACCEPT, 42);

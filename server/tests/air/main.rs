@@ -1,6 +1,7 @@
 //! Devices on the air, in the virtual world: registration, operations, and updates end to end.
 
 mod device;
+mod dtls;
 mod operations;
 mod registration;
 #[path = "../support/mod.rs"]
@@ -26,6 +27,7 @@ pub(crate) struct Air {
     pub(crate) network: Arc<dyn Network>,
     pub(crate) clock: Clock,
     pub(crate) coap: SocketAddr,
+    pub(crate) coaps: SocketAddr,
 }
 
 impl Air {
@@ -62,16 +64,29 @@ impl Air {
     async fn on(network: Arc<dyn Network>, clock: Clock, adjust: impl FnOnce(&mut Config)) -> Self {
         let world = World::new(Arc::clone(&network), clock, adjust).await;
         let coap = world.running.coap().expect("devices may come");
+        let coaps = world.running.coaps().expect("over DTLS too");
         Self {
             world,
             network,
             clock,
             coap,
+            coaps,
         }
     }
 
     pub(crate) fn device(&self) -> Device {
         Device::new(&self.network, self.clock, self.coap)
+    }
+
+    /// A device that speaks DTLS, as this identity with this key.
+    pub(crate) fn secured(&self, identity: &str, key: &[u8]) -> Device {
+        Device::secured(&self.network, self.clock, self.coaps, (identity, key))
+    }
+
+    /// Tells the server of a device.
+    pub(crate) async fn put(&self, path: &str, body: Value) -> (u16, Value) {
+        let answer = self.world.admin(Method::PUT, path, &body).await;
+        (answer.status, answer.json())
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {

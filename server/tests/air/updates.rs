@@ -3,7 +3,7 @@
 use fotalab_wire::coap::Code;
 use serde_json::Value;
 
-use crate::{Air, image_of};
+use crate::{Air, device::Device, image_of};
 
 fn states(update: &Value) -> Vec<&str> {
     let history = update["history"].as_array().expect("a history");
@@ -17,6 +17,10 @@ fn states(update: &Value) -> Vec<&str> {
 
 async fn arrives(air: Air, transfer: &str, length: usize) {
     let device = air.device();
+    arrives_at(air, device, transfer, length).await;
+}
+
+pub(crate) async fn arrives_at(air: Air, device: Device, transfer: &str, length: usize) {
     if transfer == "pull:http" {
         device.script().values.insert("/5/0/8", "2".into());
     }

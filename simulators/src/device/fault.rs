@@ -111,6 +111,22 @@ faults! {
     NeverFetches = "never fetches the package", Always;
     /// Has a foreign image in state 2 from the start.
     StartsDownloaded = "starts with a foreign image downloaded", Once;
+    /// Takes a first block that is sent again for another one: what it flashes has it twice.
+    WritesFirstBlockTwice = "writes a repeated first block twice", Always;
+    /// 4.08 to a block that is sent again, since its answer was late or lost.
+    RejectsRepeatedBlock = "rejects a block that is sent again", Always;
+    /// 4.08 to a block 0 in the middle of a push: only a reset lets it begin anew.
+    KeepsOldPush = "does not let a push begin anew", Always;
+    /// 4.13 to a first block above so many bytes, as RFC 7959 2.9.3 has it.
+    AsksForSmallerBlocks = "asks for smaller blocks by 4.13" "of" 256 "bytes", Always;
+    /// Asks for smaller blocks in its first answer, and then counts them wrong: 4.08.
+    MiscountsBlocks = "counts blocks wrong after it asked for smaller ones" "of" 256 "bytes", Once;
+    /// Its pull sends each request so many times, each with a message id of its own.
+    AsksManyTimes = "asks for each block" "in" 3 "copies", Always;
+    /// Takes a server that refuses it so many times for a bad update: result 8.
+    RollsBackUnregistered = "rolls back when it cannot register" "after" 3 "tries", Always;
+    /// 2.04 to Cancel, and then it installs all the same.
+    InstallsAfterCancel = "installs although it was cancelled", Once;
     /// Is in state 3 at the start, and installs for so long.
     StartsUpdating = "starts in the middle of an update" "of" 60 "s", Once;
 }
@@ -181,6 +197,11 @@ impl Faults {
     pub fn with(mut self, fault: Fault) -> Self {
         self.strikes.insert(fault, fault.usual());
         self
+    }
+
+    /// Takes all of `others` too; theirs count where both have one.
+    pub fn extend(&mut self, others: &Self) {
+        self.strikes.extend(&others.strikes);
     }
 
     /// Whether it is there, and how.

@@ -7,20 +7,27 @@
 //!
 //! - [`firmware`] object 5 as a state machine, [`fault`] what it can do wrong, [`persona`] what
 //!   kind of device it is, [`identity`] who it says it is.
-//! - `registration`, `requests`, `objects`, `observe`, `fetch`: the parts of `Device`.
+//! - `registration`, `requests`, `write`, `composite`, `discover`, `objects`, `observe`, `send`,
+//!   `fetch`: the parts of `Device`.
 
+mod composite;
+mod discover;
 pub mod drive;
 pub mod fault;
 mod fetch;
 pub mod firmware;
 pub mod identity;
+mod lab;
+mod misbehave;
 mod objects;
 mod observe;
 pub mod persona;
 mod registration;
 mod requests;
+mod send;
 mod setup;
 mod slot;
+mod write;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -42,9 +49,15 @@ use self::observe::Observed;
 pub use self::persona::Persona;
 pub use self::registration::Phase;
 use self::registration::Registration;
+pub use self::send::NotSent;
 pub use self::setup::{Event, Kind, Peer, Setup};
 pub use self::slot::Package;
 use crate::limits;
+
+/// /3/0/11: out of memory.
+const OUT_OF_MEMORY: u8 = 5;
+/// /3/0/11: IP connectivity failure.
+const CONNECTIVITY_FAILURE: u8 = 7;
 
 #[derive(Debug)]
 struct Pending {
@@ -70,7 +83,14 @@ pub struct Device {
     registration: Registration,
     observed: Vec<Observed>,
     attributes: BTreeMap<Path, Attributes>,
-    written: Option<Box<Tree>>,
+    /// What servers wrote, and instances that they created. `None`: as its kind.
+    own: Option<Box<Tree>>,
+    sends: VecDeque<Bytes>,
+    /// /3/0/11.
+    error_code: u8,
+    /// The id of the last block of a push, for the faults that take it for another one.
+    last_block: Option<u16>,
+    offline: bool,
     pending: Vec<Pending>,
     fetch: Option<Box<Fetch>>,
     power: Power,
@@ -95,7 +115,11 @@ impl Device {
             setup: Box::new(setup),
             observed: Vec::new(),
             attributes: BTreeMap::new(),
-            written: None,
+            own: None,
+            sends: VecDeque::new(),
+            error_code: 0,
+            last_block: None,
+            offline: false,
             pending: Vec::new(),
             fetch: None,
             power: Power::Off(None),
@@ -112,10 +136,13 @@ impl Device {
 
     /// A datagram arrived; a device that is off or asleep does not hear it.
     pub fn handle_datagram(&mut self, now: Duration, from: Peer, datagram: &[u8]) {
-        if self.power != Power::On || self.is_asleep(now) {
+        if self.power != Power::On || self.offline || self.is_asleep(now) {
             return;
         }
         self.stay_awake(now);
+        if self.rejects_repeated_block(datagram, from) {
+            return;
+        }
         self.coap.handle_datagram(now, from, datagram);
         self.settle(now);
     }
@@ -142,7 +169,12 @@ impl Device {
 
     /// A datagram to send.
     pub fn poll_transmit(&mut self) -> Option<coap::Transmit<Peer>> {
-        self.out.pop_front().or_else(|| self.coap.poll_transmit())
+        if let Some(transmit) = self.out.pop_front() {
+            return Some(transmit);
+        }
+        let transmit = self.coap.poll_transmit()?;
+        self.copy_request(&transmit);
+        Some(transmit)
     }
 
     /// What happened.
@@ -198,6 +230,32 @@ impl Device {
     /// Goes dark at once, as by a power cut, and starts again after a reboot's time.
     pub fn cut_power(&mut self, now: Duration) {
         self.go_dark(now, Some(self.kind.persona.reboot), false);
+    }
+
+    /// Its radio goes off: what is under way is cut, a download waits. It stays on.
+    pub fn go_offline(&mut self, now: Duration) {
+        if self.power != Power::On || self.offline {
+            return;
+        }
+        self.offline = true;
+        self.firmware.pause();
+        self.forget_peers();
+        self.settle(now);
+        while self.coap.poll_transmit().is_some() {}
+        self.out.clear();
+        self.events.push_back(Event::Off);
+    }
+
+    /// Its radio is on again: it registers, and a download goes on where it was.
+    pub fn go_online(&mut self, now: Duration) {
+        if !std::mem::take(&mut self.offline) {
+            return;
+        }
+        self.events.push_back(Event::On);
+        self.stay_awake(now);
+        self.firmware.go_on(now);
+        self.register(now);
+        self.settle(now);
     }
 
     /// De-registers; it stays on.
@@ -282,8 +340,11 @@ impl Device {
 
     fn make_endpoint(persona: &Persona, seed: u64) -> coap::Endpoint<Peer> {
         let config = coap::Config {
-            parameters: TransmissionParameters::with_ack_timeout(persona.ack_timeout),
-            block_size: BlockSize::at_most(persona.block_bytes),
+            parameters: TransmissionParameters {
+                nstart: persona.nstart,
+                ..TransmissionParameters::with_ack_timeout(persona.ack_timeout)
+            },
+            block_size: BlockSize::at_most(persona.block_size()),
             peers: limits::DEVICE_PEERS,
             ..coap::Config::default()
         };
@@ -304,11 +365,14 @@ impl Device {
                 self.on_coap(now, event);
             } else if let Some(effect) = self.firmware.poll_effect() {
                 self.on_effect(now, effect);
+            } else if let Some(todo) = self.registration.take_todo() {
+                self.perform(now, todo);
             } else {
                 break;
             }
         }
-        self.tell_steps();
+        self.tell_steps(now);
+        self.flush_sends(now);
         if self.power == Power::On && self.pending.is_empty() {
             self.notify(now);
         }
@@ -346,6 +410,7 @@ impl Device {
                 if self.is_fetch(request) {
                     self.on_fetch_response(now, &message);
                 } else {
+                    self.on_sent(request, Some(message.code));
                     self.on_registration_response(now, request, &message);
                 }
             }
@@ -361,6 +426,7 @@ impl Device {
                 if self.is_fetch(request) {
                     self.on_fetch_failed(now, reason);
                 } else {
+                    self.on_sent(request, None);
                     self.on_registration_failed(now, request);
                 }
             }
@@ -369,33 +435,51 @@ impl Device {
     }
 
     fn go_dark(&mut self, now: Duration, after: Option<Duration>, deregister: bool) {
-        self.tell_steps();
+        self.tell_steps(now);
+        self.flush_sends(now);
         if deregister {
             self.deregister(now);
         }
         while let Some(transmit) = self.coap.poll_transmit() {
             self.out.push_back(transmit);
         }
-        self.coap = Self::make_endpoint(&self.kind.persona, self.setup.seed);
         self.power = Power::Off(after.map(|after| now + after));
-        self.registration = Registration::new(&self.kind.persona);
-        self.observed = Vec::new();
+        self.forget_peers();
         self.attributes = BTreeMap::new();
-        self.pending = Vec::new();
-        self.fetch = None;
+        self.sends = VecDeque::new();
         self.reboot_at = None;
+        self.offline = false;
         self.events.push_back(Event::Off);
     }
 
+    /// All that it knows of others is gone: its registration, observations, exchanges.
+    fn forget_peers(&mut self) {
+        self.coap = Self::make_endpoint(
+            &self.kind.persona,
+            self.setup.seed ^ self.starts.rotate_left(32),
+        );
+        self.registration = Registration::new(&self.kind.persona);
+        self.observed = Vec::new();
+        self.pending = Vec::new();
+        self.fetch = None;
+    }
+
     /// Tells the states that were entered since it was last asked.
-    fn tell_steps(&mut self) {
+    fn tell_steps(&mut self, now: Duration) {
         let entered = self.firmware.steps();
         let new = entered.saturating_sub(self.told);
         self.told = entered;
         let history = self.firmware.history();
         let from = history.len().saturating_sub(new);
-        let steps = history.get(from..).unwrap_or_default().iter();
-        self.events.extend(steps.map(|step| Event::Update(*step)));
+        for step in history.get(from..).unwrap_or_default().to_vec() {
+            self.events.push_back(Event::Update(step));
+            match step.outcome {
+                UpdateResult::OutOfRam => self.error_code = OUT_OF_MEMORY,
+                UpdateResult::ConnectionLost => self.error_code = CONNECTIVITY_FAILURE,
+                _ => {}
+            }
+            self.report(now, step);
+        }
     }
 
     fn answer_pending(&mut self, now: Duration) {

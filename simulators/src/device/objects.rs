@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use fotalab_wire::coap::Code;
 use fotalab_wire::lwm2m::registration::{ListedObject, ObjectList};
-use fotalab_wire::lwm2m::{Path, Resource, Tree, Value, Version};
+use fotalab_wire::lwm2m::{ContentFormat, Path, Resource, Tree, Value, Version};
 
 use super::firmware::State;
+use super::persona::Senml;
 use super::{Device, Identity};
 
 /// Objects that every device has, each with instance 0.
@@ -16,7 +17,14 @@ const CORE: [u16; 4] = [1, 3, 4, 5];
 impl Device {
     /// What Register lists. Object 5 says its version where it is not 1.0.
     pub(super) fn object_list(&self) -> ObjectList {
-        let mut list = ObjectList::default();
+        let mut list = ObjectList {
+            root: self.kind.persona.root.clone(),
+            ..ObjectList::default()
+        };
+        let new = self.registration.version() >= Version::V1_1;
+        if new && self.kind.persona.senml == Senml::Json {
+            list.formats.push(ContentFormat::SenmlJson);
+        }
         for object in self.objects() {
             let version = self.kind.definitions.version(object);
             let usual = if object == 5 || !CORE.contains(&object) {
@@ -34,7 +42,7 @@ impl Device {
     }
 
     pub(super) fn objects(&self) -> Vec<u16> {
-        let custom = self.kind.custom.objects().keys().copied();
+        let custom = self.tree().objects().keys().copied();
         let mut objects: Vec<u16> = CORE.into_iter().chain(custom).collect();
         objects.sort_unstable();
         objects.dedup();
@@ -45,8 +53,40 @@ impl Device {
         if CORE.contains(&object) {
             return vec![0];
         }
-        let instances = self.kind.custom.object(object);
+        let instances = self.tree().object(object);
         instances.map_or_else(Vec::new, |it| it.keys().copied().collect())
+    }
+
+    /// Its instances are not in a tree, nor can they be created or deleted.
+    pub(super) fn is_computed(&self, object: u16) -> bool {
+        CORE.contains(&object)
+    }
+
+    /// What it holds of objects that are not computed, and what a server wrote of those that are.
+    pub(super) fn tree(&self) -> &Tree {
+        self.own.as_deref().unwrap_or(&self.kind.custom)
+    }
+
+    /// The same to be written: from then on it is this device's alone.
+    pub(super) fn own_tree(&mut self) -> &mut Tree {
+        let kind = &self.kind;
+        self.own
+            .get_or_insert_with(|| Box::new(kind.custom.clone()))
+    }
+
+    /// What can be read at some paths; what cannot is left out (TS 1.1 C 6.3.9).
+    pub(super) fn read_all(&self, now: Duration, paths: &[Path]) -> Tree {
+        let mut tree = Tree::new();
+        for path in paths {
+            if path.depth() > 0 {
+                tree.merge(self.read(now, *path).unwrap_or_default());
+                continue;
+            }
+            for object in self.objects() {
+                tree.merge(self.read(now, Path::object(object)).unwrap_or_default());
+            }
+        }
+        tree
     }
 
     /// What can be read at a path: 4.04 for nothing, 4.05 for what is only written or executed.
@@ -55,7 +95,6 @@ impl Device {
             return Err(Code::METHOD_NOT_ALLOWED);
         };
         if object == 0 {
-            // Only a bootstrap server sees the keys (ETS 1.1-int-221).
             return Err(Code::UNAUTHORIZED);
         }
         let mut tree = Tree::new();
@@ -101,16 +140,15 @@ impl Device {
     }
 
     fn resource(&self, now: Duration, path: Path) -> Option<Resource> {
-        let written = self.written.as_ref().and_then(|tree| tree.resource(path));
-        if let Some(written) = written {
-            return Some(written.clone());
+        if let Some(held) = self.tree().resource(path) {
+            return Some(held.clone());
         }
         let value = match *path.ids() {
             [1, 0, id] => self.server_resource(id)?,
             [3, 0, id] => return self.device_resource(now, id),
             [4, 0, id] => return connectivity_resource(id),
             [5, 0, id] => return self.firmware_resource(id),
-            _ => return self.kind.custom.resource(path).cloned(),
+            _ => return None,
         };
         Some(Resource::Single(value))
     }
@@ -129,6 +167,8 @@ impl Device {
             5 => Value::Integer(registration.disable_timeout.into()),
             6 => Value::Boolean(false),
             7 => Value::String(binding().to_owned()),
+            // Absent would mean muted too (TS 1.1 appendix E.2).
+            23 => Value::Boolean(false),
             _ => return None,
         })
     }
@@ -144,7 +184,15 @@ impl Device {
             7 => return Some(numbers(&[3_600])),
             8 => return Some(numbers(&[60])),
             9 => Value::Integer(90),
-            11 => return Some(numbers(&[0])),
+            10 => {
+                let free = self
+                    .kind
+                    .persona
+                    .flash_bytes
+                    .saturating_sub(self.firmware.received());
+                Value::Integer((free / 1_024) as i64)
+            }
+            11 => return Some(numbers(&[self.error_code.into()])),
             13 => Value::Time(time_of(now)),
             16 => self.server_resource(7)?,
             17 => Value::String("simulated device".to_owned()),
@@ -172,6 +220,7 @@ impl Device {
             11 => Value::Integer(firmware.severity()),
             12 => Value::Time(time_of(firmware.changed_at()?)),
             13 => Value::Unsigned(u64::try_from(firmware.defer_period()).unwrap_or(0)),
+            14 => Value::Boolean(firmware.is_automatic()),
             _ => return None,
         }))
     }

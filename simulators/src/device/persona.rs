@@ -59,6 +59,26 @@ pub enum AfterPowerCut {
     ConnectionLost,
 }
 
+/// How it tells the server how an update goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reports {
+    /// To those who observe /5/0/3 and /5/0/5.
+    Notify,
+    /// By Send too (LwM2M 1.1), as Anjay with `--fw-update-use-send`.
+    Send,
+}
+
+/// Which SenML it writes where nobody chose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Senml {
+    /// 112.
+    Cbor,
+    /// 110; it says so in its registration.
+    Json,
+}
+
 /// A kind of device.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -80,8 +100,20 @@ pub struct Persona {
     pub ack_timeout: Duration,
     /// Largest block it sends and takes, 16 to 1024 bytes.
     pub block_bytes: usize,
+    /// NSTART: confirmable messages under way to one peer.
+    pub nstart: usize,
     /// Notifies by CON, so that a lost notification is sent again.
     pub confirmable_notifications: bool,
+    /// How it tells the states of its updates.
+    pub reports: Reports,
+    /// Which SenML it writes by itself.
+    pub senml: Senml,
+    /// The alternate path below which all of its objects are, such as `/lwm2m`; usually empty.
+    pub root: String,
+    /// Writes the versions of its objects with quotation marks: `;ver="1.1"`.
+    pub quotes_versions: bool,
+    /// Has object 16, whose resource 0 has instances that can be written.
+    pub portfolio: bool,
     /// How it gets packages.
     pub delivery: Delivery,
     /// What it can fetch over. Empty: /5/0/8 is not there, which means CoAP.
@@ -135,7 +167,13 @@ impl Default for Persona {
             awake: Duration::from_secs(93),
             ack_timeout: Duration::from_secs(2),
             block_bytes: 1_024,
+            nstart: 1,
             confirmable_notifications: true,
+            reports: Reports::Notify,
+            senml: Senml::Cbor,
+            root: String::new(),
+            quotes_versions: false,
+            portfolio: false,
             delivery: Delivery::Both,
             protocols: vec![Protocol::Coap],
             flash_bytes: 2 * 1024 * 1024,
@@ -174,13 +212,33 @@ impl Persona {
         if text.len() > limits::PERSONA_BYTES {
             return Err(PersonaError::TooLong);
         }
-        let persona: Self =
+        let read: Self =
             toml::from_str(text).map_err(|error| PersonaError::Wrong(error.to_string()))?;
-        if !(16..=1_024).contains(&persona.block_bytes) {
-            let why = format!("block-bytes is 16 to 1024, not {}", persona.block_bytes);
+        read.checked()
+    }
+
+    /// The same from a table that has been read already.
+    pub fn of_table(table: toml::Table) -> Result<Self, PersonaError> {
+        let read: Self = table.try_into().map_err(|error: toml::de::Error| {
+            PersonaError::Wrong(error.message().trim_end().to_owned())
+        })?;
+        read.checked()
+    }
+
+    fn checked(self) -> Result<Self, PersonaError> {
+        if !(16..=1_024).contains(&self.block_bytes) {
+            let why = format!("block-bytes is 16 to 1024, not {}", self.block_bytes);
             return Err(PersonaError::Wrong(why));
         }
-        Ok(persona)
+        if !(self.root.is_empty() || is_root(&self.root)) {
+            let why = format!("root is empty or as `/lwm2m`, not `{}`", self.root);
+            return Err(PersonaError::Wrong(why));
+        }
+        if !(1..=limits::NSTART_MAX).contains(&self.nstart) {
+            let why = format!("nstart is 1 to {}, not {}", limits::NSTART_MAX, self.nstart);
+            return Err(PersonaError::Wrong(why));
+        }
+        Ok(self)
     }
 
     /// With one more fault, as it is by default.
@@ -193,6 +251,14 @@ impl Persona {
     /// A fault of it.
     pub(super) fn fault(&self, fault: Fault) -> Option<Strike> {
         self.faults.get(fault)
+    }
+
+    /// The largest block that it takes; some faults make it smaller.
+    pub(super) fn block_size(&self) -> usize {
+        let faults = [Fault::AsksForSmallerBlocks, Fault::MiscountsBlocks];
+        let asked = faults.into_iter().filter_map(|fault| self.fault(fault));
+        let smallest = asked.map(|strike| strike.amount as usize).min();
+        smallest.map_or(self.block_bytes, |size| self.block_bytes.min(size.max(16)))
     }
 
     /// How long it takes to write so many bytes.
@@ -217,6 +283,16 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
         _ => return None,
     };
     Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()
+}
+
+/// `/lwm2m`, `/a/b`: no empty segment and nothing that a link would have to escape.
+fn is_root(text: &str) -> bool {
+    let plain = |segment: &str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        !segment.is_empty() && segment.bytes().all(fits)
+    };
+    let segments = text.strip_prefix('/');
+    segments.is_some_and(|segments| segments.split('/').all(plain))
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -278,6 +354,10 @@ mod tests {
             ),
             ("delivery = \"both ways\"", "unknown variant"),
             ("block-bytes = 8", "16 to 1024"),
+            ("root = \"lwm2m\"", "as `/lwm2m`"),
+            ("root = \"/a//b\"", "as `/lwm2m`"),
+            ("nstart = 0", "nstart is 1 to"),
+            ("reports = \"aloud\"", "unknown variant"),
         ] {
             let error = Persona::read(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");

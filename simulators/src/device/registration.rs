@@ -11,6 +11,9 @@ use super::fault::Fault;
 use super::{Device, Event, Persona};
 use crate::limits;
 
+/// /1/0/5 where nobody wrote it, in seconds (TS 1.1 E.2).
+const DISABLE_TIMEOUT: u32 = 86_400;
+
 /// How a device stands with its server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Phase {
@@ -39,6 +42,19 @@ pub(super) struct Registration {
     request: Option<(RequestId, Asked)>,
     at: Option<Duration>,
     failures: u32,
+    /// What a request of the server asked for, to be done when that is answered.
+    todo: Option<Todo>,
+}
+
+/// What is done behind an answer; the later ones include or replace the earlier ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Todo {
+    /// A registration update.
+    Update,
+    /// One with the list of objects.
+    Objects,
+    /// /1/0/4.
+    Disable,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,12 +74,38 @@ impl Registration {
             lifetime,
             pmin: 0,
             pmax: 0,
-            disable_timeout: 86_400,
+            disable_timeout: DISABLE_TIMEOUT,
             lifetime_said: lifetime,
             request: None,
             at: None,
             failures: 0,
+            todo: None,
         }
+    }
+
+    pub(super) fn want(&mut self, todo: Todo) {
+        self.todo = self.todo.max(Some(todo));
+    }
+
+    pub(super) fn take_todo(&mut self) -> Option<Todo> {
+        self.todo.take()
+    }
+
+    pub(super) fn is_for(&self, request: RequestId) -> bool {
+        self.request.is_some_and(|(id, _)| id == request)
+    }
+
+    /// /1/0 as it was made.
+    pub(super) fn forget_writes(&mut self, persona: &Persona) {
+        self.lifetime = Self::new(persona).lifetime;
+        self.forget_optional_writes();
+    }
+
+    /// What of /1/0 need not be there.
+    pub(super) fn forget_optional_writes(&mut self) {
+        self.pmin = 0;
+        self.pmax = 0;
+        self.disable_timeout = DISABLE_TIMEOUT;
     }
 
     pub(super) fn timeout(&self) -> Option<Duration> {
@@ -91,7 +133,8 @@ impl Device {
                 self.object_list(),
             )
         };
-        let mut request = Request::post("rd", registration.objects.payload()).format(40);
+        let list = self.list_payload(&registration.objects);
+        let mut request = Request::post("rd", list).format(40);
         for item in registration.query() {
             request.options.push(number::URI_QUERY, item.as_bytes());
         }
@@ -113,7 +156,7 @@ impl Device {
             objects: all.then(|| self.object_list()),
             ..rd::Update::default()
         };
-        let payload = update.objects.as_ref().map(rd::ObjectList::payload);
+        let payload = update.objects.as_ref().map(|list| self.list_payload(list));
         let mut request = Request::post(&self.registration.location, payload.unwrap_or_default());
         if all {
             request = request.format(40);
@@ -134,8 +177,31 @@ impl Device {
         self.ask(now, request, Asked::Deregister);
     }
 
+    /// Does what waited for an answer to go out first.
+    pub(super) fn perform(&mut self, now: Duration, todo: Todo) {
+        match todo {
+            Todo::Update => self.update_registration(now, false),
+            Todo::Objects => self.update_registration(now, true),
+            Todo::Disable => self.disable(now),
+        }
+    }
+
+    /// The links of Register, with `ver` as this device writes it.
+    fn list_payload(&self, list: &rd::ObjectList) -> Vec<u8> {
+        let mut payload = list.payload();
+        if self.kind.persona.quotes_versions {
+            let mut text = String::from_utf8_lossy(&payload).into_owned();
+            for version in list.objects.values().filter_map(|it| it.version) {
+                let (bare, quoted) = (format!(";ver={version}"), format!(";ver=\"{version}\""));
+                text = text.replace(&bare, &quoted);
+            }
+            payload = text.into_bytes();
+        }
+        payload
+    }
+
     /// /1/0/4: leaves for a while.
-    pub(super) fn disable(&mut self, now: Duration) {
+    fn disable(&mut self, now: Duration) {
         self.deregister(now);
         let seconds = self.registration.disable_timeout;
         self.registration.at = Some(now + Duration::from_secs(seconds.into()));
@@ -177,7 +243,8 @@ impl Device {
             (Asked::Register, Code::PRECONDITION_FAILED)
                 if self.registration.version > Version::V1_0 =>
             {
-                self.registration.version = Version::V1_0;
+                // Anjay's order: 1.2, 1.1, 1.0 (contract 2.1).
+                self.registration.version.minor -= 1;
                 self.register(now);
             }
             (Asked::Update, Code::CHANGED | Code::REQUEST_ENTITY_TOO_LARGE) => {
@@ -227,6 +294,8 @@ impl Device {
     fn try_again(&mut self, now: Duration, code: Option<Code>) {
         let doubled = limits::REGISTER_AGAIN * 2_u32.pow(self.registration.failures.min(16));
         self.registration.failures += 1;
+        self.firmware
+            .not_registered(now, self.registration.failures);
         self.registration.phase = Phase::Unregistered;
         self.registration.at = Some(now + doubled.min(limits::REGISTER_AGAIN_MAX));
         self.events.push_back(Event::NotRegistered(code));

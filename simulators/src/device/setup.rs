@@ -4,9 +4,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use fotalab_wire::coap;
-use fotalab_wire::lwm2m::{Definitions, Tree, Version};
+use fotalab_wire::lwm2m::{Definitions, Path, Tree, Value};
 
 use super::{Persona, Step};
+
+/// Objects that every device has.
+const CORE_OBJECTS: [u16; 5] = [0, 1, 3, 4, 5];
+/// See [`Persona::portfolio`].
+const PORTFOLIO: u16 = 16;
 
 /// Who a device talks to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,6 +55,8 @@ pub enum Event {
     Unanswered,
     /// It is de-registered.
     Deregistered,
+    /// A Send was answered, or never was.
+    Sent(Option<coap::Code>),
     /// /5/0/3 or /5/0/5 changed.
     Update(Step),
     /// It went dark: a driver drops its DTLS sessions.
@@ -78,14 +85,18 @@ impl Kind {
 
     /// The same with objects of one's own, and the values that they begin with.
     #[must_use]
-    pub fn with_objects(persona: Persona, mut custom: Definitions, values: Tree) -> Self {
+    pub fn with_objects(persona: Persona, mut custom: Definitions, mut values: Tree) -> Self {
         let core = Definitions::core(persona.lwm2m);
-        for object in [0, 1, 3, 4, 5] {
-            if let Some(definition) = core.object(object) {
-                let version = core.version(object).unwrap_or(Version::V1_0);
-                custom.add(definition.clone());
-                custom.set_version(object, version);
+        if persona.portfolio {
+            custom.add_from(&core, PORTFOLIO);
+            for (id, identity) in (0..).zip(["host id", "manufacturer", "model", "version"]) {
+                let identity = Value::String(identity.to_owned());
+                let resource = Path::resource(PORTFOLIO, 0, 0);
+                values.set(resource.child(id).unwrap_or(resource), identity);
             }
+        }
+        for object in CORE_OBJECTS {
+            custom.add_from(&core, object);
         }
         custom.set_version(5, persona.firmware_object);
         Self {

@@ -76,6 +76,12 @@ impl Slot {
         self.append(&wrong);
     }
 
+    /// A piece of it got in twice.
+    pub(super) fn spoil(&mut self, twice: &[u8]) {
+        self.whole.update(twice);
+        self.corrupted = true;
+    }
+
     /// How long the package is: as announced, or as its header says.
     pub(super) fn total(&self) -> Option<usize> {
         let said = || self.verifier.expected().map(|length| length as usize);
@@ -91,7 +97,7 @@ impl Slot {
     pub(super) fn finish(self) -> Package {
         let has_header = self.verifier.expected().is_some();
         let image = self.verifier.finish();
-        let intact = image.is_ok() && (has_header || !self.corrupted);
+        let intact = image.is_ok() && !self.corrupted;
         let version = image.map(|Image { version, .. }| version);
         Package {
             version: version.unwrap_or_else(|_| "damaged".to_owned()),

@@ -194,6 +194,20 @@ fn check_header(cells: &[Text], diagnostics: &mut Vec<Diagnostic>) {
             .help("give each column of the header a name"),
         );
     }
+    for (at, cell) in cells.iter().enumerate() {
+        let same = |it: &&Text| !cell.value.is_empty() && it.value == cell.value;
+        if let Some(first) = cells[..at].iter().find(same) {
+            diagnostics.push(
+                Diagnostic::new(
+                    "syntax::table-header",
+                    cell.span(),
+                    format!("this table names the column `{}` twice", cell.value),
+                )
+                .related(first.span(), "the first one")
+                .help("give each column a name of its own"),
+            );
+        }
+    }
 }
 
 fn check_separator(

@@ -278,6 +278,16 @@ fn variants(value: &Node, diagnostics: &mut Vec<Diagnostic>) -> Vec<Map<String, 
         ));
         return Vec::new();
     };
+    if items.is_empty() {
+        diagnostics.push(
+            Diagnostic::new(
+                "front-matter::type",
+                value.span,
+                "`variants` is an empty list, so the file would never run",
+            )
+            .help("list at least one variant, or take `variants` out"),
+        );
+    }
     let mut variants = Vec::new();
     for item in items {
         let Content::Map(pairs) = &item.content else {

@@ -181,6 +181,7 @@ catalogue! {
     does: "Compares what JSONPath (RFC 9535) selects: exactly one node, or, with `all of`, the list of all nodes.",
     example: "When I `GET` `${APIURL}/health`\n\nThen the JSONPath `$['@context']` of the last response should equal\n\n```json\n\"https://github.com/hello-nrfcloud/proto/api/health\"\n```",
     block: BlockNeed::Json,
+    json_paths: &["path"],
 }
 #[then(
     regex = r"^(?P<all>the|all of the) JSONPath `(?P<path>[^`]+)` of the last response should (?P<how>match|equal)$"
@@ -203,6 +204,7 @@ async fn json_path(lab: &mut Lab, all: String, path: String, how: String) -> Ste
     lab.expect(found.is_empty(), || {
         Mismatch::new(format!("`{path}` of the answer is not what it should be"))
             .differences(found)
+            .sides(&expected, Some(&actual))
             .note(said(&answer))
     })
 }
@@ -212,6 +214,7 @@ catalogue! {
     does: "Stores the one node that JSONPath (RFC 9535) selects.",
     example: "When I `GET` `${APIURL}/health`\n\nThen I store the JSONPath `$.version` of the last response into `version`",
     stores: &["{name}"],
+    json_paths: &["path"],
 }
 #[then(
     regex = r"^I store the JSONPath `(?P<path>[^`]+)` of the last response into `(?P<name>[^`]+)`$"
@@ -247,6 +250,7 @@ async fn compare(lab: &mut Lab, expression: &str, rule: Rule) -> StepResult {
         };
         Mismatch::new(message)
             .differences(found)
+            .sides(&expected, actual.as_ref())
             .note(said(&answer))
     })
 }

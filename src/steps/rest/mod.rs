@@ -129,7 +129,7 @@ async fn send(lab: &mut Lab, declared: &Declared) -> Result<Answer, StepError> {
     let secrets = lab.equipment.secrets.clone();
     let detail = json!({
         "method": declared.method.as_str(), "url": declared.url, "headers": trace::headers(request.headers()),
-        "body": trace::body(&declared.body),
+        "bytes": declared.body.len(), "body": trace::body(&declared.body),
     });
     lab.trace()
         .record(Lane::Rest, Kind::Request, &summary, detail);
@@ -153,7 +153,8 @@ async fn send(lab: &mut Lab, declared: &Declared) -> Result<Answer, StepError> {
         .and_then(|it| it.to_str().ok())
         .is_some_and(|it| it.to_ascii_lowercase().contains("json"));
     let detail = json!({
-        "status": parts.status.as_u16(), "headers": trace::headers(&parts.headers), "body": trace::body(&body),
+        "status": parts.status.as_u16(), "headers": trace::headers(&parts.headers),
+        "bytes": body.len(), "body": trace::body(&body),
     });
     lab.trace().record(
         Lane::Rest,

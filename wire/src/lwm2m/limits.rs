@@ -47,5 +47,9 @@ pub const LONGEST_LIFETIME: u32 = u32::MAX;
 /// Largest file of object definitions, in bytes.
 pub const DEFINITION_FILE: usize = 4 * 1024 * 1024;
 
+/// Elements, attributes and texts of one XML file of object definitions; the registry's largest
+/// has some 3,000.
+pub const DEFINITION_NODES: u32 = 100_000;
+
 /// Resources of one object definition.
 pub const DEFINITION_RESOURCES: usize = 1_024;

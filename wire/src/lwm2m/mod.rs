@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Not here: LwM2M CBOR (11544) and SenML ETCH (320, 322) of 1.2, which are refused as unknown
-//! formats, and writing of the old JSON (11543).
+//! formats.
 
 pub mod attributes;
 pub mod codec;

@@ -16,8 +16,8 @@ const KNOWN: &[&str] = &[
     "hordeToken",
     "hordeTokens",
     "iotaapToken",
-    "iotaapEmail",
-    "iotaapPassword",
+    "email",
+    "password",
     "iotaapModel",
 ];
 
@@ -72,12 +72,13 @@ pub(super) fn put(server: &Arc<Server>, name: &str, body: &Value) -> Result<Valu
     }
     shown.insert("endpoint".into(), endpoint.as_str().into());
     let account = Account { endpoint, api_key };
-    server.store.put(Kind::Account, name, json!(account));
+    let document = json!(account);
     let mut state = server.state();
     state.bundles.remove(name);
     state
         .registry
         .put_account(name, account)
         .map_err(|_| Problem::conflict("There are too many accounts"))?;
+    server.store.put(Kind::Account, name, document);
     Ok(shown.into())
 }

@@ -6,9 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::{Problem, fields::Fields, updates};
 use crate::{
+    air,
     api::hello::is_fingerprint,
     core::{
         devices::{Device, Identity, NotTaken, UNSUPPORTED_MODEL},
+        keys,
         time::iso,
         updates::{State, Update},
         upgrade_path::Target,
@@ -21,18 +23,27 @@ use crate::{
 
 /// The account of a device that names none (contract 4).
 const DEFAULT_ACCOUNT: &str = "nordic";
+/// Larger slots than 4 GiB have no firmware.
+const MAX_SLOT_BYTES: u64 = 1 << 32;
 const FIELDS: &[&str] = &[
     "fingerprint",
     "model",
     "account",
     "psk",
+    "pskIdentity",
     "imei",
     "imsi",
     "address",
     "groups",
+    "slot",
 ];
 
 /// `PUT /devices/{endpoint}`: replaces what is known of a device, not what it reported.
+///
+/// `{fingerprint, model, account, imei, imsi, groups, slot, psk, pskIdentity}`, all as may be. `slot` is
+/// the size of its firmware slot in bytes: larger images are refused. `psk` is the key that the device registers with over DTLS, 1 to 64 bytes in hexadecimal, and `pskIdentity`
+/// the identity that it gives, if that is not its endpoint name. A device with a key registers over
+/// DTLS only; with another key, or none, its sessions end.
 pub(super) fn put(server: &Arc<Server>, id: &str, body: &Value) -> Result<Value, Problem> {
     let mut fields = Fields::of(body, FIELDS);
     if id.is_empty() || id.len() > limits::MAX_NAME_BYTES {
@@ -59,13 +70,13 @@ pub(super) fn put(server: &Arc<Server>, id: &str, body: &Value) -> Result<Value,
         model: fields.text("model", longest, any),
         account: fields.text("account", longest, any),
         psk: fields.text("psk", longest, |text| {
-            let hex = text.len() % 2 == 0 && text.bytes().all(|it| it.is_ascii_hexdigit());
-            if hex {
-                Ok(())
-            } else {
-                Err("is not hexadecimal".to_owned())
+            let most = keys::MAX_KEY_BYTES;
+            match keys::read_key(text) {
+                Some(_) => Ok(()),
+                None => Err(format!("is no key of 1 to {most} bytes in hexadecimal")),
             }
         }),
+        psk_identity: fields.text("pskIdentity", keys::MAX_IDENTITY_BYTES, any),
         imei: fields.text("imei", longest, digits),
         imsi: fields.text("imsi", longest, digits),
         address: fields.text("address", longest, |text| {
@@ -75,7 +86,20 @@ pub(super) fn put(server: &Arc<Server>, id: &str, body: &Value) -> Result<Value,
             ip.or(with_port).map_err(why)
         }),
         groups: fields.texts("groups"),
+        slot: fields.number("slot", 1..=MAX_SLOT_BYTES),
     };
+    if identity.psk_identity.is_some() && identity.psk.is_none() {
+        fields.mistake("pskIdentity", "needs a `psk`");
+    }
+    let too_long = identity
+        .psk_identity(id)
+        .is_some_and(|it| it.len() > keys::MAX_IDENTITY_BYTES);
+    if too_long {
+        fields.mistake(
+            "psk",
+            "needs a `pskIdentity`: the endpoint name is too long to be one",
+        );
+    }
     let names_account = fields.has("account");
     fields.finish()?;
     let supported = identity
@@ -86,13 +110,17 @@ pub(super) fn put(server: &Arc<Server>, id: &str, body: &Value) -> Result<Value,
         identity.account = Some(DEFAULT_ACCOUNT.to_owned());
     }
     let document = json!(identity);
-    let taken = server.change(|state, _| state.registry.put_device(id, identity));
+    let taken = server.change(|state, now| {
+        air::put_device(state, now, id, identity)?;
+        server.store.put(Kind::Device, id, document);
+        Ok(())
+    });
     taken.map_err(|why| match why {
         NotTaken::FingerprintTaken => Problem::conflict("Another device has this fingerprint"),
         NotTaken::AddressTaken => Problem::conflict("Another device has this address"),
+        NotTaken::IdentityTaken => Problem::conflict("Another device has this PSK identity"),
         NotTaken::Full => Problem::conflict("There are too many devices"),
     })?;
-    server.store.put(Kind::Device, id, document);
     get(server, id)
 }
 
@@ -134,6 +162,9 @@ fn identity(device: &Device) -> Map<String, Value> {
         }
     }
     view.insert("groups".into(), json!(identity.groups));
+    if let Some(slot) = identity.slot {
+        view.insert("slot".into(), slot.into());
+    }
     view.insert(
         "hasFingerprint".into(),
         identity.fingerprint.is_some().into(),
@@ -152,6 +183,7 @@ fn registration(registered: &Registered) -> Value {
     json!({
         "location": format!("/rd/{}", registered.location),
         "address": registered.peer.to_string(),
+        "secured": registered.peer.secured,
         "lwm2m": said.version.to_string(),
         "lifetime": said.lifetime,
         "queueMode": said.queue,

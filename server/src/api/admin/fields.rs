@@ -1,5 +1,7 @@
 //! Reads the members of a JSON object one by one and collects every mistake.
 
+use std::ops::RangeInclusive;
+
 use serde_json::{Map, Value};
 
 use super::Problem;
@@ -64,6 +66,18 @@ impl<'a> Fields<'a> {
         };
         self.mistake(name, &mistake);
         None
+    }
+
+    /// A whole number in a range, or nothing; `null` is nothing.
+    pub(super) fn number(&mut self, name: &str, range: RangeInclusive<u64>) -> Option<u64> {
+        debug_assert!(self.known.contains(&name), "{name} is read but not known");
+        let value = self.object?.get(name).filter(|it| !it.is_null())?;
+        let number = value.as_u64().filter(|it| range.contains(it));
+        if number.is_none() {
+            let (from, to) = (range.start(), range.end());
+            self.mistake(name, &format!("is no whole number from {from} to {to}"));
+        }
+        number
     }
 
     /// A list of texts.

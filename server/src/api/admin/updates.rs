@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Problem, fields::Fields};
 use crate::{
     core::{
-        firmware::{Transfer, Update, Wanted},
+        firmware::{Options, Scheme, Transfer, Update, Wanted},
         time::iso,
     },
     limits,
@@ -45,18 +45,29 @@ pub(super) fn post(server: &Arc<Server>, body: &Value) -> Result<Value, Problem>
         if state.registry.device(&device).is_none() {
             return Err(Problem::not_found("No device found with ID!").detail(device));
         }
-        if state.images.get(&image).is_none() {
+        let Some(length) = state.images.get(&image).map(|it| it.bytes.len()) else {
             return Err(Problem::not_found("No image found with ID!").detail(image));
+        };
+        if transfer == Some(Transfer::PullBy(Scheme::Coaps)) && server.sockets.secured.is_none() {
+            return Err(Problem::conflict("This server is not reached over coaps"));
         }
+        let slot = state
+            .registry
+            .device(&device)
+            .and_then(|it| it.identity.slot);
         let air = state.air.as_ref();
         let registered = air
             .and_then(|air| air.registered(&device))
-            .map(Registered::has_firmware_object);
+            .map(Registered::arrival);
         let wanted = Wanted {
             device,
             image,
+            length: length as u64,
+            slot,
             version,
             transfer: transfer.unwrap_or_default(),
+            options: Options::default(),
+            asked_by: None,
         };
         let created = state.firmware.create(now, wanted, registered);
         let created = created.map_err(|busy| {

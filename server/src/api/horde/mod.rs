@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use serde_json::{Map, Value};
 
 use super::{Reply, body, problem::NO_STORE, segments};
-use crate::{core::owners::HordeToken, server::Server};
+use crate::server::Server;
 use refusal::Refusal;
 
 /// Where this face is.
@@ -79,31 +79,27 @@ async fn answered(
 fn caller(server: &Server, path: &str, request: &Request<Incoming>) -> Result<Caller, Refusal> {
     let given = token(request.headers()).ok_or_else(Refusal::must_authenticate)?;
     let state = server.state();
-    let (owner, token) = state
-        .owners
-        .by_horde_token(given)
-        .ok_or_else(Refusal::unknown_token)?;
+    let found = state.owners.of_horde_token(given);
+    let (owner, resource, write) = found.ok_or_else(Refusal::unknown_token)?;
     let changes = ![Method::GET, Method::HEAD].contains(request.method());
-    let HordeToken {
-        resource, write, ..
-    } = token;
     let tokens = path == "/tokens" || path.starts_with("/tokens/");
-    if tokens || !path.starts_with(resource.as_str()) || (changes && !write) {
+    if tokens || !path.starts_with(resource) || (changes && !write) {
         return Err(Refusal::access_denied());
     }
+    let team = state.owners.get(owner).map(|it| it.team.clone());
     Ok(Caller {
-        owner: owner.name.clone(),
-        team: owner.team.clone(),
+        owner: owner.to_owned(),
+        team: team.unwrap_or_default(),
     })
 }
 
 /// The value of `X-API-Token` without what stands around it: the documentation's own example has a
 /// space that is none in front (contract D11).
-fn token(headers: &HeaderMap) -> Option<&[u8]> {
+fn token(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get("x-api-token")?.as_bytes();
     let first = value.iter().position(u8::is_ascii_graphic)?;
     let last = value.iter().rposition(u8::is_ascii_graphic)?;
-    value.get(first..=last)
+    std::str::from_utf8(value.get(first..=last)?).ok()
 }
 
 /// The body as a JSON object, whatever the request says that it is; `null` is as good as absent,

@@ -21,7 +21,7 @@ use crate::{
     core::{
         iotaap::{Refused, Scoped},
         jwt,
-        owners::{Model, Owner},
+        owners::{Face, Model},
     },
     server::Server,
 };
@@ -77,12 +77,13 @@ fn login(server: &Server, inputs: &Inputs) -> Answer {
     let (email, password) = (inputs.text("email"), inputs.text("password"));
     let (email, password) = (email.unwrap_or_default(), password.unwrap_or_default());
     let state = server.state();
-    let Some(owner) = state.owners.by_login(&email, &password) else {
+    let owner = state.owners.of_person(&email, &password);
+    let Some(owner) = owner.and_then(|it| state.owners.get(it)) else {
         let wrong = json!({"error": "Login or password is wrong"});
         return (StatusCode::UNAUTHORIZED, wrong);
     };
     let claims = jwt::Claims::new(&owner.iotaap.id, server.now());
-    let token = claims.sign(owner.iotaap.secret.as_bytes());
+    let token = claims.sign(owner.iotaap.key.as_bytes());
     let user = json!({"id": owner.iotaap.id, "role": claims.role});
     (StatusCode::OK, json!({"user": user, "token": token}))
 }
@@ -93,19 +94,21 @@ fn caller(server: &Server, headers: &HeaderMap) -> Option<Caller> {
     let (scheme, token) = given.trim().split_once(' ')?;
     let token = token.trim();
     let state = server.state();
-    let secret_of = |id: &str| {
-        let owner = state.owners.by_user_id(id)?;
-        Some(owner.iotaap.secret.clone().into_bytes())
+    let now = server.now();
+    let key_of = |id: &str| {
+        let (_, owner) = state.owners.of_user(id)?;
+        Some(owner.iotaap.key.clone().into_bytes())
     };
-    let by_login = || jwt::verify(token, server.now(), secret_of);
-    let owner: Option<&Owner> = match state.owners.by_iotaap_token(token) {
-        Some(owner) => Some(owner),
-        None => by_login().and_then(|it| state.owners.by_user_id(&it.id)),
+    let by_login = || {
+        let claims = jwt::verify(token, now, key_of)?;
+        state.owners.of_user(&claims.id).map(|it| it.0)
     };
+    let owner = state.owners.of_token(now, Face::Iotaap, token);
+    let owner = owner.or_else(by_login);
     let owner = owner.filter(|_| scheme.eq_ignore_ascii_case("bearer"))?;
     Some(Caller {
-        owner: owner.name.clone(),
-        model: owner.iotaap.model,
+        owner: owner.to_owned(),
+        model: state.owners.get(owner)?.iotaap.model,
     })
 }
 

@@ -3,7 +3,7 @@
 use fotalab_wire::{coap::Code, lwm2m::Value, net::UnixMillis};
 
 use super::{
-    messages::{Ask, DELIVERY, Outcome, PACKAGE_VERSION, PROTOCOLS, State, VERSION},
+    messages::{Ask, DELIVERY, MEMORY_FREE, Outcome, PACKAGE_VERSION, PROTOCOLS, State, VERSION},
     update::Update,
 };
 use crate::limits;
@@ -19,13 +19,15 @@ impl Update {
                     self.learn(path, &values);
                 }
             }
-            Ask::ClearUri | Ask::ClearPackage => {}
+            Ask::ClearUri | Ask::ClearPackage | Ask::Lifetime(..) | Ask::Forget(_) => {}
             Ask::Uri(_) => {
                 self.note(now, "wrote the package URI");
                 self.look_later(now);
             }
             Ask::Package => {
                 self.note(now, "wrote the package");
+                // A State that is told, not read, may still be on its way.
+                self.knows.state = self.knows.state.filter(|it| *it != 1);
                 self.look();
             }
             Ask::Execute => {
@@ -43,7 +45,10 @@ impl Update {
         self.knows.refusal = Some((ask, code));
         let said = format!("{}.{:02}", code.class(), code.detail());
         match ask {
-            Ask::Read(DELIVERY | PROTOCOLS | PACKAGE_VERSION | VERSION) | Ask::Observe(_) => {}
+            Ask::Read(DELIVERY | PROTOCOLS | PACKAGE_VERSION | VERSION | MEMORY_FREE)
+            | Ask::Observe(_)
+            | Ask::Lifetime(..)
+            | Ask::Forget(_) => {}
             Ask::Read(_) => self.fail(now, &format!("/5/0 cannot be read: {said}")),
             Ask::ClearUri => self.plan.push_front(Ask::ClearPackage),
             Ask::ClearPackage => {}
@@ -81,11 +86,16 @@ impl Update {
             Ask::Package => {
                 self.note(now, &format!("the package {why} to its end"));
                 self.look();
-                self.pause(now, limits::SILENCE_PAUSE);
+                self.unheard(now, ask);
             }
+            // The device is the one that ends it now.
+            Ask::Forget(_) => {}
             _ => {
                 self.plan.push_front(ask);
-                self.pause(now, limits::SILENCE_PAUSE);
+                match outcome {
+                    Outcome::Silent => self.unheard(now, ask),
+                    _ => self.pause(now, limits::SILENCE_PAUSE),
+                }
             }
         }
     }

@@ -4,7 +4,7 @@
 use fotalab_wire::{coap::Code, net::UnixMillis};
 
 use super::{
-    messages::{Ask, RESULT, STATE, Scheme, State, Transfer},
+    messages::{Ask, MEMORY_FREE, Scheme, State, Transfer},
     update::{Stage, Update},
     verdict::{self, Verdict},
 };
@@ -18,7 +18,7 @@ impl Update {
         }
         let (Some(state), Some(result)) = (self.knows.state, self.knows.result) else {
             // Nothing is known yet but that there is something to know.
-            if self.look_at.is_none() {
+            if self.look_at.is_none() && !self.is_told() {
                 self.look();
                 return true;
             }
@@ -51,6 +51,9 @@ impl Update {
     fn looked_at(&mut self, now: UnixMillis, state: i64, result: i64) -> bool {
         if self.before.is_none() {
             self.before.clone_from(&self.knows.version);
+        }
+        if self.found.is_none() && self.tally.transfers == 0 {
+            self.found.clone_from(&self.knows.version);
         }
         let ours = self.tally.transfers > 0;
         match state {
@@ -97,8 +100,12 @@ impl Update {
         } else {
             Ask::ClearUri
         };
-        self.plan
-            .extend([clear, Ask::Read(STATE), Ask::Read(RESULT)]);
+        self.plan.push_back(clear);
+        self.plan.extend(self.looks_at_once());
+        if self.knows.memory_free.is_some() {
+            // There may be room now.
+            self.plan.push_back(Ask::Read(MEMORY_FREE));
+        }
         true
     }
 
@@ -112,7 +119,7 @@ impl Update {
 
     /// X-FW-S01 and S02: only what the device offers.
     fn start(&mut self, now: UnixMillis) -> bool {
-        let ask = match self.method() {
+        let ask = match self.fits().and_then(|()| self.method()) {
             Ok(ask) => ask,
             Err(why) => {
                 self.fail(now, &why);
@@ -127,23 +134,47 @@ impl Update {
         self.stage = Stage::Downloading { push };
         self.knows.refusal = None;
         self.knows.result = Some(0);
+        self.expect_news();
         self.deadline = now + millis(limits::DOWNLOAD_DEADLINE);
         let how = match ask {
             Ask::Uri(scheme) => format!("pull over {}", scheme.name()),
             _ => "push".to_owned(),
         };
         self.enter(now, State::Downloading, &how);
+        self.extend_lifetime();
         self.plan.push_back(ask);
         true
+    }
+
+    /// X-FW-S36: an image for which there is no room costs nobody a transfer.
+    fn fits(&self) -> Result<(), String> {
+        let length = self.wanted.length;
+        if let Some(slot) = self.wanted.slot.filter(|slot| length > *slot) {
+            return Err(format!(
+                "the image has {length} bytes, the device's slot {slot}"
+            ));
+        }
+        let free = self.knows.memory_free.and_then(|it| u64::try_from(it).ok());
+        let free = free.map(|kilobytes| kilobytes.saturating_mul(1_000));
+        match free.filter(|free| length > *free) {
+            Some(free) => Err(format!(
+                "the image has {length} bytes, the device {free} free by /3/0/21"
+            )),
+            None => Ok(()),
+        }
     }
 
     fn method(&self) -> Result<Ask, String> {
         let delivery = self.knows.delivery.unwrap_or(2);
         let offered = self.knows.protocols.clone();
-        // Absent means CoAP (contract 1.1); an empty or unknown list offers nothing.
+        // Absent means CoAP (contract 1.1); an unknown list offers nothing, an empty one tells nothing.
         let offered = offered.unwrap_or_else(|| vec![Scheme::Coap.protocol()]);
-        let can = |scheme: &Scheme| offered.contains(&scheme.protocol());
-        let any = [Scheme::Coap, Scheme::Http].into_iter().find(can);
+        let unchecked = self.wanted.options.unchecked || offered.is_empty();
+        let can = |scheme: &Scheme| unchecked || offered.contains(&scheme.protocol());
+        // Contract 1.5. The key of a device that registered without DTLS may be none of ours.
+        let coaps = self.arrival.secured.then_some(Scheme::Coaps);
+        let schemes = coaps.into_iter().chain([Scheme::Coap, Scheme::Http]);
+        let any = schemes.into_iter().find(can);
         let pull = |scheme: Option<Scheme>| match scheme.filter(can) {
             _ if delivery == 1 => Err("the device takes images by push only".to_owned()),
             Some(scheme) => Ok(Ask::Uri(scheme)),
@@ -151,6 +182,14 @@ impl Update {
                 "the device pulls by protocols {offered:?} of /5/0/8 only"
             )),
         };
+        if let Some(elsewhere) = &self.wanted.options.elsewhere {
+            let offered = unchecked || offered.contains(&elsewhere.protocol);
+            return match delivery {
+                1 => pull(None),
+                _ if offered => Ok(Ask::Uri(Scheme::Http)),
+                _ => Err(format!("the device does not pull from {}", elsewhere.uri)),
+            };
+        }
         match self.wanted.transfer {
             Transfer::Push if delivery == 0 => Err("the device pulls its images only".to_owned()),
             Transfer::Push => Ok(Ask::Package),

@@ -13,7 +13,7 @@ impl Update {
     pub(super) fn downloaded(&mut self, now: UnixMillis) -> bool {
         if self.state != State::Downloaded {
             self.enter(now, State::Downloaded, "the device has the whole image");
-            if self.wanted.version.is_none() {
+            if self.wanted.version.is_none() && !self.wanted.options.any_version {
                 self.plan.push_back(Ask::Read(PACKAGE_VERSION));
                 return true;
             }
@@ -84,7 +84,7 @@ impl Update {
         let changed = self.before.as_deref() != running;
         self.result = Some(result);
         match (result, new) {
-            (1, Some(true) | None) => {
+            (1, new) if new != Some(false) || self.wanted.options.any_version => {
                 self.installs(now, "the device installed the image");
                 self.succeed(now, &format!("runs {shown}, Result 1"));
             }
@@ -93,7 +93,7 @@ impl Update {
                 self.installs(now, "the device installed the image");
                 self.succeed(now, &format!("runs {shown}, though it lost its Result"));
             }
-            (1, Some(false)) => {
+            (1, _) => {
                 // X-FW-S23
                 self.fail(now, &format!("says Result 1 but runs {shown}"));
                 return false;
@@ -118,7 +118,10 @@ impl Update {
         self.stage = Stage::Soaking;
         self.enter(now, State::Succeeded, how);
         self.deadline = now + millis(limits::SOAK);
-        self.look_at = Some(now + millis(limits::SOAK) / 2);
+        let polls = self.wanted.options.watch.polls();
+        self.look_at = polls.then(|| now + millis(limits::SOAK) / 2);
+        let farewell = self.farewell();
+        self.plan.extend(farewell);
         self.before = self
             .before
             .take()

@@ -2,9 +2,11 @@
 
 use fotalab_wire::{
     coap::Code,
-    lwm2m::{Path, Value},
+    lwm2m::{Path, Value, Version},
     net::UnixMillis,
 };
+
+use super::options::Options;
 
 /// How the image is to reach the device, as `POST /updates` says it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub(crate) enum Transfer {
 pub(crate) enum Scheme {
     /// `coap://`, protocol 0 of /5/0/8.
     Coap,
+    /// `coaps://`, protocol 1, with the key that the device registers with.
+    Coaps,
     /// `http://`, protocol 2.
     Http,
 }
@@ -44,10 +48,27 @@ pub(crate) struct Wanted {
     pub(crate) device: String,
     /// The image's id.
     pub(crate) image: String,
+    /// Its length in bytes.
+    pub(crate) length: u64,
+    /// The longest image that the device takes, in bytes, if somebody knows.
+    pub(crate) slot: Option<u64>,
     /// What the device should say it runs afterwards, if that is known.
     pub(crate) version: Option<String>,
     /// How it should get there.
     pub(crate) transfer: Transfer,
+    /// How it is gone about.
+    pub(crate) options: Options,
+    /// Who asked for it, in a word of theirs.
+    pub(crate) asked_by: Option<String>,
+}
+
+/// What a registration says that matters to an update.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    /// The version of the firmware object, if the device lists /5/0.
+    pub(crate) object: Option<Version>,
+    /// It came over DTLS.
+    pub(crate) secured: bool,
 }
 
 /// Where an update stands.
@@ -95,6 +116,10 @@ pub(crate) enum Ask {
     Package,
     /// Execute /5/0/2.
     Execute,
+    /// Write so many seconds to the lifetime of an instance of object 1.
+    Lifetime(u16, u32),
+    /// End an observation.
+    Forget(Path),
 }
 
 /// How the device answered.
@@ -149,12 +174,15 @@ pub(crate) const PROTOCOLS: Path = Path::resource(5, 0, 8);
 pub(crate) const DELIVERY: Path = Path::resource(5, 0, 9);
 /// /3/0/3
 pub(crate) const VERSION: Path = Path::resource(3, 0, 3);
+/// /3/0/21, kilobytes of 1,000 bytes
+pub(crate) const MEMORY_FREE: Path = Path::resource(3, 0, 21);
 
 impl Scheme {
     /// Its number in /5/0/8.
     pub(crate) fn protocol(self) -> i64 {
         match self {
             Self::Coap => 0,
+            Self::Coaps => 1,
             Self::Http => 2,
         }
     }
@@ -163,6 +191,7 @@ impl Scheme {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Coap => "coap",
+            Self::Coaps => "coaps",
             Self::Http => "http",
         }
     }
@@ -175,11 +204,10 @@ impl Transfer {
             "push" => Ok(Self::Push),
             "pull" => Ok(Self::Pull),
             "pull:coap" => Ok(Self::PullBy(Scheme::Coap)),
+            "pull:coaps" => Ok(Self::PullBy(Scheme::Coaps)),
             "pull:http" => Ok(Self::PullBy(Scheme::Http)),
-            "pull:coaps" | "pull:https" => {
-                Err("is a scheme that this server does not serve".into())
-            }
-            _ => Err("is none of push, pull, pull:coap, pull:http".into()),
+            "pull:https" => Err("is a scheme that this server does not serve".into()),
+            _ => Err("is none of push, pull, pull:coap, pull:coaps, pull:http".into()),
         }
     }
 }

@@ -8,11 +8,13 @@ mod answers;
 mod decide;
 mod install;
 mod messages;
+mod options;
 mod plain;
 #[cfg(test)]
 mod tests;
 mod update;
 mod verdict;
+mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -22,9 +24,10 @@ use fotalab_wire::{
 };
 
 pub(crate) use messages::{
-    Ask, Effect, Outcome, PACKAGE, PACKAGE_URI, STATE, Scheme, State, Transfer, UPDATE, VERSION,
-    Wanted,
+    Arrival, Ask, Effect, Outcome, PACKAGE, PACKAGE_URI, STATE, Scheme, State, Transfer, UPDATE,
+    VERSION, Wanted,
 };
+pub(crate) use options::{Elsewhere, Extension, Options, Silence, Watch};
 pub(crate) use plain::{Cause, Fetched};
 pub(crate) use update::Update;
 
@@ -61,12 +64,12 @@ impl Firmware {
         }
     }
 
-    /// Starts an update. `registered` is whether the device is there, and lists /5/0.
+    /// Starts an update. `registered` is what the device's registration says, if it is there.
     pub(crate) fn create(
         &mut self,
         now: UnixMillis,
         wanted: Wanted,
-        registered: Option<bool>,
+        registered: Option<Arrival>,
     ) -> Result<&Update, Busy> {
         let device = wanted.device.clone();
         if let Some(busy) = self.of_device(&device).find(|it| !it.has_ended()) {
@@ -85,16 +88,16 @@ impl Firmware {
         self.updates
             .insert(id.clone(), Update::new(id.clone(), now, wanted));
         self.with(&id, |update| {
-            if let Some(has_firmware_object) = registered {
-                update.registered(now, has_firmware_object);
+            if let Some(arrival) = registered {
+                update.registered(now, arrival);
             }
         });
         Ok(&self.updates[&id])
     }
 
     /// A device registered.
-    pub(crate) fn registered(&mut self, now: UnixMillis, device: &str, has_firmware_object: bool) {
-        self.with_last(device, |it| it.registered(now, has_firmware_object));
+    pub(crate) fn registered(&mut self, now: UnixMillis, device: &str, arrival: Arrival) {
+        self.with_last(device, |it| it.registered(now, arrival));
     }
 
     /// A registration ended, by the device or by time.
@@ -110,6 +113,23 @@ impl Firmware {
     /// A device told a value by itself.
     pub(crate) fn notified(&mut self, now: UnixMillis, device: &str, path: Path, value: &Value) {
         self.with_last(device, |it| it.notified(now, path, value));
+    }
+
+    /// A device gave a sign of life by itself: Register, Update, a notification or Send.
+    pub(crate) fn uplink(&mut self, now: UnixMillis, device: &str) {
+        self.with_last(device, |it| it.uplink(now));
+    }
+
+    /// Part of an answer that [`Firmware::answered`] will tell of.
+    pub(crate) fn learned(&mut self, id: &str, serial: u64, path: Path, value: &Value) {
+        self.with(id, |update| update.learned(serial, path, value));
+    }
+
+    /// Ends an update that has not been executed. False: it is too late.
+    pub(crate) fn stop(&mut self, now: UnixMillis, id: &str, why: &str) -> bool {
+        let mut stopped = false;
+        self.with(id, |update| stopped = update.stop(now, why));
+        stopped
     }
 
     /// A device answered what [`Effect::Ask`] asked, or did not.
@@ -178,6 +198,11 @@ impl Firmware {
     pub(crate) fn of_device(&self, device: &str) -> impl Iterator<Item = &Update> {
         let ids = self.by_device.get(device).into_iter().flatten();
         ids.filter_map(|id| self.updates.get(id))
+    }
+
+    /// All updates, in no order that means anything.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Update> {
+        self.updates.values()
     }
 
     fn with_last(&mut self, device: &str, act: impl FnOnce(&mut Update)) {

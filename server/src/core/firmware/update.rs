@@ -13,8 +13,8 @@ use fotalab_wire::{
 
 use super::{
     messages::{
-        Ask, DELIVERY, Effect, Entry, Outcome, PACKAGE_VERSION, PROTOCOLS, RESULT, STATE, State,
-        VERSION, Wanted,
+        Arrival, Ask, DELIVERY, Effect, Entry, MEMORY_FREE, Outcome, PACKAGE_VERSION, PROTOCOLS,
+        RESULT, STATE, State, VERSION, Wanted,
     },
     plain::Cause,
 };
@@ -38,6 +38,8 @@ pub(crate) struct Update {
     pub(super) stage: Stage,
     pub(super) knows: Knows,
     pub(super) tally: Tally,
+    /// What it ran when the update began.
+    pub(crate) found: Option<String>,
     /// What it ran before.
     pub(super) before: Option<String>,
     /// What PkgVersion said of the image, when nobody else did.
@@ -45,10 +47,14 @@ pub(crate) struct Update {
     pub(super) plan: VecDeque<Ask>,
     pub(super) asked: Option<(u64, Ask)>,
     pub(super) connected: bool,
+    /// What its last registration said.
+    pub(super) arrival: Arrival,
     /// Holds the plan until this time.
     pub(super) paused_until: Option<UnixMillis>,
     pub(super) look_at: Option<UnixMillis>,
     pub(super) deadline: UnixMillis,
+    /// The end of all patience.
+    pub(super) limit: Option<UnixMillis>,
     pub(super) effects: VecDeque<Effect>,
     serial: u64,
 }
@@ -78,6 +84,8 @@ pub(super) struct Knows {
     pub(super) version: Option<String>,
     pub(super) delivery: Option<i64>,
     pub(super) protocols: Option<Vec<i64>>,
+    /// Kilobytes.
+    pub(super) memory_free: Option<i64>,
     /// The code of the last answer that was none of class 2, and to what.
     pub(super) refusal: Option<(Ask, Code)>,
 }
@@ -96,13 +104,17 @@ pub(super) struct Tally {
     pub(super) acknowledged: bool,
     /// The device registered after Execute.
     pub(super) returned: bool,
+    /// The lifetime was written.
+    pub(super) extended: bool,
 }
 
 impl Update {
     /// One that waits for its device.
     pub(super) fn new(id: String, now: UnixMillis, wanted: Wanted) -> Self {
+        let limit = wanted.options.timeout.map(|it| now.saturating_add(it));
         let mut update = Self {
             id,
+            limit,
             wanted,
             state: State::Queued,
             result: None,
@@ -111,11 +123,13 @@ impl Update {
             stage: Stage::Inspecting,
             knows: Knows::default(),
             tally: Tally::default(),
+            found: None,
             before: None,
             offered: None,
             plan: VecDeque::new(),
             asked: None,
             connected: false,
+            arrival: Arrival::default(),
             paused_until: None,
             look_at: None,
             deadline: now + millis(limits::QUEUED_DEADLINE),
@@ -132,10 +146,12 @@ impl Update {
     }
 
     /// The device registered: what was under way is void, observations too (contract 1.6, 6).
-    pub(super) fn registered(&mut self, now: UnixMillis, has_firmware_object: bool) {
+    pub(super) fn registered(&mut self, now: UnixMillis, arrival: Arrival) {
         if self.is_plain() {
             return self.begin_plain(now);
         }
+        let has_firmware_object = arrival.object.is_some();
+        self.arrival = arrival;
         self.connected = true;
         self.asked = None;
         self.paused_until = None;
@@ -217,7 +233,7 @@ impl Update {
 
     /// A notification, or a value by Send.
     pub(super) fn notified(&mut self, now: UnixMillis, path: Path, value: &Value) {
-        if self.stage == Stage::Ended || self.is_plain() {
+        if self.stage == Stage::Ended || self.is_plain() || self.told(now, path, value) {
             return;
         }
         let before = (self.knows.state, self.knows.result);
@@ -248,6 +264,9 @@ impl Update {
         if self.is_plain() {
             return self.plain_timeout(now);
         }
+        if self.stage != Stage::Soaking && self.limit.is_some_and(|limit| limit <= now) {
+            return self.fail(now, "the update took longer than it may");
+        }
         if now >= self.deadline {
             return self.out_of_time(now);
         }
@@ -271,20 +290,24 @@ impl Update {
         if self.stage == Stage::Ended {
             return None;
         }
-        let times = [Some(self.deadline), self.paused_until, self.look_at];
+        let limit = self.limit.filter(|_| self.stage != Stage::Soaking);
+        let times = [Some(self.deadline), limit, self.paused_until, self.look_at];
         times.into_iter().flatten().min()
     }
 
     /// Plans the reads that show where the device is.
     pub(super) fn look(&mut self) {
         let version = matches!(self.stage, Stage::Installing | Stage::Soaking);
-        self.plan.extend([Ask::Read(STATE), Ask::Read(RESULT)]);
+        let looks = self.looks().into_iter();
+        let looks: Vec<Ask> = looks.filter(|it| !self.plan.contains(it)).collect();
+        self.plan.extend(looks);
         self.plan.extend(version.then_some(Ask::Read(VERSION)));
     }
 
     /// Looks again after a while, in case no notification comes.
     pub(super) fn look_later(&mut self, now: UnixMillis) {
-        self.look_at = Some(now + millis(limits::FIRMWARE_POLL));
+        let polls = self.wanted.options.watch.polls();
+        self.look_at = polls.then(|| now + millis(limits::FIRMWARE_POLL));
     }
 
     /// Holds the plan for a while.
@@ -303,6 +326,11 @@ impl Update {
         self.stage = Stage::Ended;
         self.plan.clear();
         self.asked = None;
+        if self.connected {
+            let farewell: Vec<Ask> = self.farewell().collect();
+            farewell.into_iter().for_each(|ask| self.ask(ask));
+            self.asked = None;
+        }
         self.enter(now, State::Failed, why);
     }
 
@@ -323,8 +351,8 @@ impl Update {
     /// Plans all that has to be known before a method is chosen (contract 1.6, 1).
     pub(super) fn inspect(&mut self) {
         self.knows = Knows::default();
-        let reads = [VERSION, STATE, RESULT, DELIVERY, PROTOCOLS];
-        self.plan.extend(reads.map(Ask::Read));
+        let reads = self.first_reads();
+        self.plan.extend(reads);
         self.observe();
     }
 
@@ -336,6 +364,7 @@ impl Update {
             STATE => self.knows.state = number.or(self.knows.state),
             RESULT => self.knows.result = number.or(self.knows.result),
             DELIVERY => self.knows.delivery = number,
+            MEMORY_FREE => self.knows.memory_free = number,
             PROTOCOLS => {
                 self.knows.protocols = Some(values.iter().filter_map(Value::as_i64).collect());
             }
@@ -379,8 +408,8 @@ impl Update {
     }
 
     fn observe(&mut self) {
-        let paths = [STATE, RESULT, VERSION];
-        self.plan.extend(paths.map(Ask::Observe));
+        let paths = self.wanted.options.watch.observes().iter();
+        self.plan.extend(paths.map(|path| Ask::Observe(*path)));
     }
 
     /// X-FW-S29: one that registers again and again does not run.

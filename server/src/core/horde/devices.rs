@@ -235,9 +235,10 @@ impl Horde {
     }
 
     /// A device that was stored.
-    pub(crate) fn restore_device(&mut self, device: Device) -> Result<(), Refused> {
+    pub(crate) fn restore_device(&mut self, device: Device) -> Result<(), &'static str> {
         self.ids.known(&device.id);
-        self.take_numbers(&device)?;
+        let taken = self.take_numbers(&device);
+        taken.map_err(|_| "another device has its IMSI or IMEI")?;
         self.place(device);
         Ok(())
     }

@@ -32,7 +32,11 @@ pub struct Driver {
     asked: BTreeMap<usize, u64>,
     serial: u64,
     downloads: Vec<Download>,
+    bind: Bind,
 }
+
+/// Opens a socket: for one device, by its index, or for all of them.
+pub type Bind = Box<dyn FnMut(Option<usize>) -> io::Result<Box<dyn Datagrams>> + Send>;
 
 enum Sockets {
     Shared(Box<dyn Datagrams>),
@@ -52,21 +56,35 @@ impl Driver {
         clock: Clock,
     ) -> io::Result<Self> {
         let here = server.is_ipv4() && (network.is_virtual() || server.ip().is_loopback());
-        let sockets = if here {
-            Sockets::Shared(network.bind(([0, 0, 0, 0], 0).into())?)
-        } else {
-            if fleet.len() > limits::FLEET_SOCKETS {
-                let most = limits::FLEET_SOCKETS;
-                let why = format!("at most {most} devices reach a server that is not on 127/8");
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
-            }
-            let any: IpAddr = match server {
-                SocketAddr::V4(_) => [0, 0, 0, 0].into(),
-                SocketAddr::V6(_) => [0_u16; 8].into(),
-            };
-            let each = (0..fleet.len()).map(|_| network.bind((any, 0).into()));
-            Sockets::Each(each.collect::<io::Result<_>>()?)
+        let any: IpAddr = match server {
+            SocketAddr::V4(_) => [0, 0, 0, 0].into(),
+            SocketAddr::V6(_) => [0_u16; 8].into(),
         };
+        let udp = Arc::clone(&network);
+        let bind: Bind = Box::new(move |device| match device {
+            None => udp.bind(([0, 0, 0, 0], 0).into()),
+            Some(_) => udp.bind((any, 0).into()),
+        });
+        Self::with_sockets(fleet, network, here, clock, bind)
+    }
+
+    /// The same with sockets from `bind`: one for all, or one for each device.
+    ///
+    /// # Errors
+    /// What `bind` says, or the fleet is too large for its sockets.
+    pub fn with_sockets(
+        fleet: Fleet,
+        network: Arc<dyn Network>,
+        shared: bool,
+        clock: Clock,
+        mut bind: Bind,
+    ) -> io::Result<Self> {
+        let mut sockets = if shared {
+            Sockets::Shared(bind(None)?)
+        } else {
+            Sockets::Each(Vec::new())
+        };
+        sockets.fill(fleet.len(), &mut bind)?;
         Ok(Self {
             fleet,
             sockets,
@@ -77,7 +95,25 @@ impl Driver {
             asked: BTreeMap::new(),
             serial: 0,
             downloads: Vec::new(),
+            bind,
         })
+    }
+
+    /// Gives a device another address, as a mobile network does.
+    ///
+    /// # Errors
+    /// No socket can be opened for it.
+    pub fn rebind(&mut self, index: usize) -> io::Result<()> {
+        match &mut self.sockets {
+            Sockets::Shared(_) => self.fleet.move_away(index),
+            Sockets::Each(sockets) => {
+                let socket = (self.bind)(Some(index))?;
+                if let Some(old) = sockets.get_mut(index) {
+                    *old = socket;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The time of its world, as the fleet's methods take it.
@@ -92,6 +128,19 @@ impl Driver {
     /// # Errors
     /// The socket is broken. What a host answers to a datagram nobody wanted is no error.
     pub async fn run_until(&mut self, until: Duration) -> io::Result<()> {
+        self.run(until, false).await
+    }
+
+    /// Moves until something happened that [`Fleet::poll_event`] tells. Safe to drop as above.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn run_until_event(&mut self) -> io::Result<()> {
+        self.run(Duration::MAX, true).await
+    }
+
+    async fn run(&mut self, until: Duration, eventful: bool) -> io::Result<()> {
+        self.sockets.fill(self.fleet.len(), &mut self.bind)?;
         loop {
             let now = self.clock.elapsed();
             if self.fleet.poll_timeout().is_some_and(|at| at <= now) {
@@ -101,7 +150,7 @@ impl Driver {
             self.ask_for_packages();
             self.flush().await?;
             let now = self.clock.elapsed();
-            if now >= until {
+            if now >= until || eventful && self.fleet.has_events() {
                 return Ok(());
             }
             let due = self.downloads.iter().map(|it| it.due).min();
@@ -188,6 +237,22 @@ impl Driver {
 }
 
 impl Sockets {
+    /// Opens those that are missing for so many devices.
+    fn fill(&mut self, devices: usize, bind: &mut Bind) -> io::Result<()> {
+        let Self::Each(sockets) = self else {
+            return Ok(());
+        };
+        if devices > limits::FLEET_SOCKETS {
+            let most = limits::FLEET_SOCKETS;
+            let why = format!("at most {most} devices reach a server that is not on 127/8");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+        while sockets.len() < devices {
+            sockets.push(bind(Some(sockets.len()))?);
+        }
+        Ok(())
+    }
+
     /// Whose socket it was, where each device has its own.
     async fn receive(&self, received: &mut Vec<Datagram>) -> io::Result<Option<usize>> {
         match self {

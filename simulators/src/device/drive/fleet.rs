@@ -24,6 +24,8 @@ pub struct Fleet {
     wishes: VecDeque<(usize, Option<Wish>)>,
     sent: u64,
     received: u64,
+    /// How often a device got another address.
+    moves: u32,
 }
 
 #[derive(Debug)]
@@ -90,12 +92,27 @@ impl Fleet {
         start: Duration,
         psk: Option<(&Psk, Option<u64>)>,
     ) -> usize {
+        let index = self.add_off(now, kind, setup, psk);
+        if let Some(member) = self.members.get_mut(index) {
+            member.device.switch_on_at(start);
+        }
+        self.arm(index);
+        index
+    }
+
+    /// The same with a device that stays off until [`Fleet::with`] switches it on.
+    pub fn add_off(
+        &mut self,
+        now: Duration,
+        kind: &Arc<Kind>,
+        setup: Setup,
+        psk: Option<(&Psk, Option<u64>)>,
+    ) -> usize {
         let index = self.members.len();
         let address = address_of(index);
         let server = setup.server.address;
         let began_with = setup.firmware.as_str().into();
-        let mut device = Device::new(now, Arc::clone(kind), setup);
-        device.switch_on_at(start);
+        let device = Device::new(now, Arc::clone(kind), setup);
         self.members.push(Member {
             device,
             address,
@@ -106,7 +123,6 @@ impl Fleet {
             armed: None,
         });
         self.places.insert(address, index as u32);
-        self.arm(index);
         index
     }
 
@@ -147,6 +163,13 @@ impl Fleet {
             member.address = address;
             self.places.insert(address, index as u32);
         }
+    }
+
+    /// Gives a device an address that nobody has or had.
+    pub(super) fn move_away(&mut self, index: usize) {
+        self.moves += 1;
+        let [_, high, middle, low] = self.moves.to_be_bytes();
+        self.rebind(index, Ipv4Addr::new(127, 128 | high, middle, low).into());
     }
 
     /// A device's address.
@@ -239,6 +262,12 @@ impl Fleet {
     /// What happened; the oldest are dropped above [`limits::FLEET_EVENTS`].
     pub fn poll_event(&mut self) -> Option<Told> {
         self.told.pop_front()
+    }
+
+    /// Something happened that nobody has asked for yet.
+    #[must_use]
+    pub fn has_events(&self) -> bool {
+        !self.told.is_empty()
     }
 
     /// A package that a device wants, or `None` for one that it wants no more.

@@ -11,6 +11,6 @@ mod secure;
 #[path = "insecure.rs"]
 mod secure;
 
-pub use self::driver::Driver;
+pub use self::driver::{Bind, Driver};
 pub use self::fleet::{Census, Fleet, Told};
 pub use self::secure::Psk;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fotalab_wire::coap::Code;
+use fotalab_wire::coap::{Block, Code};
 
 use super::uri::{Target, UriError};
 use super::{Answer, Due, Effect, FetchFailure, Firmware, Piece, Reply, State, UpdateResult};
@@ -39,6 +39,10 @@ impl Firmware {
         if !self.takes_push() {
             return Reply::code(Code::METHOD_NOT_ALLOWED);
         }
+        let again = piece.offset == 0 && self.received() > 0;
+        if again && self.strikes(Fault::KeepsOldPush).is_some() {
+            return Reply::code(Code::REQUEST_ENTITY_INCOMPLETE);
+        }
         if piece.offset == 0 {
             if let Some(refusal) = self.begin_push(now, piece.total) {
                 return refusal;
@@ -64,6 +68,39 @@ impl Firmware {
             Err(_) => Code::INTERNAL_SERVER_ERROR,
         };
         Reply::code(code).later(after)
+    }
+
+    /// Faults in how blocks are counted: the code to refuse this one with.
+    pub(in crate::device) fn refuses_block(&mut self, block: Block) -> Option<Code> {
+        if self.state == State::Updating || self.state == State::Downloaded {
+            return None;
+        }
+        if block.number == 0 {
+            let larger = block.size.bytes() > self.persona.block_size();
+            self.reduced = larger;
+            let asks = larger && self.strikes(Fault::AsksForSmallerBlocks).is_some();
+            return asks.then_some(Code::REQUEST_ENTITY_TOO_LARGE);
+        }
+        let miscounts = self.reduced && self.strikes(Fault::MiscountsBlocks).is_some();
+        if miscounts {
+            self.forget_package();
+            return Some(Code::REQUEST_ENTITY_INCOMPLETE);
+        }
+        None
+    }
+
+    /// The last block came again: whether it is rejected for it.
+    pub(in crate::device) fn block_came_again(&mut self, is_first: bool, bytes: &[u8]) -> bool {
+        if self.state != State::Downloading {
+            return false;
+        }
+        if is_first && self.strikes(Fault::WritesFirstBlockTwice).is_some() {
+            if let Some(slot) = &mut self.slot {
+                slot.spoil(bytes);
+            }
+            return false;
+        }
+        self.strikes(Fault::RejectsRepeatedBlock).is_some()
     }
 
     /// Writes /5/0/1.
@@ -127,9 +164,29 @@ impl Firmware {
         if !self.is_v1_1() || !possible {
             return Code::METHOD_NOT_ALLOWED;
         }
+        let kept = self.package.take();
         self.forget_package();
         self.enter(now, State::Idle, UpdateResult::Cancelled);
+        if kept.is_some() && self.strikes(Fault::InstallsAfterCancel).is_some() {
+            self.package = kept;
+            self.set_timer(now + self.persona.update_after, Due::Install);
+        }
         Code::CHANGED
+    }
+
+    /// The radio is off: what is fetched has to wait.
+    pub fn pause(&mut self) {
+        let waits = self.timers.iter().any(|(_, due)| *due == Due::Fetch);
+        self.paused |= self.fetching || waits;
+        self.fetching = false;
+        self.clear_timer(Due::Fetch);
+    }
+
+    /// The radio is on again.
+    pub fn go_on(&mut self, now: Duration) {
+        if std::mem::take(&mut self.paused) && !self.uri.is_empty() {
+            self.set_timer(now + self.persona.fetch_after, Due::Fetch);
+        }
     }
 
     // What a fetch brings.
@@ -254,6 +311,7 @@ impl Firmware {
     pub(super) fn resume_download(&mut self, now: Duration) {
         self.fetching = false;
         self.stalled = false;
+        self.paused = false;
         match self.persona.after_power_cut {
             AfterPowerCut::Resume if !self.uri.is_empty() => {
                 self.set_timer(now + self.persona.fetch_after, Due::Fetch);
@@ -273,6 +331,7 @@ impl Firmware {
         }
         self.fetching = false;
         self.stalled = false;
+        self.paused = false;
         self.tries = 0;
         self.slot = None;
         self.package = None;
@@ -423,7 +482,7 @@ impl Firmware {
             let at = now + Duration::from_secs(seconds.into());
             self.set_timer(at, Due::PowerCut);
         }
-        if self.persona.upgrades_by_itself {
+        if self.automatic {
             self.begin_update(now);
         }
         Ok(())

@@ -137,6 +137,12 @@ pub struct Firmware {
     tries: u32,
     stuck: bool,
     stalled: bool,
+    /// A fetch waits until the radio is on again.
+    paused: bool,
+    /// The push under way goes in smaller blocks than it began with.
+    reduced: bool,
+    /// /5/0/14.
+    automatic: bool,
     severity: i64,
     defer_period: i64,
     changed_at: Option<Duration>,
@@ -148,6 +154,7 @@ impl Firmware {
     #[must_use]
     pub fn new(now: Duration, persona: Arc<Persona>, version: &str) -> Self {
         let mut firmware = Self {
+            automatic: persona.upgrades_by_itself,
             persona,
             state: State::Idle,
             outcome: UpdateResult::Initial,
@@ -166,6 +173,8 @@ impl Firmware {
             tries: 0,
             stuck: false,
             stalled: false,
+            paused: false,
+            reduced: false,
             severity: 1,
             defer_period: 0,
             changed_at: None,
@@ -230,6 +239,12 @@ impl Firmware {
     #[must_use]
     pub fn defer_period(&self) -> i64 {
         self.defer_period
+    }
+
+    /// /5/0/14: it installs without Execute.
+    #[must_use]
+    pub fn is_automatic(&self) -> bool {
+        self.automatic
     }
 
     /// /5/0/12, as the time of the last change of state.
@@ -308,6 +323,20 @@ impl Firmware {
         }
         self.defer_period = seconds;
         Code::CHANGED
+    }
+
+    /// Writes /5/0/14 (1.2).
+    pub fn write_automatic(&mut self, automatic: bool) -> Code {
+        self.automatic = automatic;
+        Code::CHANGED
+    }
+
+    /// Is another kind of device from now on; before its first start that counts for how it starts.
+    pub(super) fn take_persona(&mut self, now: Duration, persona: Arc<Persona>, unstarted: bool) {
+        self.persona = persona;
+        if unstarted {
+            self.begin_in_the_middle(now);
+        }
     }
 
     // Helpers.

@@ -78,6 +78,10 @@ impl Firmware {
             // The time it was put off for is over.
             return self.begin_update(now);
         }
+        if self.state == State::Idle {
+            // It was cancelled; see `Fault::InstallsAfterCancel`.
+            self.enter(now, State::Updating, UpdateResult::Initial);
+        }
         if self.strikes(Fault::NeverComesBack).is_some() {
             return self.restart(None);
         }
@@ -101,6 +105,21 @@ impl Firmware {
     pub(super) fn revert_silently(&mut self) {
         if let Some(previous) = self.previous.take() {
             self.running = previous;
+            self.restart(Some(self.persona.reboot));
+        }
+    }
+
+    /// The server does not take it back, so often already: the new image must be to blame.
+    pub(in crate::device) fn not_registered(&mut self, now: Duration, tries: u32) {
+        let fault = Fault::RollsBackUnregistered;
+        let enough = self
+            .persona
+            .fault(fault)
+            .is_some_and(|it| tries >= it.amount);
+        if enough && let Some(previous) = self.previous.take() {
+            self.count(fault);
+            self.running = previous;
+            self.enter(now, State::Idle, UpdateResult::UpdateFailed);
             self.restart(Some(self.persona.reboot));
         }
     }

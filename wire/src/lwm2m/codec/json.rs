@@ -1,16 +1,19 @@
-//! `application/vnd.oma.lwm2m+json` (11543) of LwM2M 1.0, for reading (TS 1.0 6.4.4).
+//! `application/vnd.oma.lwm2m+json` (11543) of LwM2M 1.0 (TS 1.0 6.4.4).
 //!
 //! `{"bn":"/3/0/","e":[{"n":"0","sv":"ACME"},{"n":"6/0","v":1}]}`, where `bn` may be missing and
 //! names then go on from the path of the request. `v` a number, `bv` a boolean, `sv` a string or
 //! base64, `ov` an object link; `t` and `bt` are seconds.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
-use serde_json::Number;
+use serde_json::{Number, Value as Json, json};
 
-use super::{At, Bounded, DecodeError, Errors, json_error};
+use super::{At, Bounded, DecodeError, EncodeError, Errors, json_error};
 use crate::lwm2m::definition::Definitions;
 use crate::lwm2m::error::Problem;
 use crate::lwm2m::format::ContentFormat;
+use crate::lwm2m::limits;
 use crate::lwm2m::node::Tree;
 use crate::lwm2m::path::Path;
 use crate::lwm2m::value::{Kind, Value};
@@ -34,6 +37,50 @@ struct Entry {
     sv: Option<String>,
     ov: Option<String>,
     t: Option<f64>,
+}
+
+/// All that a tree holds at or below `base`, names relative to it.
+pub fn encode(base: Path, tree: &Tree) -> Result<Vec<u8>, EncodeError> {
+    if base.depth() == 0 {
+        return Err(ERRORS.encode(base, "it is more than one object"));
+    }
+    if base.depth() >= 3 && !tree.contains(base) {
+        return Err(ERRORS.encode(base, "there is nothing"));
+    }
+    let selected = tree.under(base);
+    let alone = selected.value(base).is_some();
+    let base_name = if alone {
+        base.to_string()
+    } else {
+        format!("{base}/")
+    };
+    let mut entries = Vec::new();
+    for (path, value) in selected.values() {
+        if entries.len() == limits::VALUES {
+            return Err(ERRORS.encode(base, format!("more than {} values", limits::VALUES)));
+        }
+        let path_text = path.to_string();
+        let name = path_text.strip_prefix(&base_name).unwrap_or_default();
+        let (key, written) = written(path, value)?;
+        entries.push(json!({ "n": name, key: written }));
+    }
+    let pack = json!({ "bn": base_name, "e": entries });
+    serde_json::to_vec(&pack).map_err(|error| ERRORS.encode(base, error.to_string()))
+}
+
+fn written(path: Path, value: &Value) -> Result<(&'static str, Json), EncodeError> {
+    Ok(match value {
+        Value::Integer(number) | Value::Time(number) => ("v", Json::from(*number)),
+        Value::Unsigned(number) => ("v", Json::from(*number)),
+        Value::Float(float) => match Number::from_f64(*float) {
+            Some(number) => ("v", Json::Number(number)),
+            None => return Err(ERRORS.encode(path, format!("{float} is no JSON number"))),
+        },
+        Value::String(text) | Value::CoreLink(text) => ("sv", Json::from(text.as_str())),
+        Value::Boolean(truth) => ("bv", Json::from(*truth)),
+        Value::Opaque(bytes) => ("sv", Json::from(BASE64.encode(bytes))),
+        Value::ObjectLink(link) => ("ov", Json::from(link.to_string())),
+    })
 }
 
 /// Reads entries for `base`; of a value with several times, the newest.
@@ -151,6 +198,24 @@ mod tests {
             uri.value(Path::resource(5, 0, 1)).unwrap().as_str(),
             Some("coap://a/b")
         );
+    }
+
+    /// TS 1.0 6.4.4, the example of /3/0 in short.
+    #[test]
+    fn names_are_relative_to_what_was_asked_for() {
+        let mut tree = Tree::of(Path::resource(3, 0, 0), Value::String("ACME".to_owned()));
+        tree.set("/3/0/6/1".parse().unwrap(), Value::Integer(5));
+        let instance = encode(Path::instance(3, 0), &tree).unwrap();
+        assert_eq!(
+            String::from_utf8(instance).unwrap(),
+            r#"{"bn":"/3/0/","e":[{"n":"0","sv":"ACME"},{"n":"6/1","v":5}]}"#
+        );
+        let resource = encode(Path::resource(3, 0, 0), &tree).unwrap();
+        assert_eq!(
+            String::from_utf8(resource).unwrap(),
+            r#"{"bn":"/3/0/0","e":[{"n":"","sv":"ACME"}]}"#
+        );
+        assert!(encode(Path::ROOT, &tree).is_err());
     }
 
     #[test]

@@ -34,9 +34,8 @@ pub fn encode(format: ContentFormat, base: Path, tree: &Tree) -> Result<Vec<u8>,
         ContentFormat::SenmlJson => senml::json::encode(base, tree),
         ContentFormat::SenmlCbor => senml::cbor::encode(base, tree),
         ContentFormat::Tlv => tlv::encode(base, tree),
-        ContentFormat::Link | ContentFormat::Json => {
-            Err(Errors(format).encode(base, "values are not written in it"))
-        }
+        ContentFormat::Json => json::encode(base, tree),
+        ContentFormat::Link => Err(Errors(format).encode(base, "values are not written in it")),
     }
 }
 

@@ -1,10 +1,12 @@
 //! What objects there are: types, operations, multiplicity, obligation.
 //!
 //! The core objects of firmware work are built in ([`Definitions::core`]); others are read from
-//! JSON of the same shape ([`Definitions::read`]). Codecs ask only for the [`Kind`] of a resource,
+//! JSON of the same shape ([`Definitions::read`]) or from the XML that OMA's registry publishes
+//! ([`Definitions::read_xml`]). Codecs ask only for the [`Kind`] of a resource,
 //! since TLV and CBOR do not say it.
 
 mod read;
+mod xml;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -90,13 +92,14 @@ impl Definitions {
         Self::default()
     }
 
-    /// /0 /1 /3 /4 /5 in the versions that a device of this LwM2M version has unless it says
+    /// /0 /1 /3 /4 /5 /16 in the versions that a device of this LwM2M version has unless it says
     /// otherwise: in 1.1 objects 0, 1, 3 and 4 are 1.1, while firmware update is 1.0 before 1.2.
     #[must_use]
     pub fn core(lwm2m: Version) -> Self {
         let objects = CORE.iter().map(|object| {
             let version = match object.id {
                 _ if lwm2m < Version::V1_1 => Version::V1_0,
+                16 => Version::V1_0,
                 5 if lwm2m < Version::V1_2 => Version::V1_0,
                 _ => Version::V1_1,
             };
@@ -113,12 +116,28 @@ impl Definitions {
             .insert(object.id, (object.version, Arc::new(object)));
     }
 
+    /// Adds an object of another set in the version it has there, shared; whether there is one.
+    pub fn add_from(&mut self, other: &Self, object: u16) -> bool {
+        let known = other.objects.get(&object).cloned();
+        known
+            .map(|known| self.objects.insert(object, known))
+            .is_some()
+    }
+
     /// Adds objects from JSON, shaped as `core.json` beside this file; how many.
     pub fn read(&mut self, json: &str) -> Result<usize, DefinitionError> {
-        let objects = read::objects(json)?;
+        Ok(self.add_all(read::objects(json)?))
+    }
+
+    /// Adds the objects of a file in the XML of OMA's registry (its schema `LWM2M.xsd`); how many.
+    pub fn read_xml(&mut self, xml: &str) -> Result<usize, DefinitionError> {
+        Ok(self.add_all(xml::objects(xml)?))
+    }
+
+    fn add_all(&mut self, objects: Vec<ObjectDefinition>) -> usize {
         let count = objects.len();
         objects.into_iter().for_each(|object| self.add(object));
-        Ok(count)
+        count
     }
 
     /// Takes an object in the version that a device registered (`;ver=`). Of a version newer than
@@ -200,8 +219,8 @@ mod tests {
     fn the_core_objects_are_there() {
         read::objects(include_str!("core.json")).unwrap();
         let core = Definitions::core(Version::V1_1);
-        let counts = [0, 1, 3, 4, 5].map(|id| core.resources(id).count());
-        assert_eq!(counts, [18, 24, 23, 11, 9]);
+        let counts = [0, 1, 3, 4, 5, 16].map(|id| core.resources(id).count());
+        assert_eq!(counts, [18, 24, 23, 11, 9, 4]);
         assert_eq!(Definitions::core(Version::V1_0).resources(0).count(), 13);
         assert_eq!(Definitions::core(Version::V1_0).resources(1).count(), 9);
     }

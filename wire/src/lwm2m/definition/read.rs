@@ -28,6 +28,17 @@ pub enum DefinitionError {
     /// Not JSON of this shape; says line and column.
     #[error("failed to read definitions: {0}")]
     Syntax(#[from] serde_json::Error),
+    /// Not XML; says line and column.
+    #[error("failed to read definitions: {0}")]
+    Xml(#[from] roxmltree::Error),
+    /// XML of another shape.
+    #[error("failed to read definitions: line {line}: {why}")]
+    Shape {
+        /// From 1.
+        line: u32,
+        /// What is wrong.
+        why: String,
+    },
     /// An object that makes no sense.
     #[error("object {object}: {why}")]
     Object {
@@ -42,7 +53,13 @@ pub(super) fn objects(json: &str) -> Result<Vec<ObjectDefinition>, DefinitionErr
     if json.len() > limits::DEFINITION_FILE {
         return Err(DefinitionError::TooLarge(json.len()));
     }
-    let written: Vec<WrittenObject> = serde_json::from_str(json)?;
+    checked(serde_json::from_str(json)?)
+}
+
+/// Holds what was written against what an object can be.
+pub(super) fn checked(
+    written: Vec<WrittenObject>,
+) -> Result<Vec<ObjectDefinition>, DefinitionError> {
     let mut seen = BTreeSet::new();
     written
         .into_iter()
@@ -59,32 +76,32 @@ pub(super) fn objects(json: &str) -> Result<Vec<ObjectDefinition>, DefinitionErr
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenObject {
-    id: u16,
-    name: String,
+pub(super) struct WrittenObject {
+    pub(super) id: u16,
+    pub(super) name: String,
     #[serde(default)]
-    version: Version,
+    pub(super) version: Version,
     #[serde(default)]
-    multiple: bool,
+    pub(super) multiple: bool,
     #[serde(default)]
-    mandatory: bool,
-    resources: Vec<WrittenResource>,
+    pub(super) mandatory: bool,
+    pub(super) resources: Vec<WrittenResource>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WrittenResource {
-    id: u16,
-    name: String,
-    operations: Option<String>,
+pub(super) struct WrittenResource {
+    pub(super) id: u16,
+    pub(super) name: String,
+    pub(super) operations: Option<String>,
     #[serde(rename = "type")]
-    kind: Option<Kind>,
+    pub(super) kind: Option<Kind>,
     #[serde(default)]
-    multiple: bool,
+    pub(super) multiple: bool,
     #[serde(default)]
-    mandatory: bool,
+    pub(super) mandatory: bool,
     #[serde(default)]
-    since: Version,
+    pub(super) since: Version,
 }
 
 impl WrittenObject {

@@ -1,13 +1,15 @@
 //! The rows of contract 3.7 that the engine alone decides, each under its id.
 
-use fotalab_wire::coap::Code;
+use fotalab_wire::{coap::Code, lwm2m::Version};
 
 use super::{
-    messages::{DELIVERY, PROTOCOLS, RESULT, STATE, State},
+    messages::{DELIVERY, MEMORY_FREE, PROTOCOLS, RESULT, STATE, State},
+    options::FIRMWARE_UPDATE,
     *,
 };
 
 mod install;
+mod options;
 mod transfer;
 
 const SECOND: UnixMillis = 1_000;
@@ -23,22 +25,37 @@ struct Bench {
     version: &'static str,
     delivery: i64,
     protocols: Option<Vec<i64>>,
+    memory_free: Option<i64>,
+    /// What a reset adds to that.
+    reclaimed: i64,
+    arrival: Arrival,
     /// What was done to it, without reads and observations.
     done: Vec<Ask>,
     reads: usize,
+    /// All that it was asked.
+    asked: Vec<Ask>,
     /// Answers to the next asks of a kind, in place of the usual.
     instead: Vec<(Ask, Outcome)>,
 }
 
 impl Bench {
     fn new(version: Option<&str>, transfer: Transfer) -> Self {
+        Self::with(transfer, |it| it.version = version.map(str::to_owned))
+    }
+
+    fn with(transfer: Transfer, adjust: impl FnOnce(&mut Wanted)) -> Self {
         let mut firmware = Firmware::new(1);
-        let wanted = Wanted {
+        let mut wanted = Wanted {
             device: "d".into(),
             image: "i".into(),
-            version: version.map(str::to_owned),
+            length: 50_001,
+            slot: None,
+            version: None,
             transfer,
+            options: Options::default(),
+            asked_by: None,
         };
+        adjust(&mut wanted);
         let id = firmware.create(0, wanted, None).map(|it| it.id.clone());
         Self {
             firmware,
@@ -49,14 +66,21 @@ impl Bench {
             version: "1.0",
             delivery: 2,
             protocols: None,
+            memory_free: None,
+            reclaimed: 0,
+            arrival: Arrival {
+                object: Some(Version::V1_0),
+                secured: false,
+            },
             done: Vec::new(),
             reads: 0,
+            asked: Vec::new(),
             instead: Vec::new(),
         }
     }
 
     fn register(&mut self) {
-        self.firmware.registered(self.now, "d", true);
+        self.firmware.registered(self.now, "d", self.arrival);
         self.settle();
     }
 
@@ -94,7 +118,14 @@ impl Bench {
                 ..
             } = effect
             {
+                self.asked.push(ask);
                 let outcome = self.answer(ask);
+                if ask == Ask::Observe(FIRMWARE_UPDATE) {
+                    for (path, value) in [(STATE, self.state), (RESULT, self.result)] {
+                        let value = Value::Integer(value);
+                        self.firmware.learned(&update, serial, path, &value);
+                    }
+                }
                 self.firmware.answered(self.now, &update, serial, outcome);
             }
         }
@@ -108,8 +139,13 @@ impl Bench {
             let values = match path {
                 STATE => vec![Value::Integer(self.state)],
                 RESULT => vec![Value::Integer(self.result)],
+                FIRMWARE_UPDATE => vec![Value::Integer(self.state)],
                 VERSION => vec![Value::String(self.version.into())],
                 DELIVERY => vec![Value::Integer(self.delivery)],
+                MEMORY_FREE if self.memory_free.is_some() => {
+                    let free = self.memory_free.unwrap_or_default();
+                    vec![Value::Integer(free)]
+                }
                 PROTOCOLS if self.protocols.is_some() => {
                     let all = self.protocols.iter().flatten();
                     all.map(|it| Value::Integer(*it)).collect()
@@ -123,9 +159,13 @@ impl Bench {
             return outcome;
         }
         match ask {
-            Ask::ClearUri | Ask::ClearPackage => (self.state, self.result) = (0, 0),
+            Ask::ClearUri | Ask::ClearPackage => {
+                (self.state, self.result) = (0, 0);
+                self.memory_free = self.memory_free.map(|it| it + self.reclaimed);
+            }
             Ask::Package => (self.state, self.result) = (2, 0),
             Ask::Uri(_) => self.result = 0,
+            Ask::Lifetime(..) | Ask::Forget(_) => {}
             _ => self.state = 3,
         }
         Outcome::Answered(Code::CHANGED, Vec::new())

@@ -75,6 +75,31 @@ fn x_fw_s02_only_a_listed_scheme() {
 }
 
 #[test]
+fn a_device_that_registered_over_dtls_pulls_over_dtls_if_it_can() {
+    let coaps = Ask::Uri(Scheme::Coaps);
+    for (secured, protocols, transfer, expected) in [
+        (true, Some(vec![0, 1]), Transfer::Any, Some(coaps)),
+        (
+            true,
+            Some(vec![0, 1]),
+            Transfer::PullBy(Scheme::Coap),
+            Some(PULL),
+        ),
+        (true, None, Transfer::Pull, Some(PULL)),
+        (false, Some(vec![0, 1]), Transfer::Pull, Some(PULL)),
+        (false, Some(vec![1]), Transfer::Pull, None),
+        (true, Some(vec![0]), Transfer::PullBy(Scheme::Coaps), None),
+    ] {
+        let mut bench = Bench::new(None, transfer);
+        (bench.delivery, bench.protocols) = (0, protocols.clone());
+        bench.arrival.secured = secured;
+        bench.register();
+        let first = bench.done.first().copied();
+        assert_eq!(first, expected, "{secured} {protocols:?} {transfer:?}");
+    }
+}
+
+#[test]
 fn x_fw_s03_a_foreign_image_is_reset_first() {
     for (delivery, clear, transfer) in [
         (0, Ask::ClearUri, PULL),
@@ -180,4 +205,31 @@ fn x_fw_s20_a_download_that_goes_on_is_left_alone() {
     assert_eq!(bench.done, [PULL]);
     bench.tell(2, 0);
     assert_eq!(bench.done, [PULL, Ask::Execute]);
+}
+
+#[test]
+fn x_fw_s36_an_image_without_room_is_refused_before_its_transfer() {
+    // The image has 50,001 bytes.
+    for (memory_free, slot, transfers) in [
+        (Some(50), None, 0),
+        (Some(51), None, 1),
+        (Some(-1), None, 1),
+        (None, Some(50_000), 0),
+        (None, Some(50_001), 1),
+    ] {
+        let mut bench = Bench::with(Transfer::Pull, |it| it.slot = slot);
+        bench.memory_free = memory_free;
+        bench.register();
+        assert_eq!(bench.transfers(), transfers, "{memory_free:?} {slot:?}");
+        bench.is(if transfers == 0 {
+            State::Failed
+        } else {
+            State::Downloading
+        });
+    }
+    // An old image that goes makes room.
+    let mut bench = Bench::new(None, Transfer::Pull);
+    (bench.state, bench.memory_free, bench.reclaimed) = (2, Some(10), 60);
+    bench.register();
+    assert_eq!(bench.done, [Ask::ClearUri, PULL]);
 }

@@ -4,7 +4,7 @@ use cucumber::given;
 use rand::RngExt as _;
 use serde_json::json;
 
-use super::context::imei;
+use crate::steps::context::imei;
 use crate::{
     catalogue,
     plan::{Part, Waiting},

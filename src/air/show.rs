@@ -1,0 +1,280 @@
+//! A crossing as the timeline shows it: one line for people, JSON for machines.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use fotalab_wire::coap::{
+    Message,
+    message::{Kind, number},
+};
+use serde_json::{Map, Value, json};
+
+use super::{
+    Crossing,
+    limits::{SHOWN_PAYLOAD_BYTES, SHOWN_RAW_BYTES},
+};
+
+/// How an option's value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A number.
+    Number,
+    /// Text.
+    Text,
+    /// Bytes.
+    Bytes,
+    /// A block: number, more, size.
+    Block,
+    /// Nothing.
+    Empty,
+}
+
+/// The options that have names, by number.
+pub(crate) const OPTIONS: &[(u16, &str, Form)] = &[
+    (number::IF_MATCH, "If-Match", Form::Bytes),
+    (number::URI_HOST, "Uri-Host", Form::Text),
+    (number::ETAG, "ETag", Form::Bytes),
+    (number::IF_NONE_MATCH, "If-None-Match", Form::Empty),
+    (number::OBSERVE, "Observe", Form::Number),
+    (number::URI_PORT, "Uri-Port", Form::Number),
+    (number::LOCATION_PATH, "Location-Path", Form::Text),
+    (number::URI_PATH, "Uri-Path", Form::Text),
+    (number::CONTENT_FORMAT, "Content-Format", Form::Number),
+    (number::MAX_AGE, "Max-Age", Form::Number),
+    (number::URI_QUERY, "Uri-Query", Form::Text),
+    (number::ACCEPT, "Accept", Form::Number),
+    (number::LOCATION_QUERY, "Location-Query", Form::Text),
+    (number::BLOCK2, "Block2", Form::Block),
+    (number::BLOCK1, "Block1", Form::Block),
+    (number::SIZE2, "Size2", Form::Number),
+    (number::PROXY_URI, "Proxy-Uri", Form::Text),
+    (number::PROXY_SCHEME, "Proxy-Scheme", Form::Text),
+    (number::SIZE1, "Size1", Form::Number),
+    (number::REQUEST_TAG, "Request-Tag", Form::Bytes),
+];
+
+/// An option's name and how its value is written; `Option 65000` for one without a name.
+pub(crate) fn option_named(number: u16) -> (String, Form) {
+    match OPTIONS.iter().find(|(it, ..)| *it == number) {
+        Some((_, name, form)) => ((*name).to_owned(), *form),
+        None => (format!("Option-{number}"), Form::Bytes),
+    }
+}
+
+/// An option's value as people write it.
+pub(crate) fn option_value(form: Form, value: &[u8]) -> String {
+    let number = fotalab_wire::coap::message::uint(value);
+    match (form, number) {
+        (Form::Number, Some(number)) => number.to_string(),
+        (Form::Block, Some(number)) => block_text(number),
+        (Form::Text, _) => match std::str::from_utf8(value) {
+            Ok(text) => text.to_owned(),
+            Err(_) => format!("hex:{}", hex(value)),
+        },
+        (Form::Empty, _) if value.is_empty() => String::new(),
+        _ => format!("hex:{}", hex(value)),
+    }
+}
+
+/// NUM/M/bytes; the reserved size exponent 7 as `reserved`.
+fn block_text(value: u32) -> String {
+    let (number, more, exponent) = (value >> 4, value >> 3 & 1, value & 7);
+    match exponent {
+        7 => format!("{number}/{more}/reserved"),
+        exponent => format!("{number}/{more}/{}", 16 << exponent),
+    }
+}
+
+/// Hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// CON, NON, ACK, RST.
+pub(crate) const fn type_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Confirmable => "CON",
+        Kind::NonConfirmable => "NON",
+        Kind::Acknowledgement => "ACK",
+        Kind::Reset => "RST",
+    }
+}
+
+/// GET, or 2.05.
+pub(crate) fn code_name(message: &Message) -> String {
+    const METHODS: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "FETCH", "PATCH", "iPATCH"];
+    let code = message.code;
+    let method = METHODS.get(usize::from(code.0).wrapping_sub(1));
+    match method.filter(|_| code.is_request()) {
+        Some(method) => (*method).to_owned(),
+        None => code.to_string(),
+    }
+}
+
+/// The Uri-Query options.
+pub(crate) fn queries(message: &Message) -> Vec<String> {
+    let items = message.options.iter();
+    items
+        .filter(|(it, _)| *it == number::URI_QUERY)
+        .map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+        .collect()
+}
+
+impl Crossing {
+    /// One line: `CON PUT /5/0/0 Block1:3/1/512 [512 bytes]`.
+    pub(crate) fn summary(&self) -> String {
+        let Some(plain) = &self.plain else {
+            return format!("{} ({} bytes)", record_name(self), self.length);
+        };
+        let Some(message) = self.message() else {
+            return format!("no CoAP message: {}", short_hex(plain));
+        };
+        let mut line = format!("{} {}", type_name(message.kind), code_name(&message));
+        if message.code.is_request() {
+            let _ = write!(line, " {}", message.options.path());
+            let query = queries(&message);
+            if !query.is_empty() {
+                let _ = write!(line, "?{}", query.join("&"));
+            }
+        }
+        for (number, value) in message.options.iter() {
+            if matches!(number, number::URI_PATH | number::URI_QUERY) {
+                continue;
+            }
+            let (name, form) = option_named(number);
+            let _ = write!(line, " {name}:{}", option_value(form, value));
+        }
+        let payload = payload_text(self, &message);
+        if !payload.is_empty() {
+            let _ = write!(line, " [{payload}]");
+        }
+        line
+    }
+
+    /// As the timeline's `detail`.
+    pub(crate) fn detail(&self) -> Value {
+        let mut detail = json!({
+            "device": &*self.party,
+            "direction": if self.up { "up" } else { "down" },
+            "from": self.from.to_string(),
+            "to": self.to.to_string(),
+            "transport": if self.secure { "dtls" } else { "udp" },
+            "bytes": self.length,
+            "fate": self.outcome.name(),
+        });
+        if self.retransmission {
+            detail["retransmission"] = json!(true);
+        }
+        if let Some(message) = self.message() {
+            detail["coap"] = coap(self, &message);
+        }
+        if let Some(plain) = self.plain.as_ref().filter(|_| !self.secure) {
+            let shown = plain.slice(..plain.len().min(SHOWN_RAW_BYTES));
+            detail["raw"] = json!(hex(&shown));
+        }
+        detail
+    }
+}
+
+/// The message as JSON, as scenarios select from it.
+pub(crate) fn coap(crossing: &Crossing, message: &Message) -> Value {
+    let mut json = Map::new();
+    json.insert("type".into(), json!(type_name(message.kind)));
+    json.insert("code".into(), json!(code_name(message)));
+    json.insert("mid".into(), json!(message.id));
+    json.insert("token".into(), json!(hex(message.token.as_bytes())));
+    if message.code.is_request() {
+        json.insert("path".into(), json!(message.options.path()));
+        json.insert("query".into(), json!(queries(message)));
+    } else if let Some(asked) = &crossing.answers {
+        json.insert("answers".into(), json!(asked.path));
+    }
+    let mut options = Vec::new();
+    for (number, value) in message.options.iter() {
+        let (name, form) = option_named(number);
+        let uint = fotalab_wire::coap::message::uint(value);
+        let shown = match (form, uint) {
+            (Form::Number, Some(uint)) => json!(uint),
+            _ => json!(option_value(form, value)),
+        };
+        match (number, uint) {
+            (number::URI_PATH | number::URI_QUERY, _) => continue,
+            (number::BLOCK1 | number::BLOCK2, Some(uint)) => {
+                let field = if number == number::BLOCK1 {
+                    "block1"
+                } else {
+                    "block2"
+                };
+                let block = json!({ "num": uint >> 4, "more": uint & 8 != 0, "size": 16_u32 << (uint & 7) });
+                json.insert(field.into(), block);
+            }
+            (number::CONTENT_FORMAT, Some(uint)) => {
+                json.insert("format".into(), json!(uint));
+            }
+            _ => {}
+        }
+        options.push(json!({ "name": name, "value": shown }));
+    }
+    json.insert("options".into(), Value::Array(options));
+    if !message.payload.is_empty() {
+        let shown = &message.payload[..message.payload.len().min(SHOWN_PAYLOAD_BYTES)];
+        let mut payload = json!({ "length": message.payload.len(), "hex": hex(shown) });
+        if let Some(text) = printable(&message.payload) {
+            payload["text"] = json!(text);
+        }
+        let values = crossing.values(message);
+        if !values.is_empty() {
+            payload["values"] = json!(values);
+        }
+        json.insert("payload".into(), payload);
+    }
+    json.into()
+}
+
+/// A payload in one line: its values, its text, or its length.
+pub(crate) fn payload_text(crossing: &Crossing, message: &Message) -> String {
+    let payload = &message.payload;
+    if payload.is_empty() {
+        return String::new();
+    }
+    let values = crossing.values(message);
+    if !values.is_empty() && values.len() <= 4 {
+        let pairs = values
+            .iter()
+            .map(|(path, value)| format!("{path} = {value}"));
+        return pairs.collect::<Vec<_>>().join(", ");
+    }
+    match printable(payload) {
+        Some(text) if text.len() <= 80 => text.to_owned(),
+        _ => format!("{} bytes", payload.len()),
+    }
+}
+
+fn printable(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let shown = text.len() <= 4 * SHOWN_PAYLOAD_BYTES && !text.chars().any(char::is_control);
+    shown.then_some(text)
+}
+
+fn record_name(crossing: &Crossing) -> &'static str {
+    // RFC 5246, 6.2.1.
+    match crossing.record {
+        20 => "DTLS change of cipher",
+        21 => "DTLS alert",
+        22 => "DTLS handshake",
+        23 => "DTLS data",
+        _ => "DTLS record",
+    }
+}
+
+fn short_hex(bytes: &Bytes) -> String {
+    let shown = hex(&bytes[..bytes.len().min(32)]);
+    if bytes.len() > 32 {
+        format!("{shown}…")
+    } else {
+        shown
+    }
+}

@@ -1,0 +1,163 @@
+//! What `--report` kept, read back: `report.json` and the lines of `trace.ndjson`.
+
+use std::{borrow::Cow, ops::Range};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::json::SCHEMA;
+use crate::{run::RunRecord, trace::Kind};
+
+/// A run as its two files tell it, secrets already replaced.
+#[derive(Debug)]
+pub struct Kept<'a> {
+    /// The version of fotalab that wrote it.
+    pub version: String,
+    /// `report.json`.
+    pub run: RunRecord,
+    /// `trace.ndjson`, ordered by feature and number.
+    lines: Vec<Line<'a>>,
+    /// Where the lines of each feature are.
+    of_feature: Vec<Range<usize>>,
+}
+
+/// A line of `trace.ndjson`.
+#[derive(Debug, Deserialize)]
+pub struct Line<'a> {
+    schema: u32,
+    /// Index of the feature in `report.json`.
+    pub feature: usize,
+    /// Number in its feature, from 0.
+    pub seq: u64,
+    /// Milliseconds since 1970, on the clock of its world.
+    pub at: i64,
+    /// Who talks with the server: `rest`, `websocket`, `upstream`, `air`.
+    #[serde(borrow)]
+    pub lane: Cow<'a, str>,
+    /// What it is.
+    pub kind: Kind,
+    /// The step at work.
+    #[serde(borrow)]
+    pub step: Option<Place<'a>>,
+    /// One line for people.
+    #[serde(borrow)]
+    pub summary: Cow<'a, str>,
+    /// What was in it, as JSON text.
+    #[serde(borrow)]
+    pub detail: &'a RawValue,
+}
+
+/// Where a step stands.
+#[derive(Debug, Deserialize)]
+pub struct Place<'a> {
+    /// The scenario's id.
+    #[serde(borrow)]
+    pub scenario: Cow<'a, str>,
+    /// The step's line in its file.
+    pub line: usize,
+}
+
+/// Why a kept run cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum KeptError {
+    /// Not JSON, or not ours.
+    #[error("`{file}`, line {line}: {why}")]
+    Broken {
+        /// Which of the two files.
+        file: &'static str,
+        /// From 1.
+        line: usize,
+        /// What is wrong.
+        why: String,
+    },
+    /// Written by another version.
+    #[error("`{file}` has schema {found}, this fotalab reads {SCHEMA}: use the one that wrote it")]
+    Schema {
+        /// Which of the two files.
+        file: &'static str,
+        /// Its number.
+        found: u32,
+    },
+}
+
+impl<'a> Kept<'a> {
+    /// Reads `report.json` and `trace.ndjson`.
+    ///
+    /// # Errors
+    /// Which of them cannot be read, where, and why.
+    pub fn read(report: &str, trace: &'a str) -> Result<Self, KeptError> {
+        #[derive(Deserialize)]
+        struct Head {
+            schema: u32,
+            fotalab: String,
+        }
+        let broken = |error: serde_json::Error| KeptError::Broken {
+            file: REPORT,
+            line: error.line(),
+            why: error.to_string(),
+        };
+        let head: Head = serde_json::from_str(report).map_err(broken)?;
+        if head.schema != SCHEMA {
+            return Err(KeptError::Schema {
+                file: REPORT,
+                found: head.schema,
+            });
+        }
+        let run: RunRecord = serde_json::from_str(report).map_err(broken)?;
+        let mut lines = Vec::new();
+        for (number, text) in trace.lines().enumerate().filter(|(_, it)| !it.is_empty()) {
+            let line: Line<'_> = serde_json::from_str(text).map_err(|error| KeptError::Broken {
+                file: TRACE,
+                line: number + 1,
+                why: error.to_string(),
+            })?;
+            if line.schema != SCHEMA {
+                return Err(KeptError::Schema {
+                    file: TRACE,
+                    found: line.schema,
+                });
+            }
+            lines.push(line);
+        }
+        // They were written in this order; a file put together by hand may not be.
+        lines.sort_by_key(|it| (it.feature, it.seq));
+        let of_feature = (0..run.features.len())
+            .map(|feature| {
+                let from = lines.partition_point(|it| it.feature < feature);
+                from..lines.partition_point(|it| it.feature <= feature)
+            })
+            .collect();
+        Ok(Self {
+            version: head.fotalab,
+            run,
+            lines,
+            of_feature,
+        })
+    }
+
+    /// The messages that crossed while a feature ran.
+    #[must_use]
+    pub fn messages(&self, feature: usize) -> &[Line<'a>] {
+        let range = self.of_feature.get(feature).cloned().unwrap_or_default();
+        self.lines.get(range).unwrap_or_default()
+    }
+}
+
+const REPORT: &str = "report.json";
+const TRACE: &str = "trace.ndjson";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_broken_is_named_with_its_line() {
+        let report = r#"{"schema":1,"fotalab":"0","seed":1,"target":"t","took_ms":1,"interrupted":false,"features":[]}"#;
+        assert!(Kept::read(report, "").is_ok());
+        let error = Kept::read(report, "{}\n").expect_err("no schema");
+        assert!(error.to_string().starts_with("`trace.ndjson`, line 1"), "{error}");
+        let newer = report.replace("\"schema\":1", "\"schema\":2");
+        let error = Kept::read(&newer, "").expect_err("another schema");
+        assert!(error.to_string().contains("schema 2"), "{error}");
+    }
+}

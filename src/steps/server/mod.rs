@@ -1,0 +1,4 @@
+//! The server under test, asked through its adapter: updates, operations on a device.
+
+mod operation;
+mod update;

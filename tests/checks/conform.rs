@@ -1,0 +1,208 @@
+//! `fotalab conform`: its exit codes, its reports, and that the page of rows is what it writes.
+
+use std::{fs, path::Path};
+
+use crate::support::{Ran, directory, fotalab};
+
+const ROWS: &str = r#"
+title = "Made up"
+
+[[row]]
+id = "X-T-01"
+title = "One is one"
+class = "must"
+subject = "server"
+clause = "arithmetic"
+accept = [{ outcome = "1" }]
+
+[[row]]
+id = "X-T-02"
+title = "One is two"
+class = "must"
+subject = "server"
+clause = "none"
+accept = [{ outcome = "2" }]
+
+[[row]]
+id = "X-T-03"
+title = "Devices come over TCP"
+class = "must"
+subject = "both"
+clause = "none"
+needs = ["binding:tcp"]
+accept = [{ outcome = "they do" }]
+uncovered = "no-tcp"
+"#;
+
+const SCENARIOS: &str = "# Numbers\n\n## Background\n\nGiven I store `1` into `x`\n\n\
+    <!--\n@X-T-02\n-->\n\n## One is two\n\nThen the variable `x` should be\n\n```json\n2\n```\n\n\
+    <!--\n@X-T-01\n-->\n\n## One is one\n\nThen the variable `x` should be\n\n```json\n1\n```\n";
+
+/// A folder with a suite of these rows and scenarios.
+fn suite(name: &str, rows: &str, scenarios: &str) -> std::path::PathBuf {
+    let folder = directory(name);
+    fs::create_dir_all(folder.join("suite/rows")).expect("it can be made");
+    let write = |path: &str, text: &str| fs::write(folder.join(path), text).expect("it is ours");
+    write("suite/rows/1.toml", rows);
+    write("suite/Numbers.feature.md", scenarios);
+    folder
+}
+
+fn conform(folder: &Path, more: &[&str]) -> Ran {
+    fotalab(folder, &[&["conform", "suite"], more].concat())
+}
+
+#[test]
+fn exit_codes_say_what_came_of_it() {
+    let folder = suite("conform-exit", ROWS, SCENARIOS);
+    let cases: &[(&[&str], i32, &str)] = &[
+        (&[], 102, "not held: X-T-02"),
+        (&["--rows", "X-T-01"], 0, "1 rows: 1 pass"),
+        (&["--rows", "X-T-0*"], 102, "expected 2, was 1"),
+        (&["--rows", "X-T-01,X-T-03"], 0, "no binding:tcp"),
+        (&["--rows", "X-T-03"], 4, "a run of nothing does not pass"),
+        (&["--rows", "X-T-04"], 2, "did you mean `X-T-03`?"),
+        (&["--target", "gone.toml"], 2, "cannot be read"),
+    ];
+    for (arguments, code, words) in cases {
+        let ran = conform(&folder, arguments);
+        assert_eq!(ran.code, Some(*code), "{arguments:?}: {ran:?}");
+        let told = format!("{}{}", ran.out, ran.err);
+        assert!(
+            told.contains(words),
+            "{arguments:?} does not say `{words}`: {told}"
+        );
+    }
+    let ran = conform(&folder, &[]);
+    assert!(
+        ran.out.contains("✓ X-T-01"),
+        "a failure hides no other row: {ran:?}"
+    );
+    assert!(ran.out.contains("not a certification"), "{ran:?}");
+    let help = fotalab(&folder, &["conform", "--help"]);
+    assert!(help.out.contains("not a certification"), "{help:?}");
+}
+
+#[test]
+fn the_command_carries_a_suite_along() {
+    let elsewhere = directory("conform-elsewhere");
+    let ran = fotalab(&elsewhere, &["conform", "--rows", "X-REG-99"]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.err.contains("did you mean `X-REG-"), "{ran:?}");
+}
+
+#[test]
+fn rows_and_scenarios_that_do_not_fit_start_nothing() {
+    let cases = [
+        (
+            ROWS.to_owned(),
+            SCENARIOS.replace("@X-T-01", "@X-T-1O"),
+            "no row `X-T-1O`",
+        ),
+        (
+            ROWS.to_owned(),
+            SCENARIOS.replace("@X-T-01", "@slow"),
+            "no scenario proves it",
+        ),
+        (
+            ROWS.to_owned(),
+            SCENARIOS.replace("@X-T-01", ""),
+            "says of no row",
+        ),
+        (
+            ROWS.replace("uncovered = \"no-tcp\"", ""),
+            SCENARIOS.to_owned(),
+            "X-T-03",
+        ),
+    ];
+    for (nth, (rows, scenarios, words)) in cases.iter().enumerate() {
+        let folder = suite(&format!("conform-misfit-{nth}"), rows, scenarios);
+        let ran = conform(&folder, &[]);
+        assert_eq!(ran.code, Some(3), "{words}: {ran:?}");
+        assert!(
+            ran.err.contains(words) && ran.err.contains("nothing was started"),
+            "{ran:?}"
+        );
+    }
+    let folder = suite(
+        "conform-reason",
+        &ROWS.replace("no-tcp", "too-hard"),
+        SCENARIOS,
+    );
+    let ran = conform(&folder, &[]);
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.err.contains("unknown variant `too-hard`"), "{ran:?}");
+}
+
+#[test]
+fn a_target_is_judged_by_what_its_profile_says() {
+    let folder = suite("conform-target", ROWS, SCENARIOS);
+    let profile = |name: &str, more: &str| {
+        let text =
+            format!("name = \"shop 1\"\n[context]\nCOAPURL = \"coap://127.0.0.1:5683\"\n{more}");
+        fs::write(folder.join(name), text).expect("it is ours");
+        conform(
+            &folder,
+            &["--target", name, "--report", "report", "--seed", "7"],
+        )
+    };
+    let deviation = "[[deviation]]\ncovers = \"X-T-02\"\nreason = \"it counts otherwise\"\nlink = \"https://shop.example/2\"\n";
+    let expected = profile("stated.toml", deviation);
+    assert_eq!(expected.code, Some(0), "{expected:?}");
+    assert!(
+        expected
+            .out
+            .contains("expected failure: it counts otherwise (https://shop.example/2)")
+    );
+    let written = fs::read_to_string(folder.join("report/conformance.json")).expect("a report");
+    let report: serde_json::Value = serde_json::from_str(&written).expect("JSON");
+    assert_eq!(report["schema"], 1);
+    assert_eq!(report["target"], "shop 1");
+    assert_eq!(report["totals"]["expected-failure"], 1);
+    assert_eq!(report["rows"][1]["verdict"], "expected-failure");
+    let page = fs::read_to_string(folder.join("report/conformance.md")).expect("a page");
+    assert!(page.contains("# Conformance of shop 1\n"), "{page}");
+
+    let expired = profile(
+        "expired.toml",
+        &format!("{deviation}until = \"2020-01-31\"\n"),
+    );
+    assert_eq!(expired.code, Some(102), "{expired:?}");
+    assert!(
+        expired.out.contains("counted until 2020-01-31"),
+        "{expired:?}"
+    );
+    let passing = profile(
+        "passing.toml",
+        &format!("{deviation}{}", deviation.replace("-02", "-01")),
+    );
+    assert!(
+        passing
+            .out
+            .contains("it passes, though a deviation is stated"),
+        "{passing:?}"
+    );
+    let nobody = profile("nobody.toml", &deviation.replace("-02", "-09"));
+    assert_eq!(nobody.code, Some(2), "{nobody:?}");
+    let closed = profile("closed.toml", "[capabilities]\nsecurity = [\"psk\"]\n");
+    assert_eq!(closed.code, Some(4), "{closed:?}");
+    assert!(closed.out.contains("no security:nosec"), "{closed:?}");
+    let typo = profile("typo.toml", "[capabilities]\nsecurty = [\"psk\"]\n");
+    assert_eq!(typo.code, Some(2), "{typo:?}");
+    assert!(typo.err.contains("did you mean `security`?"), "{typo:?}");
+}
+
+#[test]
+fn the_page_of_rows_is_what_a_run_writes() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let report = directory("conform-page");
+    let report_named = report.display().to_string();
+    let ran = fotalab(root, &["conform", "--report", &report_named]);
+    assert!(matches!(ran.code, Some(0 | 4)), "{ran:?}");
+    let written = fs::read_to_string(report.join("conformance.md")).expect("a page");
+    let committed = fs::read_to_string(root.join("features/lwm2m/ROWS.md")).unwrap_or_default();
+    assert!(
+        written == committed,
+        "features/lwm2m/ROWS.md is stale: copy {report_named}/conformance.md there"
+    );
+}
