@@ -19,9 +19,11 @@ use crate::{
         },
     },
     driver,
+    images::{self, Use},
     lwm2m::{Around, FIRMWARE, Operation, Outcome, Outgoing, Registered, Ticket, Told, Way, json},
     reports,
     server::{Server, State},
+    store::blob::Image,
 };
 
 /// Takes datagrams from a socket, until the server ends.
@@ -209,12 +211,13 @@ fn with_air(
         let around = Around {
             images,
             admits: &admits,
+            has_room: &|| server.store.has_room(),
         };
         act(air, &around);
     }
 }
 
-fn take(server: &Server, state: &mut State, now: UnixMillis, told: Told) {
+fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
     match told {
         Told::Registered { endpoint } => {
             if state.registry.device(&endpoint).is_none() {
@@ -259,11 +262,13 @@ fn take(server: &Server, state: &mut State, now: UnixMillis, told: Told) {
             endpoint,
             path,
             value,
+            sent,
         } => {
             let document = json!({
                 "endpoint": endpoint,
                 "path": path.to_string(),
                 "value": json::of(&value),
+                "by": if sent { "send" } else { "observation" },
             });
             state.feed.tell("notification", &document);
             if path == VERSION {
@@ -272,6 +277,34 @@ fn take(server: &Server, state: &mut State, now: UnixMillis, told: Told) {
             state.firmware.notified(now, &endpoint, path, &value);
             state.firmware.uplink(now, &endpoint);
         }
+        Told::Block {
+            exchange,
+            image,
+            range,
+        } => {
+            // It was there when the request came.
+            if let Some(found) = state.images.get(&image).cloned() {
+                let wanted = Use::Block { exchange, image };
+                images::bring(server, state, now, &found, (wanted, range));
+            }
+        }
+        Told::Wanted {
+            ticket: Ticket::Update { update, .. },
+            request,
+            offset,
+        } => {
+            let image = state.firmware.get(&update).map(|it| &it.wanted.image);
+            let image = image.and_then(|it| state.images.get(it)).cloned();
+            match (image, state.air.as_mut()) {
+                (Some(image), _) => {
+                    let rest = (Use::More { request }, offset..image.length);
+                    images::bring(server, state, now, &image, rest);
+                }
+                (None, Some(air)) => air.give_up(now, request),
+                (None, None) => {}
+            }
+        }
+        Told::Wanted { .. } => {}
         Told::Done { ticket, outcome } => match ticket {
             Ticket::Update { update, serial } => {
                 if let Outcome::Answered(answer) = &outcome {
@@ -337,7 +370,7 @@ fn heard(outcome: &Outcome) -> Heard {
     }
 }
 
-fn perform(server: &Server, state: &mut State, now: UnixMillis, effect: Effect) {
+fn perform(server: &Arc<Server>, state: &mut State, now: UnixMillis, effect: Effect) {
     match effect {
         Effect::Changed { update } => {
             if let Some(update) = state.firmware.get(&update) {
@@ -358,6 +391,13 @@ fn perform(server: &Server, state: &mut State, now: UnixMillis, effect: Effect) 
             serial,
             ask,
         } => {
+            let image = state.firmware.get(&update).map(|it| &it.wanted.image);
+            let image = image.and_then(|it| state.images.get(it));
+            if let (Ask::Package, Some(image @ Image { bytes: None, .. })) = (ask, image) {
+                let image = image.clone();
+                let first = (Use::First { update, serial }, 0..image.length);
+                return images::bring(server, state, now, &image, first);
+            }
             let operation = operation(server, state, &update, &device, ask);
             let ticket = Ticket::Update { update, serial };
             if let Some(air) = state.air.as_mut() {
@@ -414,7 +454,7 @@ fn operation(server: &Server, state: &State, update: &str, device: &str, ask: As
             state
                 .images
                 .get(&image)
-                .map(|it| it.bytes.clone())
+                .and_then(|it| it.bytes.clone())
                 .unwrap_or_default(),
         ),
         Ask::Execute => Operation::Execute {

@@ -1,5 +1,7 @@
 //! What a server is started with.
 
+#[cfg(feature = "sqlite")]
+use std::path::PathBuf;
 use std::{net::SocketAddr, time::Duration};
 
 use crate::store::Memory;
@@ -61,6 +63,9 @@ pub enum Storage {
     Nowhere,
     /// In this process: the next server that is given the same one goes on where this one ended.
     Memory(Memory),
+    /// In a folder, made where there is none; it is this server's alone as long as it runs.
+    #[cfg(feature = "sqlite")]
+    Folder(PathBuf),
 }
 
 /// Intervals and lifetimes.

@@ -21,6 +21,7 @@ mod config;
 mod core;
 mod driver;
 mod feed;
+mod images;
 mod limits;
 mod live;
 mod lwm2m;
@@ -34,4 +35,4 @@ mod upstream;
 
 pub use config::{Config, Fields, HordeSettings, Storage, Timing, Tokens};
 pub use start::{Running, StartError, start};
-pub use store::Memory;
+pub use store::{DataError, Memory};

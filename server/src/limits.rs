@@ -108,13 +108,37 @@ pub(crate) const DEFER_DEADLINE: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// After success, the time in which an old version counts as a rollback (contract 1.6, 8).
 pub(crate) const SOAK: Duration = Duration::from_secs(300);
 
-/// Changes that may wait to be stored.
+/// Documents that may wait to be written; with more, devices are told to register later (5.03).
 pub(crate) const STORE_QUEUE: usize = 65_536;
+/// How long changes are gathered before they are written as one, if nobody waits for them.
+#[cfg(feature = "sqlite")]
+pub(crate) const STORE_GATHER: Duration = Duration::from_millis(5);
+/// Between two attempts to write.
+#[cfg(feature = "sqlite")]
+pub(crate) const STORE_RETRY: Duration = Duration::from_secs(1);
+/// Attempts to write when the server ends.
+#[cfg(feature = "sqlite")]
+pub(crate) const STORE_LAST_ATTEMPTS: u32 = 3;
+/// How long the end of a server waits for what it knows to be safe.
+pub(crate) const STORE_STOP: Duration = Duration::from_secs(10);
 
-/// Largest firmware image, in bytes.
+/// Largest firmware image in memory, in bytes.
 pub(crate) const MAX_IMAGE_BYTES: usize = 64 * 1024 * 1024;
-/// Bytes that all images together may take.
+/// Bytes of memory that all images together may take.
 pub(crate) const MAX_IMAGES_BYTES: usize = 256 * 1024 * 1024;
+/// Largest firmware image on disk, in bytes: what block numbers of 20 bits reach at 1,024 bytes a
+/// block (RFC 7959 2.2).
+#[cfg(feature = "sqlite")]
+pub(crate) const MAX_STORED_IMAGE_BYTES: u64 = 1 << 30;
+/// Bytes of disk that all images together may take.
+#[cfg(feature = "sqlite")]
+pub(crate) const MAX_STORED_IMAGES_BYTES: u64 = 64 << 30;
+/// An image on disk is read and written in pieces of this many bytes.
+pub(crate) const CHUNK_BYTES: u64 = 256 * 1024;
+/// Bytes of memory for pieces of images on disk.
+pub(crate) const CHUNKS_BYTES: usize = 32 * 1024 * 1024;
+/// Blocks that devices may wait for while pieces are read; one more is answered with 5.03.
+pub(crate) const MAX_WAITING_BLOCKS: usize = 16_384;
 /// Images kept at most.
 pub(crate) const MAX_IMAGES: usize = 1_024;
 /// Time for an image to arrive whole.
@@ -130,10 +154,14 @@ pub(crate) const LIFETIME_GRACE: Duration = Duration::from_secs(93);
 pub(crate) const AWAKE: Duration = Duration::from_secs(93);
 /// From the answer to Register to the first request (contract 2.1).
 pub(crate) const AFTER_REGISTER: Duration = Duration::from_millis(50);
+/// When a device that is turned away for now may register (Max-Age of 5.03).
+pub(crate) const REGISTER_LATER: Duration = Duration::from_secs(10);
 /// Largest payload of Register, Update and Send, in bytes.
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 /// Observations held with one device.
 pub(crate) const MAX_OBSERVATIONS: usize = 32;
+/// Paths of one composite operation.
+pub(crate) const MAX_COMPOSITE_PATHS: usize = 64;
 /// How long `POST .../operations` waits for the device, unless it says so itself.
 pub(crate) const OPERATION_TIMEOUT: Duration = Duration::from_secs(25);
 /// The longest it may ask for.
@@ -165,6 +193,8 @@ pub(crate) const MAX_TAG_BYTES: usize = 1_024;
 pub(crate) const MAX_OWNERS: usize = 1_000;
 /// API tokens of one account.
 pub(crate) const MAX_TOKENS: usize = 64;
+/// Longest text part of a form, in bytes.
+pub(crate) const MAX_FORM_TEXT_BYTES: usize = 8 * 1024;
 /// Text parts of a form.
 pub(crate) const MAX_FORM_FIELDS: usize = 32;
 /// How long a token of a login is good (contract B1).

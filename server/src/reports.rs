@@ -73,16 +73,13 @@ pub(crate) fn perform(state: &mut State, now: UnixMillis, effect: Effect) {
             path,
             how,
         } => {
-            let operation = match how {
-                How::Tlv => Operation::ReadTlv(path),
-                How::Version => Operation::Read(path),
-            };
+            let accept = (how == How::Tlv).then_some(ContentFormat::Tlv);
             let ticket = Ticket::Inspection {
                 endpoint: endpoint.clone(),
                 serial,
             };
             if let Some(air) = state.air.as_mut() {
-                air.operate(now, &endpoint, ticket, operation);
+                air.operate_in(now, &endpoint, ticket, Operation::Read(path), accept);
             }
         }
         Effect::Over { endpoint, found } => match whose(state, &endpoint) {
@@ -145,10 +142,10 @@ pub(crate) fn asked(
             Response::new(Code::BAD_REQUEST)
         };
         if let Some(air) = state.air.as_mut() {
-            air.answer(now, exchange, 0, response);
+            air.answer(now, exchange, response);
         }
     } else {
-        fetch(state, now, exchange, between.0);
+        fetch(state, now, exchange, between.0, message);
     }
 }
 
@@ -201,7 +198,13 @@ fn report(
 }
 
 /// `GET /fw`: the image that is meant for whoever asks, block by block; 4.04 where none is.
-fn fetch(state: &mut State, now: UnixMillis, exchange: ExchangeId, peer: Peer) {
+fn fetch(
+    state: &mut State,
+    now: UnixMillis,
+    exchange: ExchangeId,
+    peer: Peer,
+    message: &Message,
+) {
     let meant = endpoint_of(state, peer).and_then(|endpoint| match whose(state, &endpoint)? {
         Whose::Horde(device) => {
             let blob = meant_for(state, now, &device, &endpoint)?;
@@ -217,15 +220,10 @@ fn fetch(state: &mut State, now: UnixMillis, exchange: ExchangeId, peer: Peer) {
         return;
     };
     let Some((endpoint, image)) = image else {
-        air.answer(now, exchange, 0, Response::new(Code::NOT_FOUND));
-        return;
+        return air.answer(now, exchange, Response::new(Code::NOT_FOUND));
     };
-    let length = image.bytes.len();
-    let response = Response::with(Code::CONTENT, image.bytes.clone())
-        .etag(image.etag())
-        .format(ContentFormat::Opaque.number());
-    if let Some(part) = air.answer(now, exchange, length, response) {
-        let part = if part.end == length {
+    if let Some(part) = air.serve(now, exchange, &image, message) {
+        let part = if part.end as u64 == image.length {
             Fetched::Whole
         } else {
             Fetched::Part
@@ -392,7 +390,7 @@ pub(crate) fn write_uri(uri: String) -> Operation {
 
 /// Execute with one zero byte.
 pub(crate) fn execute(path: Path) -> Operation {
-    Operation::Post {
+    Operation::Update {
         path,
         payload: bytes::Bytes::from_static(&[0]),
         format: ContentFormat::Opaque,
@@ -406,12 +404,12 @@ fn wanted(
     version: String,
     transfer: Transfer,
 ) -> Wanted {
-    let length = state.images.get(&image).map_or(0, |it| it.bytes.len());
+    let length = state.images.get(&image).map_or(0, |it| it.length);
     let device = state.registry.device(endpoint);
     Wanted {
         device: endpoint.to_owned(),
         image,
-        length: length as u64,
+        length,
         slot: device.and_then(|it| it.identity.slot),
         version: Some(version),
         transfer,

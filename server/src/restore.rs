@@ -11,25 +11,21 @@ use crate::{
         owners::Owner,
     },
     server::State,
-    store::{Kind, Store},
+    store::{
+        DataError, Kind, Store,
+        blob::{Blobs, Image, ImageDocument, Stored},
+    },
 };
 
-/// A document that was stored is of no use.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "failed to restore the {kind} `{key}`: {why}; the data may be from another version of fotalab: \
-     start with that one, or with another folder"
-)]
-pub(crate) struct Unusable {
-    kind: &'static str,
-    key: String,
-    why: String,
-}
-
 /// Reads all documents, in the order in which they need each other.
-pub(crate) fn restore(store: &dyn Store, state: &mut State) -> Result<(), Unusable> {
+pub(crate) fn restore(
+    store: &dyn Store,
+    blobs: &dyn Blobs,
+    state: &mut State,
+) -> Result<(), DataError> {
     let State {
         registry,
+        images,
         owners,
         horde,
         iotaap,
@@ -65,6 +61,18 @@ pub(crate) fn restore(store: &dyn Store, state: &mut State) -> Result<(), Unusab
         iotaap.restore_ota(it);
         Ok::<_, Infallible>(())
     })?;
+    each(store, Kind::Image, |id, it: ImageDocument| {
+        let ImageDocument { sha256, length } = it;
+        blobs.adopt(Stored { sha256, length })?;
+        let image = Image {
+            id: id.to_owned(),
+            sha256,
+            length,
+            bytes: blobs.resident(sha256),
+        };
+        images.put(image).map_err(|why| why.to_string())
+    })?;
+    blobs.tidy();
     Ok(())
 }
 
@@ -73,11 +81,11 @@ fn each<T: DeserializeOwned, E: std::fmt::Display>(
     store: &dyn Store,
     kind: Kind,
     mut take: impl FnMut(&str, T) -> Result<(), E>,
-) -> Result<(), Unusable> {
-    for (key, document) in store.all(kind) {
+) -> Result<(), DataError> {
+    for (key, document) in store.all(kind)? {
         let read = serde_json::from_value(document).map_err(|why| why.to_string());
         let taken = read.and_then(|it| take(&key, it).map_err(|why| why.to_string()));
-        taken.map_err(|why| Unusable {
+        taken.map_err(|why| DataError::Document {
             kind: kind.name(),
             key,
             why,

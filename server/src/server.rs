@@ -27,11 +27,15 @@ use crate::{
     },
     driver,
     feed::Feed,
+    images::WaitingBlocks,
     limits,
     live::Live,
     lwm2m::{Air, Outcome},
-    restore::{Unusable, restore},
-    store::{Store, blob::Images},
+    restore::restore,
+    store::{
+        DataError, Store,
+        blob::{Blobs, Chunks, Images},
+    },
     upstream::{Bundle, Caller, Upstream},
 };
 
@@ -62,6 +66,8 @@ pub(crate) struct Server {
     pub(crate) air_wake: Notify,
     /// What survives.
     pub(crate) store: Arc<dyn Store>,
+    /// The bytes of images.
+    pub(crate) blobs: Arc<dyn Blobs>,
     /// Bytes that large request bodies may still take.
     pub(crate) large_bodies: Arc<Semaphore>,
     /// The update engine has something new to wait for.
@@ -98,6 +104,10 @@ pub(crate) struct State {
     pub(crate) images: Images,
     /// Ids of images.
     pub(crate) image_ids: Ulids,
+    /// Pieces of images that are on disk.
+    pub(crate) chunks: Chunks,
+    /// Who waits for which of them.
+    pub(crate) waiting_blocks: WaitingBlocks,
     /// Operations somebody waits for: on which device, and who.
     pub(crate) operations: BTreeMap<u64, (String, oneshot::Sender<Outcome>)>,
     /// The next operation's number.
@@ -115,8 +125,8 @@ impl Server {
         network: Arc<dyn Network>,
         sockets: Sockets,
         clock: Clock,
-        store: Arc<dyn Store>,
-    ) -> Result<Self, Unusable> {
+        (store, blobs): (Arc<dyn Store>, Arc<dyn Blobs>),
+    ) -> Result<Self, DataError> {
         let registry = Registry::default();
         let first = sockets.plain.as_ref().or(sockets.secured.as_ref());
         let mut air = first.map(|it| Air::new(it.local_addr(), config.seed));
@@ -137,12 +147,14 @@ impl Server {
             owners: Owners::default(),
             images: Images::default(),
             image_ids: Ulids::new(config.seed ^ 0x1A),
+            chunks: Chunks::default(),
+            waiting_blocks: WaitingBlocks::default(),
             operations: BTreeMap::new(),
             next_operation: 0,
             feed: Feed::default(),
             bundles: BTreeMap::new(),
         };
-        restore(&*store, &mut state)?;
+        restore(&*store, &*blobs, &mut state)?;
         Ok(Self {
             config,
             clock,
@@ -152,6 +164,7 @@ impl Server {
             http: OnceLock::new(),
             air_wake: Notify::new(),
             store,
+            blobs,
             large_bodies: Arc::new(Semaphore::new(limits::LARGE_BODIES_BYTES)),
             updates_wake: Notify::new(),
             shadows_wake: Notify::new(),

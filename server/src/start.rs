@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 use crate::{
     air,
     api::{self, hello::Generation, horde, iotaap},
-    config::{Config, Storage, Tokens},
+    config::{Config, Tokens},
     core::owners::{self, Face, Secret},
     driver, limits,
     server::{Server, Sockets, State},
-    store::{Kind, Nowhere, Store},
+    store::{self, DataError, Kind},
 };
 
 /// Bytes of a token that is drawn.
@@ -40,8 +40,8 @@ pub enum StartError {
     #[error("failed to start without an admin token")]
     NoAdminToken,
     /// What was stored cannot be used.
-    #[error("{0}")]
-    Restore(String),
+    #[error(transparent)]
+    Data(#[from] DataError),
 }
 
 /// A server that runs until it is stopped or dropped.
@@ -76,12 +76,9 @@ pub async fn start(
         secured: bind(&*network, config.coaps)?,
     };
     let admin_token = config.admin_token.clone();
-    let store: Arc<dyn Store> = match &config.storage {
-        Storage::Nowhere => Arc::new(Nowhere),
-        Storage::Memory(memory) => Arc::new(memory.clone()),
-    };
-    let server = Server::new(config, network, sockets.clone(), clock, store);
-    let server = Arc::new(server.map_err(|why| StartError::Restore(why.to_string()))?);
+    let kept = store::open(&config.storage).await?;
+    let server = Server::new(config, network, sockets.clone(), clock, kept)?;
+    let server = Arc::new(server);
     let _first = server.http.set(address);
     let tokens = default_account(&server)?;
     let service = {
@@ -214,7 +211,9 @@ impl Running {
         if let Some(mut tasks) = self.server.close() {
             tasks.shutdown().await;
         }
-        self.server.store.flush().await;
+        // A disk that is full must not hold up the end for ever.
+        let flushed = self.server.store.flush();
+        let _too_late = tokio::time::timeout(limits::STORE_STOP, flushed).await;
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use fotalab_server::Config;
+use fotalab_server::{Config, Storage};
 use fotalab_wire::net::{Clock, Network, Sockets};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Map, Value};
@@ -28,6 +28,10 @@ pub(super) struct Arguments {
         env = "FOTALAB_COAP"
     )]
     coap: SocketAddr,
+    /// A folder that keeps all that it knows, made if it is not there; without one it is kept in
+    /// memory, and gone when it ends.
+    #[arg(long, value_name = "DIR", env = "FOTALAB_DATA")]
+    data: Option<PathBuf>,
     /// Where they register over DTLS with pre-shared keys; port 0 picks one.
     #[arg(
         long,
@@ -83,6 +87,9 @@ pub(super) fn serve(arguments: &Arguments) -> Result<Exit, Failure> {
         config.coap = Some(arguments.coap);
         config.coaps = Some(arguments.coaps);
         config.closed = arguments.closed;
+        if let Some(folder) = &arguments.data {
+            config.storage = Storage::Folder(folder.clone());
+        }
         if arguments.eager {
             config.timing = Config::for_scenarios(String::new(), seed).timing;
         }
@@ -92,7 +99,12 @@ pub(super) fn serve(arguments: &Arguments) -> Result<Exit, Failure> {
             .map_err(|error| Failure::environment(error.to_string()))?;
         let context = said(server.context(), &arguments.profile)?;
         tell(&known, &context, &*network).await?;
-        eprintln!("everything is kept in memory and gone when this ends");
+        match &arguments.data {
+            Some(folder) => eprintln!("what it knows is kept in {}", folder.display()),
+            None => eprintln!(
+                "everything is kept in memory and gone when this ends; --data DIR keeps it"
+            ),
+        }
         println!("{}", Value::Object(context));
         super::signals::ended().await;
         server.stop().await;

@@ -1,45 +1,51 @@
-//! Reads `multipart/form-data`: texts, and files that are hashed as they arrive.
+//! Reads `multipart/form-data`: texts, and files that are hashed and stored as they arrive.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt as _;
 use http::{Request, header};
 use http_body_util::BodyDataStream;
 use hyper::body::Incoming;
-use md5::Md5;
-use multer::{Constraints, Multipart, SizeLimit};
-use sha2::{Digest as _, Sha256};
+use md5::{Digest as _, Md5};
+use multer::Multipart;
 use tokio::time::timeout;
 
-use crate::limits;
+use crate::{
+    limits,
+    server::Server,
+    store::blob::{Blobs, Expected, Hash, Image, Refused, Stored},
+};
 
 /// A form. Of a part given twice the last counts.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Form {
     /// Parts without a file name.
     pub(super) texts: BTreeMap<String, String>,
-    /// Parts with one.
-    pub(super) files: BTreeMap<String, File>,
+    /// The part with one that was asked for, if it has bytes.
+    pub(super) file: Option<File>,
 }
 
-/// A file of a form.
-#[derive(Debug)]
+/// A file of a form. Its bytes are stored; they are freed again unless somebody takes them.
 pub(super) struct File {
     /// As its sender calls it, without folders.
     pub(super) name: String,
-    /// All of it.
-    pub(super) bytes: Bytes,
-    /// The SHA-256 of it.
-    pub(super) sha256: [u8; 32],
     /// The MD5 of it.
     pub(super) md5: [u8; 16],
+    stored: Stored,
+    blobs: Option<Arc<dyn Blobs>>,
 }
 
-/// A form cannot be read; for people.
+/// A form cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Unreadable(String);
+pub(super) enum Unreadable {
+    /// It is no form, or not as it should be.
+    #[error("{0}")]
+    Broken(String),
+    /// A file cannot be stored.
+    #[error("{0}")]
+    Refused(#[from] Refused),
+}
 
 /// Whether a request says that it has a form.
 pub(super) fn is_form(request: &Request<Incoming>) -> bool {
@@ -50,71 +56,119 @@ pub(super) fn is_form(request: &Request<Incoming>) -> bool {
         .starts_with("multipart/form-data")
 }
 
-/// Reads a form whole, in time.
-pub(super) async fn read(request: Request<Incoming>) -> Result<Form, Unreadable> {
+/// Reads a form whole, in time. Only the file called `wanted` is kept.
+pub(super) async fn read(
+    server: &Server,
+    request: Request<Incoming>,
+    wanted: &str,
+) -> Result<Form, Unreadable> {
     let kind = request.headers().get(header::CONTENT_TYPE);
     let kind = kind.and_then(|it| it.to_str().ok()).unwrap_or_default();
     let boundary = multer::parse_boundary(kind).map_err(unreadable)?;
-    let sizes = SizeLimit::new().whole_stream(limits::MAX_IMAGE_BYTES as u64);
-    let constraints = Constraints::new().size_limit(sizes);
     let body = BodyDataStream::new(request.into_body()).map_err(|why| why.to_string());
-    let parts = Multipart::with_constraints(body, boundary, constraints);
-    match timeout(limits::IMAGE_TIMEOUT, parts_of(parts)).await {
+    let parts = Multipart::new(body, boundary);
+    match timeout(limits::IMAGE_TIMEOUT, parts_of(server, parts, wanted)).await {
         Ok(form) => form,
-        Err(_) => Err(Unreadable("the form did not arrive in time".to_owned())),
+        Err(_) => Err(broken("the form did not arrive in time")),
     }
 }
 
 impl File {
     /// A file of bytes that came another way.
-    pub(super) fn of(name: &str, bytes: Bytes) -> Self {
+    pub(super) async fn of(server: &Server, name: &str, bytes: Bytes) -> Result<Self, Refused> {
+        let md5 = Md5::digest(&bytes).into();
+        let mut upload = server.blobs.begin().await?;
+        upload.write(bytes).await?;
+        let stored = upload.finish(Expected::default()).await?;
+        Ok(Self::stored(server, name, md5, stored))
+    }
+
+    /// The SHA-256 of it.
+    pub(super) fn sha256(&self) -> Hash {
+        self.stored.sha256
+    }
+
+    /// How long it is.
+    pub(super) fn length(&self) -> u64 {
+        self.stored.length
+    }
+
+    /// Makes it an image of the server.
+    pub(super) fn keep(mut self, server: &Server) -> Result<Image, Refused> {
+        self.blobs = None;
+        server.keep_image(self.stored)
+    }
+
+    fn stored(server: &Server, name: &str, md5: [u8; 16], stored: Stored) -> Self {
         Self {
             name: without_folders(name),
-            sha256: Sha256::digest(&bytes).into(),
-            md5: Md5::digest(&bytes).into(),
-            bytes,
+            md5,
+            stored,
+            blobs: Some(Arc::clone(&server.blobs)),
         }
     }
 }
 
-async fn parts_of(mut parts: Multipart<'_>) -> Result<Form, Unreadable> {
+impl Drop for File {
+    fn drop(&mut self) {
+        if let Some(blobs) = &self.blobs {
+            blobs.release(self.stored.sha256);
+        }
+    }
+}
+
+async fn parts_of(
+    server: &Server,
+    mut parts: Multipart<'_>,
+    wanted: &str,
+) -> Result<Form, Unreadable> {
     let mut form = Form::default();
     while let Some(mut part) = parts.next_field().await.map_err(unreadable)? {
         let Some(name) = part.name().map(str::to_owned) else {
             continue;
         };
-        let file = part.file_name().map(without_folders);
-        let mut bytes = BytesMut::new();
-        let mut sha256 = Sha256::new();
-        let mut md5 = Md5::new();
-        while let Some(piece) = part.chunk().await.map_err(unreadable)? {
-            if file.is_none() && bytes.len() + piece.len() > limits::MAX_BODY_BYTES {
-                return Err(Unreadable(format!("the part `{name}` is too long")));
-            }
-            sha256.update(&piece);
-            md5.update(&piece);
-            bytes.extend_from_slice(&piece);
+        if form.texts.len() >= limits::MAX_FORM_FIELDS {
+            return Err(broken("the form has too many parts"));
         }
-        if form.texts.len() + form.files.len() >= limits::MAX_FORM_FIELDS {
-            return Err(Unreadable("the form has too many parts".to_owned()));
-        }
-        match file {
+        match part.file_name().map(str::to_owned) {
             None => {
+                let mut bytes = BytesMut::new();
+                while let Some(piece) = part.chunk().await.map_err(unreadable)? {
+                    if bytes.len() + piece.len() > limits::MAX_FORM_TEXT_BYTES {
+                        return Err(broken("a part of the form is too long"));
+                    }
+                    bytes.extend_from_slice(&piece);
+                }
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 form.texts.insert(name, text);
             }
-            Some(file) => {
-                let file = File {
-                    name: file,
-                    bytes: bytes.freeze(),
-                    sha256: sha256.finalize().into(),
-                    md5: md5.finalize().into(),
-                };
-                form.files.insert(name, file);
-            }
+            Some(file) if name == wanted => form.file = store(server, part, &file).await?,
+            Some(_) => while part.chunk().await.map_err(unreadable)?.is_some() {},
         }
     }
     Ok(form)
+}
+
+/// Stores a file; one without bytes is none.
+async fn store(
+    server: &Server,
+    mut part: multer::Field<'_>,
+    name: &str,
+) -> Result<Option<File>, Unreadable> {
+    let mut md5 = Md5::new();
+    let mut upload = server.blobs.begin().await?;
+    while let Some(piece) = part.chunk().await.map_err(unreadable)? {
+        md5.update(&piece);
+        upload.write(piece).await?;
+    }
+    match upload.finish(Expected::default()).await {
+        Ok(stored) => {
+            let md5 = md5.finalize().into();
+            Ok(Some(File::stored(server, name, md5, stored)))
+        }
+        Err(Refused::Empty) => Ok(None),
+        Err(refused) => Err(refused.into()),
+    }
 }
 
 fn without_folders(name: &str) -> String {
@@ -122,7 +176,11 @@ fn without_folders(name: &str) -> String {
     last.chars().take(limits::MAX_NAME_BYTES).collect()
 }
 
+fn broken(why: &str) -> Unreadable {
+    Unreadable::Broken(why.to_owned())
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn unreadable(why: multer::Error) -> Unreadable {
-    Unreadable(why.to_string())
+    Unreadable::Broken(why.to_string())
 }

@@ -26,7 +26,7 @@ use problem::Problem;
 /// An answer, whole.
 pub(crate) type Reply = Response<Full<Bytes>>;
 
-/// Answers a request. Only the events of the admin face have no whole answer.
+/// Answers a request. Only the events of the admin face and images have no whole answer.
 pub(crate) async fn answer(
     server: Arc<Server>,
     request: Request<Incoming>,
@@ -37,9 +37,20 @@ pub(crate) async fn answer(
             Ok(reply) => reply.map(Either::Right),
             Err(problem) => admin::refusal(&problem).map(Either::Left),
         }
+    } else if let Some(image) = image(request.uri().path()) {
+        firmware::answer(&server, image, &request)
+    } else if let Some(rest) = below(request.uri().path(), iotaap::BASE) {
+        let rest = rest.to_owned();
+        iotaap::answer(&server, &rest, request).await
     } else {
         whole(&server, request).await.map(Either::Left)
     })
+}
+
+/// The image that a path names.
+fn image(path: &str) -> Option<&str> {
+    let path = path.strip_prefix('/')?.strip_prefix(FIRMWARE)?;
+    path.strip_prefix('/')
 }
 
 /// Finds the face by the beginning of the path.
@@ -55,18 +66,8 @@ async fn whole(server: &Arc<Server>, request: Request<Incoming>) -> Reply {
     if let Some(rest) = below(&path, horde::BASE) {
         return horde::answer(server, rest, request).await;
     }
-    if let Some(rest) = below(&path, iotaap::BASE) {
-        return iotaap::answer(server, rest, request).await;
-    }
     if let Some(rest) = path.strip_prefix("/admin") {
         return admin::answer(server, rest, request).await;
-    }
-    let image = path
-        .strip_prefix('/')
-        .and_then(|it| it.strip_prefix(FIRMWARE))
-        .and_then(|it| it.strip_prefix('/'));
-    if let Some(image) = image {
-        return firmware::answer(server, image, &request);
     }
     let mut reply = Problem::no_route(request.method(), &path).reply();
     reply

@@ -1,11 +1,13 @@
 //! Requests to devices: one at a time each, the rest waits (contract 2.2 and 2.7).
 
+use bytes::Bytes;
 use fotalab_wire::{
     coap::{Failure, Message, RequestId},
+    lwm2m::{ContentFormat, Definitions, Path, Value},
     net::UnixMillis,
 };
 
-use super::{Air, Answer, Operation, Outcome, Running, Ticket, Told, time};
+use super::{Air, Answer, Call, Operation, Outcome, Running, Ticket, Told, Watched, time};
 use crate::limits;
 
 impl Air {
@@ -17,18 +19,71 @@ impl Air {
         ticket: Ticket,
         operation: Operation,
     ) {
+        self.operate_in(now, endpoint, ticket, operation, None);
+    }
+
+    /// The same, the answer in this format if the device can.
+    pub(crate) fn operate_in(
+        &mut self,
+        now: UnixMillis,
+        endpoint: &str,
+        ticket: Ticket,
+        operation: Operation,
+        accept: Option<ContentFormat>,
+    ) {
+        let call = Call {
+            ticket,
+            operation,
+            accept,
+        };
         let room = self.registrations.with(endpoint, |device| {
             if device.queue.len() >= limits::MAX_OPERATIONS_PER_DEVICE {
-                return Err((ticket.clone(), Outcome::Silent));
+                return false;
             }
-            device.queue.push_back((ticket.clone(), operation));
-            Ok(())
+            device.queue.push_back(call.clone());
+            true
         });
         match room {
-            Some(Ok(())) => self.pump(now, endpoint),
-            Some(Err((ticket, outcome))) => self.done(ticket, outcome),
-            None => self.done(ticket, Outcome::Gone),
+            Some(true) => self.pump(now, endpoint),
+            Some(false) => self.done(call.ticket, Outcome::Silent),
+            None => self.done(call.ticket, Outcome::Gone),
         }
+    }
+
+    /// Whether this is observed.
+    pub(crate) fn observes(&self, endpoint: &str, watched: &Watched) -> bool {
+        let device = self.registrations.get(endpoint);
+        device.is_some_and(|it| it.observed.contains_key(watched))
+    }
+
+    /// Ends an observation without a word: the next notification is answered by a Reset
+    /// (RFC 7641 3.6).
+    pub(crate) fn ignore(&mut self, now: UnixMillis, endpoint: &str, watched: &Watched) {
+        let ended = self
+            .registrations
+            .with(endpoint, |device| device.observed.remove(watched));
+        if let Some(request) = ended.flatten() {
+            self.observations.remove(&request);
+            self.coap.cancel(time(now), request);
+        }
+    }
+
+    /// Brings more of a long body.
+    pub(crate) fn supply(
+        &mut self,
+        now: UnixMillis,
+        request: RequestId,
+        offset: u64,
+        bytes: Bytes,
+    ) {
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        let _over = self.coap.supply(time(now), request, offset, bytes);
+    }
+
+    /// Ends a request whose body cannot be read.
+    pub(crate) fn give_up(&mut self, now: UnixMillis, request: RequestId) {
+        self.coap.cancel(time(now), request);
+        self.on_failure(now, request, Failure::Forgotten);
     }
 
     /// Sends what waits, if the device can hear it.
@@ -39,32 +94,29 @@ impl Air {
                 if !ready || device.sleeps(now) {
                     return None;
                 }
-                let (ticket, operation) = device.queue.pop_front()?;
-                let before = match operation {
-                    Operation::Observe(path) | Operation::Forget(path) => {
-                        device.observed.remove(&path)
-                    }
-                    _ => None,
-                };
-                let request = operation.request(&device.said.objects.root);
-                Some((ticket, operation, request, device.peer, before))
+                let call = device.queue.pop_front()?;
+                let before = call.operation.watched();
+                let before = before.and_then(|it| device.observed.remove(&it));
+                let request = call.request(&device.said.objects.root);
+                Some((call, request, device.peer, before))
             });
-            let Some(Some((ticket, operation, request, peer, before))) = next else {
+            let Some(Some((call, request, peer, before))) = next else {
                 return;
             };
             if let Some(before) = before {
                 self.observations.remove(&before);
             }
-            let sent = match (&operation, before) {
-                (Operation::Forget(_), None) => {
-                    self.done(ticket, Outcome::Gone);
+            let sent = match (call.operation.forgets(), before) {
+                (true, None) => {
+                    // It ended while this waited.
+                    self.done(call.ticket, Outcome::Gone);
                     continue;
                 }
-                (Operation::Forget(_), Some(before)) => {
+                (true, Some(before)) => {
                     let sent = self.coap.deregister(time(now), before);
                     sent.map(|()| before)
                 }
-                (_, before) => {
+                (false, before) => {
                     if let Some(before) = before {
                         self.coap.cancel(time(now), before);
                     }
@@ -77,13 +129,12 @@ impl Air {
                         .with(endpoint, |device| device.running = Some(request));
                     let running = Running {
                         endpoint: endpoint.to_owned(),
-                        ticket,
-                        operation,
+                        call,
                     };
                     self.running.insert(request, running);
                     return;
                 }
-                Err(_) => self.done(ticket, Outcome::Silent),
+                Err(_) => self.done(call.ticket, Outcome::Silent),
             }
         }
     }
@@ -93,7 +144,7 @@ impl Air {
         self.end_observation(request);
         if let Some(running) = self.take_running(request) {
             let answer = self.read(&running, message);
-            self.done(running.ticket, Outcome::Answered(answer));
+            self.done(running.call.ticket, Outcome::Answered(answer));
             self.heard(now, &running.endpoint);
         }
     }
@@ -105,32 +156,35 @@ impl Air {
         request: RequestId,
         message: &Message,
     ) {
+        if self.is_ending(request) {
+            // It crossed the request that ends the observation, whose answer is still to come.
+            return;
+        }
         if let Some(running) = self.take_running(request) {
-            let path = running.operation.path();
             let answer = self.read(&running, message);
+            let watched = running.call.operation.watched();
             let known = self.registrations.with(&running.endpoint, |device| {
                 let room = device.observed.len() < limits::MAX_OBSERVATIONS;
-                if room {
-                    device.observed.insert(path, request);
-                }
-                room
+                let watched = watched.filter(|_| room)?;
+                device.observed.insert(watched.clone(), request);
+                Some(watched)
             });
-            if known == Some(true) {
-                let whose = (running.endpoint.clone(), path);
+            if let Some(watched) = known.flatten() {
+                let whose = (running.endpoint.clone(), watched);
                 self.observations.insert(request, whose);
             } else {
                 self.coap.cancel(time(now), request);
             }
-            self.done(running.ticket, Outcome::Answered(answer));
+            self.done(running.call.ticket, Outcome::Answered(answer));
             self.heard(now, &running.endpoint);
             return;
         }
-        let Some((endpoint, path)) = self.observations.get(&request).cloned() else {
+        let Some((endpoint, watched)) = self.observations.get(&request).cloned() else {
             return;
         };
         if let Some(device) = self.registrations.get(&endpoint) {
-            let answer = Answer::of(message, path, &device.definitions);
-            self.tell_values(&endpoint, answer.values());
+            let answer = Answer::of(message, watched.path(), &device.definitions);
+            self.tell_values(&endpoint, answer.values(), false);
         }
         self.heard(now, &endpoint);
     }
@@ -145,10 +199,9 @@ impl Air {
         let held = self.registrations.with(&running.endpoint, |device| {
             device.silent = silent;
             // X-FW-S05: it fell asleep; what does no harm waits for its next window.
-            let waits = silent && device.said.queue && running.operation.is_safe();
+            let waits = silent && device.said.queue && running.call.operation.is_safe();
             if waits {
-                let again = (running.ticket.clone(), running.operation.clone());
-                device.queue.push_front(again);
+                device.queue.push_front(running.call.clone());
             }
             waits
         });
@@ -158,7 +211,7 @@ impl Air {
                 Failure::Forgotten => Outcome::Gone,
                 _ => Outcome::Silent,
             };
-            self.done(running.ticket, outcome);
+            self.done(running.call.ticket, outcome);
         }
         self.pump(now, &running.endpoint);
     }
@@ -181,34 +234,36 @@ impl Air {
         if let Some(request) = running {
             self.coap.cancel(time(now), request);
             if let Some(running) = self.running.remove(&request) {
-                self.done(running.ticket, Outcome::Gone);
+                self.done(running.call.ticket, Outcome::Gone);
             }
         }
-        for (ticket, _) in queue {
-            self.done(ticket, Outcome::Gone);
+        for call in queue {
+            self.done(call.ticket, Outcome::Gone);
         }
     }
 
-    pub(super) fn tell_values(
-        &mut self,
-        endpoint: &str,
-        values: Vec<(fotalab_wire::lwm2m::Path, fotalab_wire::lwm2m::Value)>,
-    ) {
+    pub(super) fn tell_values(&mut self, endpoint: &str, values: Vec<(Path, Value)>, sent: bool) {
         for (path, value) in values {
             self.told.push_back(Told::Value {
                 endpoint: endpoint.to_owned(),
                 path,
                 value,
+                sent,
             });
         }
     }
 
     fn read(&self, running: &Running, message: &Message) -> Answer {
-        let path = running.operation.path();
+        let path = running.call.operation.path();
         match self.registrations.get(&running.endpoint) {
             Some(device) => Answer::of(message, path, &device.definitions),
-            None => Answer::of(message, path, &fotalab_wire::lwm2m::Definitions::new()),
+            None => Answer::of(message, path, &Definitions::new()),
         }
+    }
+
+    fn is_ending(&self, request: RequestId) -> bool {
+        let running = self.running.get(&request);
+        running.is_some_and(|it| it.call.operation.forgets())
     }
 
     fn take_running(&mut self, request: RequestId) -> Option<Running> {
@@ -220,9 +275,9 @@ impl Air {
     }
 
     fn end_observation(&mut self, request: RequestId) {
-        if let Some((endpoint, path)) = self.observations.remove(&request) {
+        if let Some((endpoint, watched)) = self.observations.remove(&request) {
             self.registrations
-                .with(&endpoint, |device| device.observed.remove(&path));
+                .with(&endpoint, |device| device.observed.remove(&watched));
         }
     }
 

@@ -1,12 +1,12 @@
 //! Requests of devices: Register, Update, De-register, Send, and firmware by pull.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, ops::Range};
 
 use bytes::Bytes;
 use fotalab_wire::{
-    coap::{Code, ExchangeId, Message, Response, message::number},
+    coap::{Body, Code, ExchangeId, Message, Response, message::number},
     lwm2m::{
-        ContentFormat, Path, Version, codec,
+        ContentFormat, Path, Value, Version, codec,
         registration::{Refused, Registration, Update},
     },
     net::UnixMillis,
@@ -14,7 +14,7 @@ use fotalab_wire::{
 use rand::RngExt as _;
 
 use super::{Air, Around, FIRMWARE, Peer, REPORT, Registered, Told, time};
-use crate::{core::time::millis, limits};
+use crate::{core::time::millis, limits, store::blob::Image};
 
 /// The newest version that is spoken.
 const NEWEST: Version = Version::V1_1;
@@ -40,14 +40,14 @@ impl Air {
                 message,
             });
         }
+        if let (Code::GET, [FIRMWARE, image]) = (message.code, segments.as_slice()) {
+            return self.firmware(now, exchange, image, message, around);
+        }
         let (answer, after) = match (message.code, segments.as_slice()) {
             (Code::POST, ["rd"]) => self.register(now, between, message, around),
             (Code::POST, ["rd", location]) => self.update(now, between, location, message),
             (Code::DELETE, ["rd", location]) => self.deregister(now, between.0, location),
             (Code::POST, ["dp"]) => self.take_values(between.0, message),
-            (Code::GET, [folder, image]) if *folder == FIRMWARE => {
-                (firmware(image, message, around), After::Nothing)
-            }
             (_, ["rd" | "dp"] | ["rd", _]) => {
                 (Response::new(Code::METHOD_NOT_ALLOWED), After::Nothing)
             }
@@ -96,6 +96,85 @@ impl Air {
         }
     }
 
+    /// Answers with a block of an image on disk.
+    pub(crate) fn serve_block(
+        &mut self,
+        now: UnixMillis,
+        exchange: ExchangeId,
+        image: &Image,
+        offset: u64,
+        bytes: Bytes,
+    ) {
+        let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
+        let body = Body::Part {
+            offset: at(offset),
+            total: at(image.length),
+            bytes,
+        };
+        let _over = self.coap.respond(time(now), exchange, content(image, body));
+    }
+
+    /// Answers that a block cannot be had now.
+    pub(crate) fn refuse_block(&mut self, now: UnixMillis, exchange: ExchangeId) {
+        let later = Response::new(Code::SERVICE_UNAVAILABLE);
+        let _over = self.coap.respond(time(now), exchange, later);
+    }
+
+    /// A block of an image; any, in any order, without a registration (contract 1.5).
+    fn firmware(
+        &mut self,
+        now: UnixMillis,
+        exchange: ExchangeId,
+        image: &str,
+        message: &Message,
+        around: &Around<'_>,
+    ) {
+        match around.images.get(image) {
+            None => self.answer(now, exchange, Response::new(Code::NOT_FOUND)),
+            Some(image) => {
+                self.serve(now, exchange, image, message);
+            }
+        }
+    }
+
+    /// Answers with a block of an image, now or when it was read. Says which bytes that are.
+    pub(crate) fn serve(
+        &mut self,
+        now: UnixMillis,
+        exchange: ExchangeId,
+        image: &Image,
+        message: &Message,
+    ) -> Option<Range<usize>> {
+        if has_etag(message, image.etag()) {
+            let valid = Response::new(Code::VALID).etag(image.etag());
+            self.answer(now, exchange, valid);
+            return None;
+        }
+        let total = usize::try_from(image.length).unwrap_or(usize::MAX);
+        let range = self.coap.wanted(exchange, total);
+        match (&image.bytes, &range) {
+            (Some(bytes), _) => {
+                let whole = content(image, Body::Whole(bytes.clone()));
+                self.answer(now, exchange, whole);
+            }
+            (None, Some(range)) => self.told.push_back(Told::Block {
+                exchange,
+                image: image.id.clone(),
+                range: range.start as u64..range.end as u64,
+            }),
+            (None, None) => {
+                let behind = Response::with(Code::BAD_REQUEST, "the block is behind the end");
+                self.answer(now, exchange, behind);
+            }
+        }
+        range
+    }
+
+    /// Answers a request; one that is over needs no answer.
+    pub(crate) fn answer(&mut self, now: UnixMillis, exchange: ExchangeId, response: Response) {
+        let _over = self.coap.respond(time(now), exchange, response);
+    }
+
     fn register(
         &mut self,
         now: UnixMillis,
@@ -122,6 +201,12 @@ impl Air {
         let endpoint = said.endpoint.clone();
         if let Err(why) = (around.admits)(&endpoint, peer.secured) {
             return (Response::with(Code::FORBIDDEN, why), After::Nothing);
+        }
+        if !(around.has_room)() {
+            let mut later = Response::new(Code::SERVICE_UNAVAILABLE);
+            let seconds = limits::REGISTER_LATER.as_secs() as u32;
+            later.options.push_uint(number::MAX_AGE, seconds);
+            return (later, After::Nothing);
         }
         // X-REG-05: the old location is void, and all that was going on there.
         self.abandon(now, &endpoint);
@@ -250,10 +335,22 @@ impl Air {
                 return (refused, After::Nothing);
             }
         };
-        let endpoint = device.said.endpoint.clone();
         let values = tree.values().map(|(path, value)| (path, value.clone()));
-        let values = values.collect();
-        self.tell_values(&endpoint, values);
+        let values: Vec<(Path, Value)> = values.collect();
+        if values.is_empty() {
+            let refused = Response::with(Code::BAD_REQUEST, "no values");
+            return (refused, After::Nothing);
+        }
+        let objects = &device.said.objects;
+        let unlisted = values
+            .iter()
+            .find(|(path, _)| !objects.contains(path.prefix(2)));
+        if let Some((path, _)) = unlisted {
+            let why = format!("{} is not registered", path.prefix(2));
+            return (Response::with(Code::NOT_FOUND, why), After::Nothing);
+        }
+        let endpoint = device.said.endpoint.clone();
+        self.tell_values(&endpoint, values, true);
         (Response::new(Code::CHANGED), After::Heard(endpoint))
     }
 }
@@ -265,19 +362,18 @@ enum After {
     Tell(Told),
 }
 
-/// A block of an image; any, in any order, without a registration (contract 1.5).
-fn firmware(image: &str, message: &Message, around: &Around<'_>) -> Response {
-    let Some(image) = around.images.get(image) else {
-        return Response::new(Code::NOT_FOUND);
-    };
-    let etags = message.options.iter();
-    let known = etags.filter(|(option, _)| *option == number::ETAG);
-    if known.map(|(_, etag)| etag).any(|it| it == image.etag()) {
-        return Response::new(Code::VALID).etag(image.etag());
-    }
-    Response::with(Code::CONTENT, Bytes::clone(&image.bytes))
+/// The device has what this tag stands for.
+fn has_etag(message: &Message, etag: &[u8]) -> bool {
+    let mut options = message.options.iter();
+    options.any(|(option, value)| option == number::ETAG && value == etag)
+}
+
+fn content(image: &Image, body: Body) -> Response {
+    let mut content = Response::new(Code::CONTENT)
         .etag(image.etag())
-        .format(ContentFormat::Opaque.number())
+        .format(ContentFormat::Opaque.number());
+    content.body = body;
+    content
 }
 
 fn query(message: &Message) -> Result<Vec<String>, Refused> {

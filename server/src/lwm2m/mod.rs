@@ -9,8 +9,9 @@
 //! over DTLS is spoken to over DTLS only, and what comes in its name without is refused.
 //!
 //! Spoken are LwM2M 1.0 and 1.1; a newer version is answered by 4.12, after which devices fall back
-//! (X-REG-02). Not here: bootstrap, composite operations, TCP, SMS.
+//! (X-REG-02). Not here: bootstrap, TCP, SMS.
 
+mod answer;
 mod downlink;
 mod inbound;
 pub(crate) mod json;
@@ -28,13 +29,15 @@ use std::{
 
 use bytes::Bytes;
 use fotalab_wire::{
-    coap::{Config, Endpoint, Event, ExchangeId, Message, RequestId, Response},
+    coap::{Config, Endpoint, Event, ExchangeId, Message, RequestId},
     lwm2m::{Path, Value},
     net::UnixMillis,
 };
 use rand::{SeedableRng as _, rngs::StdRng};
 
-pub(crate) use operation::{Answer, Operation, Outcome, Ticket};
+pub(crate) use answer::Answer;
+use operation::Call;
+pub(crate) use operation::{Operation, Outcome, Ticket, Watched};
 pub(crate) use peer::Peer;
 pub(crate) use registry::Registered;
 use registry::Registrations;
@@ -84,6 +87,26 @@ pub(crate) enum Told {
         path: Path,
         /// The value.
         value: Value,
+        /// By Send, not by an observation.
+        sent: bool,
+    },
+    /// A device wants a block of an image that is not in memory; [`Air::serve_block`] answers.
+    Block {
+        /// Its request.
+        exchange: ExchangeId,
+        /// The image's id.
+        image: String,
+        /// Which bytes.
+        range: Range<u64>,
+    },
+    /// The body of a [`Operation::WriteLong`] is needed from here on; [`Air::supply`] brings it.
+    Wanted {
+        /// Whose operation it is.
+        ticket: Ticket,
+        /// The request under way.
+        request: RequestId,
+        /// Where the part begins.
+        offset: u64,
     },
     /// It asks for something that only those above can answer: a report by the simple protocol, or
     /// the image that is meant for it. Answer with [`Air::answer`].
@@ -118,6 +141,8 @@ pub(crate) struct Around<'a> {
     /// Whether a device with this endpoint name may register, over DTLS (`true`) or without; the
     /// error says why not.
     pub(crate) admits: &'a dyn Fn(&str, bool) -> Result<(), &'static str>,
+    /// Whether another registration could be stored in time.
+    pub(crate) has_room: &'a dyn Fn() -> bool,
 }
 
 /// Where a datagram came from, where it went to, and whether that was the socket for DTLS.
@@ -149,7 +174,7 @@ pub(crate) struct Air {
     registrations: Registrations,
     /// Requests under way, by whom they are for.
     running: BTreeMap<RequestId, Running>,
-    observations: BTreeMap<RequestId, (String, Path)>,
+    observations: BTreeMap<RequestId, (String, Watched)>,
     told: VecDeque<Told>,
     locations: StdRng,
 }
@@ -157,8 +182,7 @@ pub(crate) struct Air {
 /// A request under way.
 struct Running {
     endpoint: String,
-    ticket: Ticket,
-    operation: Operation,
+    call: Call,
 }
 
 impl Air {
@@ -197,20 +221,6 @@ impl Air {
         let registered = self.registrations.at_peer(peer);
         let registered = registered.map(|it| it.said.endpoint.clone());
         registered.or_else(|| self.proven(peer).ok().flatten())
-    }
-
-    /// Answers what [`Told::Asked`] asked. Says which part of the answer's body that brings.
-    pub(crate) fn answer(
-        &mut self,
-        now: UnixMillis,
-        exchange: ExchangeId,
-        length: usize,
-        response: Response,
-    ) -> Option<Range<usize>> {
-        let part = self.coap.wanted(exchange, length);
-        // One that is over needs no answer.
-        let _over = self.coap.respond(time(now), exchange, response);
-        part
     }
 
     /// A datagram arrived.
@@ -317,6 +327,15 @@ impl Air {
                     if let Some(running) = self.running.get(&request) {
                         let endpoint = running.endpoint.clone();
                         self.heard(now, &endpoint);
+                    }
+                }
+                Event::Wanted { request, offset } => {
+                    if let Some(running) = self.running.get(&request) {
+                        self.told.push_back(Told::Wanted {
+                            ticket: running.call.ticket.clone(),
+                            request,
+                            offset: offset as u64,
+                        });
                     }
                 }
                 Event::Failed { request, reason } => self.on_failure(now, request, reason),

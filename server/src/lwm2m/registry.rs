@@ -11,7 +11,7 @@ use fotalab_wire::{
     net::UnixMillis,
 };
 
-use super::{Operation, Peer, Ticket};
+use super::{Call, Peer, Watched};
 use crate::{
     core::{firmware::Arrival, time::millis},
     limits,
@@ -44,9 +44,9 @@ pub(crate) struct Registered {
     pub(super) lost: bool,
     /// It is not asked anything before.
     pub(super) not_before: UnixMillis,
-    pub(super) queue: VecDeque<(Ticket, Operation)>,
+    pub(super) queue: VecDeque<Call>,
     pub(super) running: Option<RequestId>,
-    pub(super) observed: BTreeMap<Path, RequestId>,
+    pub(super) observed: BTreeMap<Watched, RequestId>,
     /// When this one is on the agenda.
     due: UnixMillis,
 }
@@ -99,6 +99,11 @@ impl Registered {
             object: object.map(|it| it.version.unwrap_or(Version::V1_0)),
             secured: self.peer.secured,
         }
+    }
+
+    /// What of it is observed.
+    pub(crate) fn observed(&self) -> impl Iterator<Item = &Watched> {
+        self.observed.keys()
     }
 
     /// The types of what it holds.

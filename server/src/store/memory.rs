@@ -9,7 +9,7 @@ use std::{
 use fotalab_wire::net::BoxFuture;
 use serde_json::Value;
 
-use super::{Kind, Store};
+use super::{DataError, Kind, Store, blob::InMemory};
 use crate::limits;
 
 /// Remembers as long as one of its copies lives; copies are the same. Like a disk it has two parts:
@@ -17,6 +17,7 @@ use crate::limits;
 #[derive(Clone, Default)]
 pub struct Memory {
     content: Arc<Mutex<Content>>,
+    images: InMemory,
 }
 
 #[derive(Clone, Default)]
@@ -36,7 +37,14 @@ impl Memory {
         content.settle();
         Self {
             content: Arc::new(Mutex::new(content)),
+            images: self.images.orphaned(),
         }
+    }
+
+    /// What a server that starts now goes on with.
+    pub(crate) fn opened(&self) -> (Self, InMemory) {
+        self.images.abandon();
+        (self.clone(), self.images.clone())
     }
 
     /// Changes that a crash might lose.
@@ -78,14 +86,14 @@ impl Store for Memory {
         self.write(kind, key, None);
     }
 
-    fn all(&self, kind: Kind) -> Vec<(String, Value)> {
+    fn all(&self, kind: Kind) -> Result<Vec<(String, Value)>, DataError> {
         let mut content = self.lock().clone();
         content.settle();
         let of_kind = content.documents.into_iter();
-        of_kind
+        Ok(of_kind
             .filter(|((it, _), _)| *it == kind)
             .map(|((_, key), document)| (key, document))
-            .collect()
+            .collect())
     }
 
     fn flush(&self) -> BoxFuture<'static, ()> {
@@ -119,7 +127,8 @@ mod tests {
         store.put(Kind::Device, "b", json!(3));
         store.put(Kind::Device, "c", json!(4));
         store.remove(Kind::Device, "c");
-        assert_eq!(store.all(Kind::Device), [("b".to_owned(), json!(3))]);
+        let left = store.all(Kind::Device).expect("readable");
+        assert_eq!(left, [("b".to_owned(), json!(3))]);
     }
 
     #[test]
@@ -130,14 +139,14 @@ mod tests {
         store.put(Kind::Device, "b", json!(2));
         store.remove(Kind::Device, "a");
         let keys = |kept| {
-            let left = store.crashed(kept).all(Kind::Device).into_iter();
-            left.map(|(key, _)| key).collect::<String>()
+            let left = store.crashed(kept).all(Kind::Device).expect("readable");
+            left.into_iter().map(|(key, _)| key).collect::<String>()
         };
         assert_eq!(store.unflushed(), 2);
         assert_eq!(
             (keys(0), keys(1), keys(2)),
             ("a".into(), "ab".into(), "b".into())
         );
-        assert_eq!(store.all(Kind::Device).len(), 1);
+        assert_eq!(store.all(Kind::Device).expect("readable").len(), 1);
     }
 }

@@ -6,18 +6,26 @@
 //! it changes, and a line in `restore.rs`.
 
 pub(crate) mod blob;
+mod error;
+#[cfg(feature = "sqlite")]
+pub(crate) mod folder;
 mod memory;
 
-pub use memory::Memory;
+use std::sync::Arc;
 
 use fotalab_wire::net::BoxFuture;
 use serde_json::Value;
+
+use crate::config::Storage;
+use blob::{Blobs, InMemory};
+pub use error::DataError;
+pub use memory::Memory;
 
 /// Names each kind once. The name is what a database says, so it never changes.
 macro_rules! kinds {
     ($($(#[$doc:meta])+ $kind:ident = $name:literal,)+) => {
         /// The kinds of documents.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub(crate) enum Kind {
             $($(#[$doc])+ $kind,)+
         }
@@ -52,6 +60,8 @@ kinds! {
     IotaapGroup = "iotaap-group",
     /// An OTA of IoTaaP, by the id of its device or group.
     IotaapOta = "iotaap-ota",
+    /// A firmware image; the key is its id.
+    Image = "image",
 }
 
 /// A place that remembers. No method waits: what is put is written behind the caller's back, in
@@ -62,10 +72,14 @@ pub(crate) trait Store: Send + Sync {
     /// Forgets a document; one that is not there is no error.
     fn remove(&self, kind: Kind, key: &str);
     /// All documents of a kind, by key. For the start: it may read a disk.
-    fn all(&self, kind: Kind) -> Vec<(String, Value)>;
+    fn all(&self, kind: Kind) -> Result<Vec<(String, Value)>, DataError>;
     /// Is ready when all that was put and removed before this call would survive the loss of
     /// power. It is ready at once where nothing is missing.
     fn flush(&self) -> BoxFuture<'static, ()>;
+    /// Whether more may be put without harm. Without room, what can wait should be refused.
+    fn has_room(&self) -> bool {
+        true
+    }
 }
 
 /// The store of a server that nothing outlives.
@@ -77,11 +91,32 @@ impl Store for Nowhere {
 
     fn remove(&self, _kind: Kind, _key: &str) {}
 
-    fn all(&self, _kind: Kind) -> Vec<(String, Value)> {
-        Vec::new()
+    fn all(&self, _kind: Kind) -> Result<Vec<(String, Value)>, DataError> {
+        Ok(Vec::new())
     }
 
     fn flush(&self) -> BoxFuture<'static, ()> {
         Box::pin(std::future::ready(()))
     }
+}
+
+/// Opens what the configuration says, for documents and for images.
+pub(crate) async fn open(storage: &Storage) -> Result<(Arc<dyn Store>, Arc<dyn Blobs>), DataError> {
+    Ok(match storage {
+        Storage::Nowhere => (Arc::new(Nowhere), Arc::new(InMemory::default())),
+        Storage::Memory(memory) => {
+            let (documents, images) = memory.opened();
+            (Arc::new(documents), Arc::new(images))
+        }
+        #[cfg(feature = "sqlite")]
+        Storage::Folder(path) => {
+            let opened = path.clone();
+            let opened = tokio::task::spawn_blocking(move || folder::open(&opened)).await;
+            let (documents, images) = opened.map_err(|panic| DataError::Io {
+                path: path.clone(),
+                source: std::io::Error::other(panic),
+            })??;
+            (Arc::new(documents), Arc::new(images))
+        }
+    })
 }

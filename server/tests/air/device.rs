@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use fotalab_wire::{
     coap::{
-        Code, Config, Delivery, Endpoint, Event, ExchangeId, Message, ObserverId, Request,
+        Code, Config, Delivery, Endpoint, Event, ExchangeId, Gone, Message, ObserverId, Request,
         RequestId, Response, message::number,
     },
     dtls::{Client, ClientEvent, PskOptions, Randomness},
@@ -50,6 +50,55 @@ pub(crate) struct Script {
     pub(crate) handshakes: Vec<Result<(), String>>,
     /// The scheme of the last package URI.
     pub(crate) scheme: String,
+    /// Answers to requests such as `FETCH /`, in place of the usual.
+    pub(crate) instead: BTreeMap<&'static str, Reply>,
+    /// Those requests, whole.
+    pub(crate) requests: Vec<Message>,
+    /// What its observers are told next, by path.
+    pub(crate) notifications: Vec<(&'static str, Reply)>,
+    /// Observations that the server ended, by Reset or by Observe 1.
+    pub(crate) ended: Vec<Gone>,
+}
+
+/// An answer as it is: code, content format, payload, and the path of what was created.
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    pub(crate) code: Code,
+    pub(crate) format: Option<u16>,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) location: &'static str,
+}
+
+impl Reply {
+    pub(crate) fn new(code: Code) -> Self {
+        Self {
+            code,
+            format: None,
+            payload: Vec::new(),
+            location: "",
+        }
+    }
+
+    pub(crate) fn with(code: Code, format: u16, payload: impl Into<Vec<u8>>) -> Self {
+        Self {
+            format: Some(format),
+            payload: payload.into(),
+            ..Self::new(code)
+        }
+    }
+
+    fn response(self) -> Response {
+        let mut response = Response::with(self.code, self.payload);
+        for segment in self.location.split('/').filter(|it| !it.is_empty()) {
+            response
+                .options
+                .push(number::LOCATION_PATH, segment.as_bytes());
+        }
+        match self.format {
+            Some(format) => response.format(format),
+            None => response,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -193,6 +242,11 @@ impl Actor {
                 }
                 self.coap.request(now, self.server, request).expect("room");
             }
+            let told: Vec<_> = self.device.script().notifications.drain(..).collect();
+            for (path, reply) in told {
+                let observer = self.observers[path];
+                let _gone = self.coap.notify(now, observer, reply.response(), false);
+            }
             if self.restart_at.is_some_and(|at| at <= now) {
                 self.restart_at = None;
                 self.restart(now);
@@ -318,6 +372,12 @@ impl Actor {
                 let request = self.register.clone().expect("registered before");
                 self.coap.request(now, self.server, request).expect("room");
             }
+            Event::ObserverGone {
+                observer, reason, ..
+            } => {
+                self.observers.retain(|_, it| *it != observer);
+                self.device.script().ended.push(reason);
+            }
             Event::Response { message, .. } => {
                 self.device.script().answers.push((message.code, message));
             }
@@ -328,6 +388,12 @@ impl Actor {
                 message,
                 ..
             } => {
+                let path = message.options.path();
+                if path != "/5/0/0" {
+                    let (first, limit) = (&message.payload, 1 << 20);
+                    let collected = self.coap.collect(now, exchange, first, limit);
+                    return collected.expect("the first block");
+                }
                 if offset == 0 {
                     self.device.script().got.push("PUT /5/0/0".into());
                     self.device.script().image.clear();
@@ -349,12 +415,29 @@ impl Actor {
             } => {
                 let path = message.options.path();
                 let method = match message.code {
-                    Code::GET if observe => "OBSERVE",
+                    Code::GET | Code::FETCH if observe => "OBSERVE",
                     Code::GET => "GET",
                     Code::PUT => "PUT",
+                    Code::DELETE => "DELETE",
+                    Code::FETCH => "FETCH",
+                    Code::IPATCH => "IPATCH",
                     _ => "POST",
                 };
-                self.device.script().got.push(format!("{method} {path}"));
+                let request = format!("{method} {path}");
+                let instead = self.device.script().instead.get(&*request).cloned();
+                self.device.script().got.push(request);
+                if let Some(reply) = instead {
+                    self.device.script().requests.push(message);
+                    let response = reply.response();
+                    if observe {
+                        let observer = self.coap.respond_observing(now, exchange, response);
+                        let observer = observer.expect("open").expect("room");
+                        self.observers.insert(path, observer);
+                    } else {
+                        self.coap.respond(now, exchange, response).expect("sent");
+                    }
+                    return;
+                }
                 self.on_request(now, exchange, observe, &path, message)
                     .await;
             }

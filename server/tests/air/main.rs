@@ -1,7 +1,9 @@
 //! Devices on the air, in the virtual world: registration, operations, and updates end to end.
 
+mod composite;
 mod device;
 mod dtls;
+mod events;
 mod operations;
 mod registration;
 #[path = "../support/mod.rs"]
@@ -12,6 +14,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use device::Device;
+use events::Events;
 use fotalab_server::Config;
 use fotalab_wire::net::{
     Clock, InMemory, Lossy, LossyOptions, Network, Sockets, VirtualLink, http::send,
@@ -98,6 +101,11 @@ impl Air {
     pub(crate) async fn post(&self, path: &str, body: Value) -> (u16, Value) {
         let answer = self.world.admin(Method::POST, path, &body).await;
         (answer.status, answer.json())
+    }
+
+    /// The events from now on.
+    pub(crate) async fn events(&self) -> Events {
+        Events::of(&self.world).await
     }
 
     /// Uploads an image.

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use fotalab_wire::coap::{Code, Request, message::number};
-use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::{Air, image_of, support::TOKEN};
+use crate::{Air, image_of};
 
-async fn operate(air: &Air, operation: &str, path: &str, value: Value) -> (u16, Value) {
+pub(crate) async fn operate(air: &Air, operation: &str, path: &str, value: Value) -> (u16, Value) {
     let mut body = json!({"operation": operation, "path": path});
     if !value.is_null() {
         body["value"] = value;
@@ -136,37 +135,18 @@ async fn x_fw_s32_s33_firmware_in_any_block_and_size() {
 async fn events_tell_what_happens_as_it_happens() {
     let air = Air::virtually().await;
     let device = air.device();
-    let stream = air.world.connect().await;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream))
-            .await
-            .expect("HTTP");
-    tokio::spawn(connection);
-    let request = http::Request::get("/admin/events")
-        .header("host", "x")
-        .header("authorization", format!("Bearer {TOKEN}"))
-        .body(http_body_util::Empty::<bytes::Bytes>::new())
-        .expect("a request");
-    let mut body = sender
-        .send_request(request)
-        .await
-        .expect("answered")
-        .into_body();
-    let mut next = async || {
-        let frame = body.frame().await.expect("open").expect("a frame");
-        String::from_utf8(frame.into_data().expect("bytes").to_vec()).expect("UTF-8")
-    };
-    assert_eq!(next().await, ": listening\n\n");
+    let mut events = air.events().await;
     device.register("ep=d&lwm2m=1.0").await;
     assert_eq!(
-        next().await,
-        "event: registered\ndata: {\"endpoint\":\"d\"}\n\n"
+        events.next().await,
+        ("registered".into(), json!({"endpoint": "d"}))
     );
     let send = Request::post("/dp", r#"[{"n":"/5/0/3","v":2}]"#).format(110);
     assert_eq!(device.ask(send).await.0, Code::CHANGED);
-    let expected = r#"{"endpoint":"d","path":"/5/0/3","value":2}"#;
+    let expected = r#"{"endpoint":"d","path":"/5/0/3","value":2,"by":"send"}"#;
+    let (event, document) = events.next().await;
     assert_eq!(
-        next().await,
-        format!("event: notification\ndata: {expected}\n\n")
+        (event.as_str(), document.to_string()),
+        ("notification", expected.to_owned())
     );
 }

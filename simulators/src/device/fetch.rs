@@ -111,6 +111,11 @@ impl Device {
         message: &Message,
     ) {
         self.stay_awake(now);
+        if message.code != Code::CONTENT {
+            // A 2.01 has no package in it (X-FW-C22).
+            self.stop_fetch(now);
+            return self.firmware.fetch_failed(now, FetchFailure::Refused);
+        }
         let received = self.firmware.received();
         let resumed = self.fetch.as_ref().is_some_and(|it| it.started_at > 0);
         let mut bytes: &[u8] = &message.payload;

@@ -97,6 +97,8 @@ pub struct Device {
     reboot_at: Option<Duration>,
     awake_until: Duration,
     starts: u64,
+    /// CoAP endpoints that it had, each with randomness of its own.
+    endpoints: u64,
     told: usize,
     out: VecDeque<coap::Transmit<Peer>>,
     events: VecDeque<Event>,
@@ -126,6 +128,7 @@ impl Device {
             reboot_at: None,
             awake_until: Duration::ZERO,
             starts: 0,
+            endpoints: 0,
             told: 1,
             out: VecDeque::new(),
             events: VecDeque::new(),
@@ -207,10 +210,7 @@ impl Device {
     pub fn switch_on(&mut self, now: Duration) {
         self.starts += 1;
         self.power = Power::On;
-        self.coap = Self::make_endpoint(
-            &self.kind.persona,
-            self.setup.seed ^ self.starts.rotate_left(32),
-        );
+        self.renew_endpoint();
         self.events.push_back(Event::On);
         if self.starts > 1 {
             self.firmware.start(now);
@@ -351,6 +351,13 @@ impl Device {
         coap::Endpoint::new(config, SmallRng::seed_from_u64(seed))
     }
 
+    /// Other message ids and tokens than before: a peer may remember the old ones.
+    fn renew_endpoint(&mut self) {
+        self.endpoints += 1;
+        let seed = self.setup.seed ^ self.endpoints.rotate_left(32);
+        self.coap = Self::make_endpoint(&self.kind.persona, seed);
+    }
+
     fn stay_awake(&mut self, now: Duration) {
         self.awake_until = self.awake_until.max(now + self.kind.persona.awake);
     }
@@ -454,10 +461,7 @@ impl Device {
 
     /// All that it knows of others is gone: its registration, observations, exchanges.
     fn forget_peers(&mut self) {
-        self.coap = Self::make_endpoint(
-            &self.kind.persona,
-            self.setup.seed ^ self.starts.rotate_left(32),
-        );
+        self.renew_endpoint();
         self.registration = Registration::new(&self.kind.persona);
         self.observed = Vec::new();
         self.pending = Vec::new();

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fotalab_simulators::device::{Device, Event, Kind, Peer, Persona, Phase, Setup};
+use fotalab_simulators::device::{Device, Event, Kind, NotSent, Peer, Persona, Phase, Setup};
 use fotalab_wire::coap::{self, BlockSize, Code, Endpoint, Message, Request, RequestId, Response};
+use fotalab_wire::lwm2m::Path;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -29,10 +30,37 @@ pub(crate) struct Rig {
     /// Nothing gets through.
     pub(crate) cut: bool,
     pub(crate) file_requests: usize,
+    /// Of the last Register that the device sent, whether it arrived or not.
+    pub(crate) register_token: Option<coap::Token>,
+    /// What requests of the file are answered with, if not with the file.
+    pub(crate) file_code: Option<Code>,
+    /// Bodies of POST /dp, with their content formats.
+    pub(crate) sends: Vec<(u32, Bytes)>,
+    /// Datagrams that it says no to get lost: (to the device, bytes).
+    pub(crate) lets_through: Option<Passes>,
+    /// Serves the same file from elsewhere.
+    pub(crate) elsewhere: Endpoint<u8>,
     /// One in five datagrams is lost, one in five comes twice, the second late.
     pub(crate) harm: Option<SmallRng>,
     answers: Vec<(RequestId, Option<Message>)>,
-    wire: Vec<(Duration, bool, Bytes)>,
+    wire: Vec<OnItsWay>,
+}
+
+pub(crate) type Passes = Box<dyn FnMut(bool, &[u8]) -> bool>;
+
+struct OnItsWay {
+    at: Duration,
+    to_device: bool,
+    peer: Peer,
+    bytes: Bytes,
+}
+
+/// Another server, that only has files.
+pub(crate) fn elsewhere() -> Peer {
+    Peer {
+        address: ([127, 0, 0, 1], 5700).into(),
+        secure: false,
+    }
 }
 
 pub(crate) fn server() -> Peer {
@@ -64,6 +92,11 @@ impl Rig {
             register_code: Code::CREATED,
             cut: false,
             file_requests: 0,
+            register_token: None,
+            file_code: None,
+            sends: Vec::new(),
+            lets_through: None,
+            elsewhere: Endpoint::new(coap::Config::default(), SmallRng::seed_from_u64(2)),
             harm: None,
             answers: Vec::new(),
             wire: Vec::new(),
@@ -100,26 +133,35 @@ impl Rig {
             if stop(self) {
                 return;
             }
-            let wire = self.wire.iter().map(|(at, _, _)| *at).min();
-            let next = [wire, self.device.poll_timeout(), self.server.poll_timeout()];
+            let wire = self.wire.iter().map(|it| it.at).min();
+            let next = [
+                wire,
+                self.device.poll_timeout(),
+                self.server.poll_timeout(),
+                self.elsewhere.poll_timeout(),
+            ];
             let Some(next) = next.into_iter().flatten().min().filter(|at| *at <= end) else {
                 self.now = end;
                 return;
             };
             self.now = self.now.max(next);
-            let due = |(at, _, _): &mut (Duration, bool, Bytes)| *at <= self.now;
-            for (_, to_device, bytes) in self.wire.extract_if(.., due).collect::<Vec<_>>() {
-                if to_device {
-                    self.device.handle_datagram(self.now, server(), &bytes);
+            let due = |it: &mut OnItsWay| it.at <= self.now;
+            for it in self.wire.extract_if(.., due).collect::<Vec<_>>() {
+                if it.to_device {
+                    self.device.handle_datagram(self.now, it.peer, &it.bytes);
+                } else if it.peer == elsewhere() {
+                    self.elsewhere.handle_datagram(self.now, 1, &it.bytes);
                 } else {
-                    self.server.handle_datagram(self.now, 1, &bytes);
+                    self.server.handle_datagram(self.now, 1, &it.bytes);
                 }
             }
             if self.device.poll_timeout().is_some_and(|at| at <= self.now) {
                 self.device.handle_timeout(self.now);
             }
-            if self.server.poll_timeout().is_some_and(|at| at <= self.now) {
-                self.server.handle_timeout(self.now);
+            for endpoint in [&mut self.server, &mut self.elsewhere] {
+                if endpoint.poll_timeout().is_some_and(|at| at <= self.now) {
+                    endpoint.handle_timeout(self.now);
+                }
             }
         }
     }
@@ -128,30 +170,71 @@ impl Rig {
         while let Some(event) = self.server.poll_event() {
             self.on_server(event);
         }
+        while let Some(event) = self.elsewhere.poll_event() {
+            if let coap::Event::Request {
+                exchange, message, ..
+            } = event
+            {
+                let response = self.serve(&message);
+                let answered = self.elsewhere.respond(self.now, exchange, response);
+                answered.expect("open");
+            }
+        }
         while let Some(transmit) = self.device.poll_transmit() {
-            self.carry(false, transmit.payload);
+            self.carry(false, transmit.to, transmit.payload);
         }
         while let Some(transmit) = self.server.poll_transmit() {
-            self.carry(true, transmit.payload);
+            self.carry(true, server(), transmit.payload);
+        }
+        while let Some(transmit) = self.elsewhere.poll_transmit() {
+            self.carry(true, elsewhere(), transmit.payload);
         }
         while let Some(event) = self.device.poll_event() {
             self.events.push(event);
         }
     }
 
-    fn carry(&mut self, to_device: bool, bytes: Bytes) {
+    fn carry(&mut self, to_device: bool, peer: Peer, bytes: Bytes) {
+        if let Ok(message) = Message::parse(&bytes)
+            && message.code == Code::POST
+            && message.options.path() == "/rd"
+        {
+            self.register_token = Some(message.token);
+        }
+        let passes = self.lets_through.as_mut();
+        if self.cut || passes.is_some_and(|passes| !passes(to_device, &bytes)) {
+            return;
+        }
         let at = self.now + LATENCY;
-        let dice = self.harm.as_mut().map_or(9, |it| it.random_range(0..10));
-        match dice {
-            _ if self.cut => {}
+        let mut send = |at| {
+            self.wire.push(OnItsWay {
+                at,
+                to_device,
+                peer,
+                bytes: bytes.clone(),
+            });
+        };
+        match self.harm.as_mut().map_or(9, |it| it.random_range(0..10)) {
             0 | 1 => {}
             2 | 3 => {
-                let late = at + LATENCY * 8;
-                self.wire.push((late, to_device, bytes.clone()));
-                self.wire.push((at, to_device, bytes));
+                send(at + LATENCY * 8);
+                send(at);
             }
-            _ => self.wire.push((at, to_device, bytes)),
+            _ => send(at),
         }
+    }
+
+    /// Hands a message of the server to the device, and says what it sends at once. Nothing of it
+    /// reaches the server.
+    pub(crate) fn raw(&mut self, message: &Message) -> Vec<Message> {
+        self.raw_from(server(), &message.to_bytes())
+    }
+
+    pub(crate) fn raw_from(&mut self, from: Peer, datagram: &[u8]) -> Vec<Message> {
+        self.device.handle_datagram(self.now, from, datagram);
+        let sent = std::iter::from_fn(|| self.device.poll_transmit());
+        sent.map(|it| Message::parse(&it.payload).expect("good"))
+            .collect()
     }
 
     fn on_server(&mut self, event: coap::Event<u8>) {
@@ -179,6 +262,9 @@ impl Rig {
         let path = message.options.path();
         if path == "/fw" {
             self.file_requests += 1;
+            if let Some(code) = self.file_code {
+                return Response::new(code);
+            }
             return match &self.file {
                 Some((bytes, etag)) if !etag.is_empty() => {
                     Response::with(Code::CONTENT, bytes.clone()).etag(etag)
@@ -203,6 +289,11 @@ impl Rig {
                     response.options.push(8, segment.as_bytes());
                 }
                 response
+            }
+            (Code::POST, "/dp") => {
+                let format = message.options.uint(12).unwrap_or_default();
+                self.sends.push((format, message.payload.clone()));
+                Response::new(Code::CHANGED)
             }
             (Code::POST, "/rd/x1") => Response::new(self.update_code),
             (Code::DELETE, "/rd/x1") => Response::new(Code::DELETED),
@@ -238,6 +329,38 @@ impl Rig {
         let message = self.get(path, Some(0));
         let payload = String::from_utf8_lossy(&message.payload).into_owned();
         (message.code.to_string(), payload)
+    }
+
+    /// How an observation ended.
+    pub(crate) fn answered(&self, id: RequestId) -> Option<&Message> {
+        let end = self.answers.iter().find(|(of, _)| *of == id);
+        end.and_then(|(_, message)| message.as_ref())
+    }
+
+    /// Lets the device send.
+    pub(crate) fn send_paths(&mut self, paths: &[&str]) -> Result<(), NotSent> {
+        let paths: Vec<Path> = paths.iter().map(|it| it.parse().expect("a path")).collect();
+        self.device.send(self.now, &paths)
+    }
+
+    /// A read that is answered in links.
+    pub(crate) fn discover(&mut self, path: &str) -> String {
+        let message = self.get(path, Some(40));
+        assert_eq!(message.code, Code::CONTENT, "{path}");
+        String::from_utf8_lossy(&message.payload).into_owned()
+    }
+
+    /// A request with a body in some format: the code.
+    pub(crate) fn send(&mut self, method: Code, path: &str, format: u16, body: &[u8]) -> Code {
+        let mut request = Request::new(method, path).format(format);
+        request.payload = Bytes::copy_from_slice(body);
+        self.ask(request).expect("an answer").code
+    }
+
+    /// Write-Attributes.
+    pub(crate) fn attribute(&mut self, path_and_query: &str) -> Code {
+        let request = Request::new(Code::PUT, path_and_query);
+        self.ask(request).expect("an answer").code
     }
 
     pub(crate) fn put(&mut self, path: &str, text: &str) -> Code {

@@ -188,6 +188,7 @@ fn registration(registered: &Registered) -> Value {
         "lifetime": said.lifetime,
         "queueMode": said.queue,
         "objects": instances.collect::<Vec<_>>(),
+        "observed": registered.observed().map(ToString::to_string).collect::<Vec<_>>(),
         "since": iso(registered.since),
         "updated": iso(registered.updated),
     })

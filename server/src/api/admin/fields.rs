@@ -80,6 +80,19 @@ impl<'a> Fields<'a> {
         number
     }
 
+    /// Whether the member is there and true.
+    pub(super) fn truth(&mut self, name: &str) -> bool {
+        debug_assert!(self.known.contains(&name), "{name} is read but not known");
+        match self.object.and_then(|it| it.get(name)) {
+            None | Some(Value::Null) => false,
+            Some(Value::Bool(truth)) => *truth,
+            Some(_) => {
+                self.mistake(name, "Expected boolean");
+                false
+            }
+        }
+    }
+
     /// A list of texts.
     pub(super) fn texts(&mut self, name: &str) -> Vec<String> {
         let Some(value) = self.object.and_then(|it| it.get(name)) else {

@@ -2,64 +2,73 @@
 
 use std::{pin::pin, sync::Arc};
 
-use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
 
 use super::Problem;
-use crate::{limits, server::Server, store::blob::Image};
+use crate::{
+    limits,
+    server::Server,
+    store::blob::{Expected, Refused, Stored},
+};
 
-/// `POST /images`: the body is the image, hashed as it arrives.
+/// `POST /images`: the body is the image, hashed and stored as it arrives.
 pub(super) async fn post(server: &Arc<Server>, body: Incoming) -> Result<Value, Problem> {
-    if body.size_hint().lower() > limits::MAX_IMAGE_BYTES as u64 {
-        return Err(too_large());
-    }
     let late = || Problem::bad_request("The image did not arrive in time").closes_connection();
-    let read = timeout(limits::IMAGE_TIMEOUT, read(body)).await;
-    let (bytes, sha256) = read.map_err(|_| late())??;
-    if bytes.is_empty() {
-        return Err(Problem::validation(&["/: the image is empty".to_owned()]));
-    }
-    let now = server.now();
-    let mut state = server.state();
-    let image = Image {
-        id: state.image_ids.draw(now),
-        sha256,
-        bytes,
-    };
-    let document = json!({
+    let taken = timeout(limits::IMAGE_TIMEOUT, take(server, body)).await;
+    let stored = taken.map_err(|_| late())??;
+    let image = server.keep_image(stored).map_err(|why| refused(&why))?;
+    Ok(json!({
         "id": image.id,
-        "sha256": image.hex(),
-        "length": image.bytes.len(),
-    });
-    let full = |_| Problem::conflict("There is no room for another image");
-    state.images.put(image).map_err(full)?;
-    Ok(document)
+        "sha256": image.sha256,
+        "length": image.length,
+    }))
 }
 
-async fn read(body: Incoming) -> Result<(Bytes, [u8; 32]), Problem> {
+/// `DELETE /images/{id}`, unless an update still needs it.
+pub(super) fn delete(server: &Server, id: &str) -> Result<Value, Problem> {
+    let state = server.state();
+    let needed = state.firmware.needs_image(id).map(str::to_owned);
+    drop(state);
+    if let Some(update) = needed {
+        let detail = format!("The update {update} has not ended.");
+        return Err(Problem::conflict("The image is needed").detail(detail));
+    }
+    if server.forget_image(id) {
+        Ok(json!({"id": id}))
+    } else {
+        Err(Problem::not_found("No image found with ID!").detail(id))
+    }
+}
+
+async fn take(server: &Server, body: Incoming) -> Result<Stored, Problem> {
+    let refused = |why: Refused| refused(&why);
+    let mut upload = server.blobs.begin().await.map_err(refused)?;
     let mut body = pin!(body);
-    let mut bytes = BytesMut::new();
-    let mut hash = Sha256::new();
     while let Some(frame) = body.frame().await {
         let broken = |_| Problem::bad_request("The image broke off").closes_connection();
-        let Ok(part) = frame.map_err(broken)?.into_data() else {
-            continue;
-        };
-        if bytes.len() + part.len() > limits::MAX_IMAGE_BYTES {
-            return Err(too_large());
+        if let Ok(part) = frame.map_err(broken)?.into_data() {
+            upload.write(part).await.map_err(refused)?;
         }
-        hash.update(&part);
-        bytes.extend_from_slice(&part);
     }
-    Ok((bytes.freeze(), hash.finalize().into()))
+    let finished = upload.finish(Expected::default()).await;
+    finished.map_err(refused)
 }
 
-fn too_large() -> Problem {
-    Problem::bad_request("The image is too large")
-        .detail(format!("It may have {} bytes.", limits::MAX_IMAGE_BYTES))
-        .closes_connection()
+fn refused(why: &Refused) -> Problem {
+    match why {
+        Refused::Empty => Problem::validation(&["/: the image is empty".to_owned()]),
+        Refused::TooLarge { most } => Problem::bad_request("The image is too large")
+            .detail(format!("It may have {most} bytes."))
+            .closes_connection(),
+        Refused::Full => {
+            Problem::conflict("There is no room for another image").closes_connection()
+        }
+        Refused::Unexpected { .. } => {
+            Problem::bad_request("The image is another").detail(why.to_string())
+        }
+        Refused::Io(_) => Problem::internal("The image cannot be stored").detail(why.to_string()),
+    }
 }

@@ -64,6 +64,7 @@ async fn route(
         ["accounts", _] => &[Method::PUT],
         ["devices", _] => &[Method::PUT, Method::GET],
         ["devices", _, "operations"] | ["images"] | ["updates"] => &[Method::POST],
+        ["images", _] => &[Method::DELETE],
         ["updates", _] => &[Method::GET],
         _ => return Err(Problem::no_route(&method, &path)),
     };
@@ -73,6 +74,7 @@ async fn route(
     }
     match segments.as_slice() {
         ["images"] => images::post(server, request.into_body()).await.map(created),
+        ["images", id] => images::delete(server, id).map(ok),
         ["updates"] => updates::post(server, &json(server, request).await?).map(created),
         ["updates", id] => updates::get(server, id).map(ok),
         ["accounts", name] => accounts::put(server, name, &json(server, request).await?).map(ok),

@@ -45,7 +45,7 @@ pub(super) fn post(server: &Arc<Server>, body: &Value) -> Result<Value, Problem>
         if state.registry.device(&device).is_none() {
             return Err(Problem::not_found("No device found with ID!").detail(device));
         }
-        let Some(length) = state.images.get(&image).map(|it| it.bytes.len()) else {
+        let Some(length) = state.images.get(&image).map(|it| it.length) else {
             return Err(Problem::not_found("No image found with ID!").detail(image));
         };
         if transfer == Some(Transfer::PullBy(Scheme::Coaps)) && server.sockets.secured.is_none() {
@@ -62,7 +62,7 @@ pub(super) fn post(server: &Arc<Server>, body: &Value) -> Result<Value, Problem>
         let wanted = Wanted {
             device,
             image,
-            length: length as u64,
+            length,
             slot,
             version,
             transfer: transfer.unwrap_or_default(),

@@ -3,7 +3,10 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::core::horde::{Refused, tags::NotATag};
+use crate::{
+    core::horde::{Refused, tags::NotATag},
+    store::blob,
+};
 
 /// An error as Horde says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,9 +58,16 @@ impl Refusal {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
     }
 
-    /// 409: no room for another image.
-    pub(super) fn full() -> Self {
-        Refused::Full.into()
+    /// An image cannot be stored.
+    pub(super) fn stored(why: &blob::Refused) -> Self {
+        match why {
+            blob::Refused::Empty => Refused::EmptyImage.into(),
+            blob::Refused::Full => Refused::Full.into(),
+            blob::Refused::Io(_) => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Unable to store firmware image")
+            }
+            _ => Self::bad(why.to_string()),
+        }
     }
 
     /// Its code.

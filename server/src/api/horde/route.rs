@@ -10,10 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, Caller, changes, object, refusal::Refusal, render};
 use crate::{
-    api::form::{self, File},
+    api::form::{self, File, Unreadable},
     core::horde::{CollectionChange, DeviceChange, Horde, ImageChange, Refused, Tags, Upload},
     server::{Server, State},
-    store::blob,
 };
 
 /// A resource that has tags.
@@ -203,21 +202,7 @@ async fn images(
         }
         Method::POST => {
             let (file, change) = uploaded(server, request).await?;
-            let kept = keep(server, owner, collection, file)?;
-            if change.version.is_none() && change.tags.is_none() {
-                return Ok(Answer::Created(kept.1));
-            }
-            server.change(|state, _| {
-                match state.horde.change_image(owner, collection, &kept.0, &change) {
-                    Ok(image) => Ok(Answer::Created(render::image(image))),
-                    Err(refused) => {
-                        // All of it or nothing.
-                        let blob = state.horde.delete_image(owner, collection, &kept.0)?;
-                        state.images.remove(&blob);
-                        Err(refused.into())
-                    }
-                }
-            })
+            keep(server, owner, collection, (file, change)).map(Answer::Created)
         }
         _ => Err(Refusal::method()),
     }
@@ -229,10 +214,13 @@ async fn uploaded(
     request: Request<Incoming>,
 ) -> Result<(File, ImageChange), Refusal> {
     if form::is_form(&request) {
-        let mut form = form::read(request).await;
-        let form = form.as_mut().map_err(|why| Refusal::bad(why.to_string()))?;
-        let file = form.files.remove("image");
-        let file = file.ok_or_else(|| Refusal::bad("Unable to read firmware image"))?;
+        let form = form::read(server, request, "image").await;
+        let form = form.map_err(|why| match why {
+            Unreadable::Broken(why) => Refusal::bad(why),
+            Unreadable::Refused(why) => Refusal::stored(&why),
+        })?;
+        // Whether there is no file, or one without bytes.
+        let file = form.file.ok_or(Refused::EmptyImage)?;
         return Ok((file, ImageChange::default()));
     }
     let body = object(server, request).await?;
@@ -252,36 +240,39 @@ async fn uploaded(
             change.insert(name.to_owned(), value.clone());
         }
     }
-    let file = File::of(&filename, Bytes::from(bytes));
-    Ok((file, changes::image(&change)?))
+    let change = changes::image(&change)?;
+    let file = File::of(server, &filename, Bytes::from(bytes)).await;
+    let file = file.map_err(|why| Refusal::stored(&why))?;
+    Ok((file, change))
 }
 
-/// Keeps an image; says its id and how it looks.
+/// Keeps an image, with its version and tags if they came along.
 fn keep(
     server: &Arc<Server>,
     owner: &str,
     collection: &str,
-    file: File,
-) -> Result<(String, Value), Refusal> {
-    server.change(|state, now| {
-        let blob = blob::Image {
-            id: state.image_ids.draw(now),
-            sha256: file.sha256,
-            bytes: file.bytes,
-        };
-        let upload = Upload {
-            filename: file.name,
-            sha256: blob.hex(),
-            length: blob.bytes.len(),
-        };
-        state.horde.accepts_image(owner, collection, &upload)?;
-        let place = blob.id.clone();
-        state.images.put(blob).map_err(|_| Refusal::full())?;
-        let image = state
-            .horde
-            .create_image(now, owner, collection, upload, place)?;
-        Ok((image.id.clone(), render::image(image)))
-    })
+    (file, change): (File, ImageChange),
+) -> Result<Value, Refusal> {
+    let mut upload = Upload {
+        filename: file.name.clone(),
+        sha256: file.sha256().to_string(),
+        length: file.length(),
+        version: change.version,
+        tags: change.tags.unwrap_or_default(),
+        blob: String::new(),
+    };
+    // Before it takes an id.
+    server.state().horde.accepts_image(owner, collection, &upload)?;
+    let kept = file.keep(server).map_err(|why| Refusal::stored(&why))?;
+    upload.blob.clone_from(&kept.id);
+    let made = server.change(|state, now| {
+        let image = state.horde.create_image(now, owner, collection, upload)?;
+        Ok(render::image(image))
+    });
+    if made.is_err() {
+        server.forget_image(&kept.id);
+    }
+    made
 }
 
 async fn one_image(
@@ -301,11 +292,18 @@ async fn one_image(
                 Ok(Answer::Ok(render::image(changed)))
             })
         }
-        Method::DELETE => server.change(|state, _| {
-            let blob = state.horde.delete_image(owner, collection, key)?;
-            state.images.remove(&blob);
+        Method::DELETE => {
+            let gone = server.change(|state, _| {
+                let blob = state.horde.delete_image(owner, collection, key)?;
+                let needed = state.firmware.needs_image(&blob).is_some();
+                Ok::<_, Refused>((blob, needed))
+            });
+            let (blob, needed) = gone?;
+            if !needed {
+                server.forget_image(&blob);
+            }
             Ok(Answer::Gone)
-        }),
+        }
         _ => Err(Refusal::method()),
     }
 }

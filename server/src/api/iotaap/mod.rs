@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
@@ -23,6 +23,7 @@ use crate::{
         jwt,
         owners::{Face, Model},
     },
+    feed::FeedBody,
     server::Server,
 };
 use inputs::Inputs;
@@ -40,20 +41,23 @@ struct Caller {
 }
 
 /// Answers a request below [`BASE`].
-pub(super) async fn answer(server: &Arc<Server>, rest: &str, request: Request<Incoming>) -> Reply {
+pub(super) async fn answer(
+    server: &Arc<Server>,
+    rest: &str,
+    request: Request<Incoming>,
+) -> Response<Either<Full<Bytes>, FeedBody>> {
     let segments = segments(rest).unwrap_or_default();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let method = request.method().clone();
-    let mut reply = match segments.as_slice() {
+    let reply = match segments.as_slice() {
         ["ota", scoped @ ("device" | "group"), what @ ("latest" | "download"), key]
             if method == Method::GET =>
         {
             let scoped = scoped_of(scoped);
-            if *what == "latest" {
-                said(otas::latest(server, scoped, key))
-            } else {
-                otas::download(server, scoped, key)
+            if *what == "download" {
+                return fresh(otas::download(server, scoped, key));
             }
+            said(otas::latest(server, scoped, key))
         }
         ["auth", "login"] if method == Method::POST => {
             said(login(server, &Inputs::read(server, request).await))
@@ -67,8 +71,16 @@ pub(super) async fn answer(server: &Arc<Server>, rest: &str, request: Request<In
             None => text(StatusCode::UNAUTHORIZED, "Unauthorized"),
         },
     };
-    let headers = reply.headers_mut();
-    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    if method != Method::GET {
+        // Who was told that something is done finds it so after a crash.
+        server.store.flush().await;
+    }
+    fresh(reply.map(Either::Left))
+}
+
+/// Nobody keeps an answer.
+fn fresh<T>(mut reply: Response<T>) -> Response<T> {
+    reply.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
     reply
 }
 

@@ -3,20 +3,21 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::Full;
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::{Answer, Caller, internal, refusal, render, resources, said};
 use crate::{
-    api::{Reply, form},
+    api::{firmware, form},
     core::{
         iotaap::{Refused, Scoped, id},
         owners::same,
     },
+    feed::FeedBody,
     limits,
-    server::{Server, State},
+    server::Server,
     store::blob,
 };
 
@@ -47,9 +48,10 @@ pub(super) async fn deploy(
     request: Request<Incoming>,
 ) -> Result<Answer, Refused> {
     let mut form = if form::is_form(&request) {
-        match form::read(request).await {
+        match form::read(server, request, "firmware").await {
             Ok(form) => form,
-            Err(why) => return Ok(bad(&why.to_string())),
+            Err(form::Unreadable::Broken(why)) => return Ok(bad(&why)),
+            Err(form::Unreadable::Refused(why)) => return Ok(not_stored(&why)),
         }
     } else {
         form::Form::default()
@@ -69,8 +71,7 @@ pub(super) async fn deploy(
     if !id::is_id(&key) {
         return Ok(bad(invalid));
     }
-    let file = form.files.remove("firmware").filter(|it| !it.bytes.is_empty());
-    let Some(file) = file else {
+    let Some(file) = form.file else {
         return Ok(bad("No file uploaded"));
     };
     if version.len() > limits::MAX_NAME_BYTES {
@@ -82,33 +83,34 @@ pub(super) async fn deploy(
         return Ok((StatusCode::FORBIDDEN, json!({"message": message})));
     }
     let owner = caller.owner.as_str();
+    server
+        .state()
+        .iotaap
+        .may_deploy(owner, scoped, &key, &token)?;
+    let md5 = hex(&file.md5);
+    let image = match file.keep(server) {
+        Ok(image) => image,
+        Err(why) => return Ok(not_stored(&why)),
+    };
     let deployed = server.change(|state, now| {
-        state.iotaap.may_deploy(owner, scoped, &key, &token)?;
-        let md5 = hex(&file.md5);
-        let image = blob::Image {
-            id: state.image_ids.draw(now),
-            sha256: file.sha256,
-            bytes: file.bytes,
-        };
-        let place = image.id.clone();
-        if state.images.put(image).is_err() {
-            let error = "there is no room for another image";
-            return Ok(internal("Error when uploading firmware file", error));
+        let bytes = (image.id.clone(), md5);
+        let deployed = state.iotaap.deploy(now, owner, (scoped, &key), version, bytes);
+        deployed.map(|replaced| replaced.filter(|it| state.firmware.needs_image(it).is_none()))
+    });
+    match deployed {
+        Ok(replaced) => {
+            if let Some(replaced) = replaced {
+                server.forget_image(&replaced);
+            }
+            server.trigger(scoped, &key);
+            let message = "Firmware successfully deployed";
+            Ok((StatusCode::CREATED, json!({"message": message})))
         }
-        let bytes = (place, md5);
-        let replaced = state
-            .iotaap
-            .deploy(now, owner, (scoped, &key), version, bytes)?;
-        if let Some(blob) = replaced {
-            forget(state, &blob);
+        Err(refused) => {
+            server.forget_image(&image.id);
+            Err(refused)
         }
-        let message = "Firmware successfully deployed";
-        Ok((StatusCode::CREATED, json!({"message": message})))
-    })?;
-    if deployed.0 == StatusCode::CREATED {
-        server.trigger(scoped, &key);
     }
-    Ok(deployed)
 }
 
 /// `GET /ota/*/latest/{id}`: what the device should run. It needs no token, and stays short.
@@ -126,7 +128,11 @@ pub(super) fn latest(server: &Arc<Server>, scoped: Scoped, key: &str) -> Answer 
 }
 
 /// `GET /ota/*/download/{id}{token}`: the bytes, with their MD5.
-pub(super) fn download(server: &Arc<Server>, scoped: Scoped, secret: &str) -> Reply {
+pub(super) fn download(
+    server: &Arc<Server>,
+    scoped: Scoped,
+    secret: &str,
+) -> Response<Either<Full<Bytes>, FeedBody>> {
     let found = server.change(|state, now| {
         let (key, token) = secret.split_at_checked(ID)?;
         let own = match scoped {
@@ -138,23 +144,20 @@ pub(super) fn download(server: &Arc<Server>, scoped: Scoped, secret: &str) -> Re
         }
         let ota = state.iotaap.ota(key).filter(|it| it.scoped == scoped)?;
         let (blob, md5) = (ota.blob.clone(), ota.md5.clone());
-        let bytes = state.images.get(&blob)?.bytes.clone();
+        let image = state.images.get(&blob)?.clone();
         if scoped == Scoped::Device {
             state.iotaap.contacted(now, key);
         }
-        Some((bytes, md5))
+        Some((image, md5))
     });
-    match found {
-        Some((bytes, md5)) => binary(bytes, &md5),
-        None => said(missing(scoped)),
+    let Some((image, md5)) = found else {
+        return said(missing(scoped)).map(Either::Left);
+    };
+    let mut reply = firmware::whole(server, &image);
+    if let Ok(md5) = HeaderValue::from_str(&md5) {
+        reply.headers_mut().insert("x-md5", md5);
     }
-}
-
-/// Forgets the bytes of an OTA that is no more, unless a device is being updated to them.
-pub(super) fn forget(state: &mut State, blob: &str) {
-    if !state.firmware.wants(blob) {
-        state.images.remove(blob);
-    }
+    reply
 }
 
 fn missing(scoped: Scoped) -> Answer {
@@ -173,15 +176,8 @@ fn bad(message: &str) -> Answer {
     (StatusCode::BAD_REQUEST, json!({"message": message}))
 }
 
-fn binary(bytes: Bytes, md5: &str) -> Reply {
-    let mut reply = Response::new(Full::new(bytes));
-    let headers = reply.headers_mut();
-    let octets = HeaderValue::from_static("application/octet-stream");
-    headers.insert(header::CONTENT_TYPE, octets);
-    if let Ok(md5) = HeaderValue::from_str(md5) {
-        headers.insert("x-md5", md5);
-    }
-    reply
+fn not_stored(why: &blob::Refused) -> Answer {
+    internal("Error when uploading firmware file", &why.to_string())
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -178,7 +178,7 @@ fn delete(
     all: &str,
     key: &str,
 ) -> Result<Answer, Refused> {
-    server.change(|state, _| {
+    let gone = server.change(|state, _| {
         let (blob, message) = if all == "groups" {
             let blob = state.iotaap.delete_group(&caller.owner, key)?;
             (blob, "Group successfully removed")
@@ -186,11 +186,14 @@ fn delete(
             let blob = state.iotaap.delete_device(&caller.owner, key)?;
             (blob, "Device successfully removed")
         };
-        if let Some(blob) = blob {
-            otas::forget(state, &blob);
-        }
-        Ok((StatusCode::OK, json!({"message": message})))
-    })
+        let unused = blob.filter(|it| state.firmware.needs_image(it).is_none());
+        Ok((unused, message))
+    });
+    let (blob, message) = gone?;
+    if let Some(blob) = blob {
+        server.forget_image(&blob);
+    }
+    Ok((StatusCode::OK, json!({"message": message})))
 }
 
 /// `POST /mqtt`: the user's name at the broker. The password is the user's own token, since the

@@ -188,10 +188,18 @@ impl Firmware {
         self.updates.get(id)
     }
 
-    /// Whether an update that has not ended is about this image.
-    pub(crate) fn wants(&self, image: &str) -> bool {
+    /// The device of an update that still waits for the answer to this ask.
+    pub(crate) fn asks(&self, id: &str, serial: u64) -> Option<&str> {
+        let update = self.updates.get(id)?;
+        let waits = update.asked.is_some_and(|(asked, _)| asked == serial);
+        waits.then_some(update.wanted.device.as_str())
+    }
+
+    /// An update that still has to send an image.
+    pub(crate) fn needs_image(&self, image: &str) -> Option<&str> {
         let mut updates = self.updates.values();
-        updates.any(|it| it.wanted.image == image && !it.has_ended())
+        let needs = updates.find(|it| !it.has_ended() && it.wanted.image == image)?;
+        Some(&needs.id)
     }
 
     /// The updates of a device, oldest first.

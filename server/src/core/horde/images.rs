@@ -22,7 +22,7 @@ pub(crate) struct Image {
     /// Hexadecimal; no other of the collection has the same.
     pub(crate) sha256: String,
     /// In bytes.
-    pub(crate) length: usize,
+    pub(crate) length: u64,
     /// When it was uploaded.
     pub(crate) created: UnixMillis,
     /// What is noted on it.
@@ -49,7 +49,13 @@ pub(crate) struct Upload {
     /// Hexadecimal.
     pub(crate) sha256: String,
     /// In bytes.
-    pub(crate) length: usize,
+    pub(crate) length: u64,
+    /// As it was said; else its hash.
+    pub(crate) version: Option<String>,
+    /// What is noted on it.
+    pub(crate) tags: Vec<(String, String)>,
+    /// Where its bytes are.
+    pub(crate) blob: String,
 }
 
 /// Who has an image, and who shall.
@@ -59,6 +65,18 @@ pub(crate) struct Usage {
     pub(crate) targeted: Vec<String>,
     /// Devices that run it.
     pub(crate) current: Vec<String>,
+}
+
+impl Upload {
+    /// What it is called until somebody says another.
+    fn version(&self) -> Result<&str, Refused> {
+        let given = self.version.as_deref().map(str::trim);
+        match given {
+            Some("") => Err(Refused::BlankVersion),
+            Some(version) => Ok(version),
+            None => Ok(&self.sha256),
+        }
+    }
 }
 
 impl Horde {
@@ -110,11 +128,13 @@ impl Horde {
         if upload.length == 0 {
             return Err(Refused::EmptyImage);
         }
+        let version = upload.version()?;
+        merge(&mut Tags::new(), &upload.tags)?;
         let shelf = self.images(collection);
         if shelf.iter().any(|it| it.sha256 == upload.sha256) {
             return Err(Refused::SameImage);
         }
-        if shelf.iter().any(|it| it.version == upload.sha256) {
+        if shelf.iter().any(|it| it.version == version) {
             return Err(Refused::SameVersion);
         }
         if shelf.len() >= limits::MAX_IMAGES {
@@ -130,19 +150,20 @@ impl Horde {
         owner: &str,
         collection: &str,
         upload: Upload,
-        blob: String,
     ) -> Result<&Image, Refused> {
         self.accepts_image(owner, collection, &upload)?;
+        let mut noted = Tags::new();
+        merge(&mut noted, &upload.tags)?;
         let image = Image {
             id: self.ids.draw(now),
             collection: collection.to_owned(),
-            version: upload.sha256.clone(),
+            version: upload.version()?.to_owned(),
             filename: upload.filename,
             sha256: upload.sha256,
             length: upload.length,
             created: now,
-            tags: Tags::new(),
-            blob,
+            tags: noted,
+            blob: upload.blob,
         };
         Ok(self.keep_image(image))
     }

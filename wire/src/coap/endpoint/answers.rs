@@ -115,7 +115,7 @@ impl<P: PeerKey> Peer<P> {
         let Some(call) = self.call_mut(serial) else {
             return;
         };
-        let total = call.request.payload.len();
+        let total = call.request.length();
         match outcome {
             Uploaded::Next { sent } => {
                 shared.events.push_back(Event::Progress {
@@ -123,6 +123,15 @@ impl<P: PeerKey> Peer<P> {
                     sent,
                     total,
                 });
+                let Some(call) = self.call_mut(serial) else {
+                    return;
+                };
+                let upload = call.upload.as_ref();
+                if let Some(offset) = upload.and_then(|it| it.wants(&call.request)) {
+                    call.stage = Stage::Paused;
+                    let wanted = Event::Wanted { request, offset };
+                    return shared.events.push_back(wanted);
+                }
                 self.start(shared, now, serial, Urgency::NextOfUpload);
             }
             Uploaded::Final => {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use rand::Rng as _;
 
 use super::event::{Event, Failure, Refused, RequestId};
@@ -94,9 +95,14 @@ impl<P: PeerKey> Peer<P> {
             return Err(Refused::Requests);
         }
         let size = request.block_size.unwrap_or(shared.config.block_size);
-        let upload = (request.payload.len() > size.bytes()).then(|| Upload::new(size));
-        let end = request.payload.len().saturating_sub(1) / size.bytes() * size.bytes();
-        if Block::at(end, false, size).is_none() {
+        let length = request.length();
+        let upload = (length > size.bytes()).then(|| Upload::new(&request, size));
+        let end = length.saturating_sub(1) / size.bytes() * size.bytes();
+        let begins = match &upload {
+            Some(upload) => upload.wants(&request).is_none(),
+            None => request.payload.len() == length,
+        };
+        if Block::at(end, false, size).is_none() || !begins {
             return Err(Refused::TooLong);
         }
         if request.observe.is_some() && request.delivery == Delivery::Blocks {
@@ -246,6 +252,25 @@ impl<P: PeerKey> Peer<P> {
         let call = self.call_mut(serial).ok_or(Refused::Over)?;
         if call.stage == Stage::Paused {
             self.start(shared, now, serial, Urgency::Request);
+        }
+        Ok(())
+    }
+
+    /// Goes on with an upload whose next block was not at hand.
+    pub(super) fn supply(
+        &mut self,
+        shared: &mut Shared<P>,
+        now: Duration,
+        serial: u64,
+        offset: usize,
+        bytes: Bytes,
+    ) -> Result<(), Refused> {
+        let call = self.call_mut(serial).ok_or(Refused::Over)?;
+        if call.stage == Stage::Paused
+            && let Some(upload) = &mut call.upload
+            && upload.supply(&call.request, offset, bytes)
+        {
+            self.start(shared, now, serial, Urgency::NextOfUpload);
         }
         Ok(())
     }

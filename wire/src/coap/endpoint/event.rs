@@ -82,6 +82,13 @@ pub enum Event<P> {
         /// All of them.
         total: usize,
     },
+    /// An upload goes on when its body from here on is handed in, by `Endpoint::supply`.
+    Wanted {
+        /// Which request.
+        request: RequestId,
+        /// Where the next block begins; less than before after a restart.
+        offset: usize,
+    },
     /// There will be no answer.
     Failed {
         /// Which request; it is over.

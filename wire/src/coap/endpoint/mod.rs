@@ -173,6 +173,22 @@ impl<P: PeerKey> Endpoint<P> {
             .ok_or(Refused::Over)?
     }
 
+    /// Hands in the part of a body that [`Event::Wanted`] asked for: whole blocks, or all up to the
+    /// end. Nothing happens if it does not begin there.
+    pub fn supply(
+        &mut self,
+        now: Duration,
+        request: RequestId,
+        offset: usize,
+        bytes: Bytes,
+    ) -> Result<(), Refused> {
+        let RequestId { peer, serial } = request;
+        self.with(peer, |peer, shared| {
+            peer.supply(shared, now, serial, offset, bytes)
+        })
+        .ok_or(Refused::Over)?
+    }
+
     /// Forgets a request. Of an observation the next notification is answered by Reset, which ends
     /// it (RFC 7641 3.6).
     pub fn cancel(&mut self, now: Duration, request: RequestId) {

@@ -17,8 +17,11 @@ pub struct Request {
     pub method: Code,
     /// All options but Observe, Block1, Block2, Size1 and Size2, which are the endpoint's.
     pub options: Options,
-    /// The whole body. Many requests can share one image.
+    /// The whole body, or its beginning if `total` says so. Many requests can share one image.
     pub payload: Bytes,
+    /// The length of a body of which `payload` is only the beginning, whole blocks of it. The rest
+    /// is asked for as it is needed, by [`Event::Wanted`](super::Event::Wanted).
+    pub total: Option<usize>,
     /// Sent as CON. A block-wise transfer by NON has nothing that makes up for a loss.
     pub confirmable: bool,
     /// Registers an observation (RFC 7641 3.1).
@@ -75,6 +78,7 @@ impl Request {
             method,
             options,
             payload: Bytes::new(),
+            total: None,
             confirmable: true,
             observe: None,
             delivery: Delivery::Whole {
@@ -129,6 +133,11 @@ impl Request {
         let value = u32::from(content_format);
         self.options.push_uint(number::CONTENT_FORMAT, value);
         self
+    }
+
+    /// The length of the whole body.
+    pub(super) fn length(&self) -> usize {
+        self.total.unwrap_or(self.payload.len())
     }
 }
 

@@ -43,6 +43,8 @@ pub(super) struct Pair {
     pub(super) application: Application,
     /// Everything that was sent, in order.
     pub(super) log: Vec<Sent>,
+    /// Where bodies that come in parts come from, and how large a part is.
+    pub(super) source: (Bytes, usize),
     /// What the client was told.
     pub(super) told: Vec<Event<u8>>,
     under_way: BTreeMap<(Duration, usize), (u8, Bytes)>,
@@ -79,6 +81,7 @@ impl Pair {
             network: Box::new(|_, _| vec![LATENCY]),
             application: Box::new(application),
             log: Vec::new(),
+            source: (Bytes::new(), 0),
             told: Vec::new(),
             under_way: BTreeMap::new(),
             arrivals: 0,
@@ -110,6 +113,12 @@ impl Pair {
                 } = &event
                 {
                     self.client.proceed(self.time, *request).unwrap();
+                }
+                if let Event::Wanted { request, offset } = &event {
+                    let (body, part) = &self.source;
+                    let bytes = body.slice(*offset..body.len().min(offset + part));
+                    let supplied = self.client.supply(self.time, *request, *offset, bytes);
+                    supplied.unwrap();
                 }
                 self.told.push(event);
             }

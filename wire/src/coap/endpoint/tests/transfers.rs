@@ -45,6 +45,35 @@ fn sweep(mut transfer: impl FnMut(Box<dyn FnMut(usize, &Sent) -> Fate>) -> usize
 }
 
 #[test]
+fn an_upload_that_is_read_in_parts_survives_every_single_mishap() {
+    let body = image(1000);
+    sweep(|network| {
+        let inbox = SharedInbox::default();
+        let mut pair = Pair::new(taking(inbox.clone()));
+        pair.network = network;
+        pair.source = (body.clone(), 192);
+        let mut request = upload(body.slice(..192));
+        request.total = Some(body.len());
+        pair.request(request);
+        pair.drive();
+        assert_eq!(pair.response().code, Code::CHANGED);
+        assert_eq!(inbox.borrow().complete, [body.to_vec()]);
+        let wanted = |event: &&Event<u8>| matches!(event, Event::Wanted { .. });
+        assert!(pair.told.iter().filter(wanted).count() >= 5);
+        pair.log.len()
+    });
+}
+
+#[test]
+fn a_body_in_parts_has_to_begin_with_a_whole_block() {
+    let mut pair = Pair::new(|_, _, _| {});
+    let mut request = upload(image(63));
+    request.total = Some(1000);
+    let refused = pair.client.request(pair.time, SERVER, request);
+    assert_eq!(refused, Err(Refused::TooLong));
+}
+
+#[test]
 fn an_upload_survives_every_single_mishap() {
     let body = image(1000);
     sweep(|network| {
