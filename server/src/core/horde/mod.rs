@@ -8,8 +8,6 @@ mod devices;
 pub(crate) mod id;
 mod images;
 pub(crate) mod tags;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -6,8 +6,6 @@
 
 pub(crate) mod id;
 mod otas;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 
