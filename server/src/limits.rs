@@ -231,7 +231,6 @@ pub(crate) const MAX_MEMBERS: usize = 100_000;
 pub(crate) const MAX_TAGS: usize = 64;
 /// Longest value of a tag.
 pub(crate) const MAX_TAG_BYTES: usize = 1_024;
-/// Accounts of our own, and tokens of one of them.
 /// API tokens of one account.
 pub(crate) const MAX_TOKENS: usize = 64;
 /// Longest text part of a form, in bytes.
