@@ -94,6 +94,8 @@ pub(crate) const MAX_EXECUTES: u32 = 3;
 pub(crate) const MAX_BOOTS: u32 = 5;
 /// Between two looks at a device that should tell by itself (contract 1.6, 4).
 pub(crate) const FIRMWARE_POLL: Duration = Duration::from_secs(30);
+/// The same where it is looked at whenever it gives a sign of life.
+pub(crate) const UPLINK_POLL: Duration = Duration::from_secs(60);
 /// Before a device that did not answer is asked again.
 pub(crate) const SILENCE_PAUSE: Duration = Duration::from_secs(30);
 /// Before a transfer is tried again; doubles each time.
