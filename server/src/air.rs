@@ -205,8 +205,8 @@ fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
         Told::Registered { endpoint } => {
             if state.registry.device(&endpoint).is_none() {
                 // One too many is still served on the air.
+                // Its registration is remembered, so it is too.
                 let _full = state.registry.put_device(&endpoint, Identity::default());
-                remember::device(&*server.store, state, &endpoint);
             }
             remember::registration(&*server.store, state, &endpoint);
             state
@@ -229,6 +229,7 @@ fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
         Told::Left { endpoint, expired } => {
             let event = if expired { "expired" } else { "deregistered" };
             state.feed.tell(event, &json!({"endpoint": endpoint}));
+            remember::device(&*server.store, state, &endpoint);
             remember::registration(&*server.store, state, &endpoint);
             state.firmware.left(&endpoint);
         }

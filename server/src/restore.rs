@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     core::{
-        devices::{Account, DeviceDocument, StoredShadow},
+        devices::{Account, DeviceDocument, Identity, StoredShadow},
         firmware,
         groups::Group,
         inventory::Record,
@@ -102,6 +102,9 @@ pub(crate) fn restore(
         Kind::Registration,
         |endpoint, it: RegistrationDocument| {
             registered.push((endpoint.to_owned(), it.observed().collect()));
+            if state.registry.device(endpoint).is_none() {
+                let _full = state.registry.put_device(endpoint, Identity::default());
+            }
             match &mut state.air {
                 Some(air) => air.restore(now, it),
                 None => Ok(()),

@@ -78,7 +78,11 @@ kinds! {
 /// the order in which it was put, and [`Store::flush`] tells when it is safe.
 pub(crate) trait Store: Send + Sync {
     /// Remembers a document, in place of one with the same kind and key.
-    fn put(&self, kind: Kind, key: &str, document: Value);
+    fn put(&self, kind: Kind, key: &str, document: Value) {
+        self.put_text(kind, key, document.to_string());
+    }
+    /// The same of a document that is JSON text already.
+    fn put_text(&self, kind: Kind, key: &str, document: String);
     /// Forgets a document; one that is not there is no error.
     fn remove(&self, kind: Kind, key: &str);
     /// All documents of a kind, by key. For the start: it may read a disk.
@@ -102,7 +106,7 @@ pub(crate) trait Store: Send + Sync {
 pub(crate) struct Nowhere;
 
 impl Store for Nowhere {
-    fn put(&self, _kind: Kind, _key: &str, _document: Value) {}
+    fn put_text(&self, _kind: Kind, _key: &str, _document: String) {}
 
     fn remove(&self, _kind: Kind, _key: &str) {}
 
@@ -138,4 +142,16 @@ pub(crate) async fn open(storage: &Storage) -> Result<(Arc<dyn Store>, Arc<dyn B
             (Arc::new(documents), Arc::new(images))
         }
     })
+}
+
+/// A document as it was put.
+fn parsed(kind: Kind, key: String, text: &str) -> Result<(String, Value), DataError> {
+    match serde_json::from_str(text) {
+        Ok(document) => Ok((key, document)),
+        Err(why) => Err(DataError::Document {
+            kind: kind.name(),
+            key,
+            why: why.to_string(),
+        }),
+    }
 }
