@@ -8,6 +8,7 @@ use fotalab_wire::{
     lwm2m::{ContentFormat, Path},
     net::{Datagrams, UnixMillis},
 };
+use futures_util::FutureExt as _;
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -15,15 +16,17 @@ use crate::{
     core::{
         devices::{Identity, NotTaken},
         firmware::{
-            Ask, Effect, Outcome as Heard, PACKAGE, PACKAGE_URI, Scheme, Transfer, UPDATE, VERSION,
+            Ask, CANCEL, Effect, Outcome as Heard, PACKAGE, PACKAGE_URI, Scheme, Transfer, UPDATE,
+            VERSION,
         },
     },
     driver,
     images::{self, Use},
     lwm2m::{Around, FIRMWARE, Operation, Outcome, Outgoing, Registered, Ticket, Told, Way, json},
-    reports,
+    remember, reports,
     server::{Server, State},
     store::blob::Image,
+    tasks,
 };
 
 /// Takes datagrams from a socket, until the server ends.
@@ -80,15 +83,24 @@ pub(crate) async fn keep_time(server: Arc<Server>) {
 pub(crate) fn settle(server: &Arc<Server>, state: &mut State, now: UnixMillis) {
     loop {
         if let Some(told) = state.air.as_mut().and_then(|air| air.poll_told()) {
+            let uplink = tasks::note(state, now, &told);
             take(server, state, now, told);
+            if let Some(device) = uplink {
+                state.tasks.session(now, &device, None);
+            }
+        } else if let Some(changed) = state.firmware.poll_changed() {
+            remember::firmware_update(&*server.store, state, &changed);
         } else if let Some(effect) = state.firmware.poll_effect() {
             perform(server, state, now, effect);
+        } else if let Some(effect) = state.tasks.poll_effect() {
+            tasks::perform(server, state, now, effect);
         } else if let Some(effect) = state.inspections.poll_effect() {
             reports::perform(state, now, effect);
         } else {
             break;
         }
     }
+    tasks::keep(&*server.store, state);
     while let Some(change) = reports::poll_change(state) {
         match change.document {
             Some(document) => server.store.put(change.kind, &change.key, document),
@@ -193,6 +205,7 @@ fn with_air(
         air,
         images,
         registry,
+        inventory,
         ..
     } = state;
     let closed = server.config.closed;
@@ -204,6 +217,10 @@ fn with_air(
         // Or anybody could be a device whose key is known.
         if !secured && device.is_some_and(|it| it.identity.psk.is_some()) {
             return Err("this device has a key and registers over coaps");
+        }
+        let record = inventory.get(endpoint);
+        if record.is_some_and(|it| it.provided.blacklisted) {
+            return Err("this device is on the black list");
         }
         Ok(())
     };
@@ -222,8 +239,10 @@ fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
         Told::Registered { endpoint } => {
             if state.registry.device(&endpoint).is_none() {
                 // One too many is still served on the air.
+                // Its registration is remembered, so it is too.
                 let _full = state.registry.put_device(&endpoint, Identity::default());
             }
+            remember::registration(&*server.store, state, &endpoint);
             state
                 .feed
                 .tell("registered", &json!({"endpoint": endpoint}));
@@ -234,7 +253,11 @@ fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
             }
             reports::seen(state, now, &endpoint, true);
         }
+        Told::Observed { endpoint } => {
+            remember::registration(&*server.store, state, &endpoint);
+        }
         Told::Updated { endpoint } => {
+            remember::registration(&*server.store, state, &endpoint);
             state.feed.tell("updated", &json!({"endpoint": endpoint}));
             state.firmware.uplink(now, &endpoint);
             reports::seen(state, now, &endpoint, false);
@@ -247,6 +270,8 @@ fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
         Told::Left { endpoint, expired } => {
             let event = if expired { "expired" } else { "deregistered" };
             state.feed.tell(event, &json!({"endpoint": endpoint}));
+            remember::device(&*server.store, state, &endpoint);
+            remember::registration(&*server.store, state, &endpoint);
             state.firmware.left(&endpoint);
             state.inspections.forget(&endpoint);
         }
@@ -272,7 +297,7 @@ fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
             });
             state.feed.tell("notification", &document);
             if path == VERSION {
-                remember_version(state, &endpoint, value.as_str());
+                remember_version(server, state, &endpoint, value.as_str());
             }
             state.firmware.notified(now, &endpoint, path, &value);
             state.firmware.uplink(now, &endpoint);
@@ -318,12 +343,14 @@ fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
                     .get(&update)
                     .map(|it| it.wanted.device.clone())
                 {
-                    note_version(state, &device, &outcome);
+                    note_version(server, state, &device, &outcome);
                 }
                 state.firmware.answered(now, &update, serial, heard);
             }
+            Ticket::Task(serial) => tasks::answered(state, now, serial, outcome),
+            Ticket::Look(device) => note_version(server, state, &device, &outcome),
             Ticket::Inspection { endpoint, serial } => {
-                note_version(state, &endpoint, &outcome);
+                note_version(server, state, &endpoint, &outcome);
                 let values = match &outcome {
                     Outcome::Answered(answer) if answer.code.is_success() => Some(answer.values()),
                     _ => None,
@@ -333,27 +360,32 @@ fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
             }
             Ticket::Admin(id) => {
                 if let Some((device, sender)) = state.operations.remove(&id) {
-                    note_version(state, &device, &outcome);
+                    note_version(server, state, &device, &outcome);
                     let _gone = sender.send(outcome);
                 }
             }
+            Ticket::Nobody => {}
         },
     }
 }
 
-fn note_version(state: &mut State, device: &str, outcome: &Outcome) {
+fn note_version(server: &Server, state: &mut State, device: &str, outcome: &Outcome) {
     if let Outcome::Answered(answer) = outcome {
         for (path, value) in answer.values() {
             if path == VERSION {
-                remember_version(state, device, value.as_str());
+                remember_version(server, state, device, value.as_str());
             }
         }
     }
 }
 
-fn remember_version(state: &mut State, device: &str, version: Option<&str>) {
-    if let (Some(version), Some(device)) = (version, state.registry.device_mut(device)) {
+fn remember_version(server: &Server, state: &mut State, id: &str, version: Option<&str>) {
+    let device = state.registry.device_mut(id);
+    if let (Some(version), Some(device)) = (version, device)
+        && device.reported_version.as_deref() != Some(version)
+    {
         device.reported_version = Some(version.to_owned());
+        remember::device(&*server.store, state, id);
     }
 }
 
@@ -382,8 +414,19 @@ fn perform(server: &Arc<Server>, state: &mut State, now: UnixMillis, effect: Eff
                     "detail": update.history.last().map(|it| it.detail.as_str()),
                 });
                 state.feed.tell("update", &document);
+                state.tasks.update_changed(now, update);
             }
             reports::moved(state, &update);
+        }
+        Effect::Withdraw {
+            update,
+            device,
+            serial,
+        } => {
+            let ticket = Ticket::Update { update, serial };
+            if let Some(air) = state.air.as_mut() {
+                air.withdraw(now, &device, &ticket);
+            }
         }
         Effect::Ask {
             update,
@@ -398,12 +441,43 @@ fn perform(server: &Arc<Server>, state: &mut State, now: UnixMillis, effect: Eff
                 let first = (Use::First { update, serial }, 0..image.length);
                 return images::bring(server, state, now, &image, first);
             }
+            if ask == Ask::Execute {
+                return execute(server, state, now, (update, serial));
+            }
             let operation = operation(server, state, &update, &device, ask);
             let ticket = Ticket::Update { update, serial };
             if let Some(air) = state.air.as_mut() {
                 air.operate(now, &device, ticket, operation);
             }
         }
+    }
+}
+
+/// Executes when it is safe that this was going to happen: after a crash nobody could tell it from
+/// an update that was never executed, and a device must not be told twice (X-FW-S30).
+fn execute(server: &Arc<Server>, state: &mut State, now: UnixMillis, ask: (String, u64)) {
+    let mut flushed = server.store.flush();
+    if (&mut flushed).now_or_never().is_some() {
+        return execute_now(state, now, ask);
+    }
+    let server_of_task = Arc::clone(server);
+    server.spawn(async move {
+        flushed.await;
+        server_of_task.change(|state, now| execute_now(state, now, ask));
+    });
+}
+
+fn execute_now(state: &mut State, now: UnixMillis, (update, serial): (String, u64)) {
+    // Not if the update went another way meanwhile.
+    let Some(device) = state.firmware.asks(&update, serial).map(str::to_owned) else {
+        return;
+    };
+    let operation = Operation::Execute {
+        path: UPDATE,
+        arguments: String::new(),
+    };
+    if let Some(air) = state.air.as_mut() {
+        air.operate(now, &device, Ticket::Update { update, serial }, operation);
     }
 }
 
@@ -420,9 +494,14 @@ fn operation(server: &Server, state: &State, update: &str, device: &str, ask: As
         payload,
         format: ContentFormat::Opaque,
     };
-    let by_identity = state.firmware.get(update).is_some_and(|it| {
-        matches!(it.wanted.transfer, Transfer::ByIdentity { .. })
-    });
+    let execute = |path| Operation::Execute {
+        path,
+        arguments: String::new(),
+    };
+    let by_identity = state
+        .firmware
+        .get(update)
+        .is_some_and(|it| matches!(it.wanted.transfer, Transfer::ByIdentity { .. }));
     match ask {
         Ask::Uri(_) if by_identity => {
             let air = state.air.as_ref();
@@ -457,9 +536,11 @@ fn operation(server: &Server, state: &State, update: &str, device: &str, ask: As
                 .and_then(|it| it.bytes.clone())
                 .unwrap_or_default(),
         ),
-        Ask::Execute => Operation::Execute {
-            path: UPDATE,
-            arguments: String::new(),
+        Ask::Execute => execute(UPDATE),
+        Ask::Cancel => execute(CANCEL),
+        Ask::Unhide(path) => Operation::Attributes {
+            path,
+            query: vec!["pmin=0".to_owned()],
         },
     }
 }

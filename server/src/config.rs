@@ -37,6 +37,8 @@ pub struct Config {
 /// The tokens of the account that a server has from the start; what is absent is drawn.
 #[derive(Clone, Default)]
 pub struct Tokens {
+    /// For Coiote's API.
+    pub coiote: Option<String>,
     /// For Horde's API, over everything.
     pub horde: Option<String>,
     /// For IoTaaP's API, as a bearer.

@@ -13,11 +13,13 @@ use tokio::time::sleep;
 use crate::{
     air,
     core::{
+        devices::Device,
         time::millis,
         updates::{Effect, PollFailure},
     },
     limits,
     live::Event,
+    remember,
     server::{Server, State},
     upstream::{CallError, Caller, DeviceState},
 };
@@ -33,6 +35,9 @@ pub(crate) fn change<T>(
     let now = server.now();
     let mut state = server.state();
     let result = change(&mut state, now);
+    while let Some(changed) = state.updates.poll_changed() {
+        remember::update(&*server.store, &state, &changed);
+    }
     while let Some(effect) = state.updates.poll_effect() {
         perform(server, &mut state, now, effect);
     }
@@ -121,7 +126,10 @@ fn perform(server: &Arc<Server>, state: &mut State, now: UnixMillis, effect: Eff
         } => {
             let server = Arc::clone(server);
             let spawner = Arc::clone(&server);
+            // A job that nobody remembers would be created again.
+            let flushed = server.store.flush();
             spawner.spawn(async move {
+                flushed.await;
                 let outcome = match server.caller(&account) {
                     Some(caller) => server.upstream.create(&caller, &device, &bundle).await,
                     None => Err(no_account(&account)),
@@ -263,12 +271,18 @@ fn take_states(server: &Arc<Server>, asked: &[String], states: Vec<DeviceState>)
             let Some(device) = state.registry.device_mut(&told.id) else {
                 continue;
             };
+            let before = device.shadow.as_ref().map(|it| it.version);
             let changed = device.take_shadow(now, told.version, told.shadow, told.firmware);
             let firmware = device.shadow.as_ref().map(|it| it.firmware.clone());
+            let version = |it: &Device| it.shadow.as_ref().map(|it| it.version);
+            let stored = changed.is_some() || version(device) != before;
             if let Some(changed) = changed {
                 server
                     .live
                     .publish(now, &told.id, Event::ShadowChanged(changed));
+            }
+            if stored {
+                remember::shadow(&*server.store, state, &told.id);
             }
             if let Some(firmware) = firmware {
                 state.updates.firmware_reported(now, &told.id, firmware);

@@ -26,11 +26,13 @@ mod limits;
 mod live;
 mod lwm2m;
 mod mqtt;
+mod remember;
 mod reports;
 mod restore;
 mod server;
 mod start;
 mod store;
+mod tasks;
 mod upstream;
 
 pub use config::{Config, Fields, HordeSettings, Storage, Timing, Tokens};

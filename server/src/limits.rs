@@ -81,8 +81,9 @@ pub(crate) const MAX_WEBSOCKET_UNSENT_BYTES: usize = 4 * 1024 * 1024;
 pub(crate) const MAX_FIRMWARE_UPDATES_PER_DEVICE: usize = 20;
 /// Entries of the history of one such update; what comes later is only counted.
 pub(crate) const MAX_HISTORY: usize = 200;
-/// Transfers that are tried again after result 3 or 4, a broken push or a lost download.
-pub(crate) const MAX_FIRMWARE_RETRIES: u32 = 3;
+/// Transfers that are tried again after result 3 or 4, a broken push or a lost download: where a fifth
+/// of all datagrams is lost, a third of the pushes of 64 KiB break.
+pub(crate) const MAX_FIRMWARE_RETRIES: u32 = 5;
 /// The same after result 8.
 pub(crate) const MAX_INSTALL_RETRIES: u32 = 1;
 /// Resets without effect before an update fails.
@@ -105,6 +106,10 @@ pub(crate) const DOWNLOAD_DEADLINE: Duration = Duration::from_secs(6 * 3_600);
 pub(crate) const INSTALL_DEADLINE: Duration = Duration::from_secs(3_600);
 /// From a deferral to the end of patience (X-FW-S28).
 pub(crate) const DEFER_DEADLINE: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// After a restart of the server, the time that a device has at least to be heard.
+pub(crate) const RESTART_GRACE: Duration = Duration::from_secs(15 * 60);
+/// The longest Maximum Defer Period of a device that is waited out (/5/0/13).
+pub(crate) const MAX_DEFER: Duration = Duration::from_secs(90 * 24 * 3_600);
 /// After success, the time in which an old version counts as a rollback (contract 1.6, 8).
 pub(crate) const SOAK: Duration = Duration::from_secs(300);
 
@@ -113,12 +118,21 @@ pub(crate) const STORE_QUEUE: usize = 65_536;
 /// How long changes are gathered before they are written as one, if nobody waits for them.
 #[cfg(feature = "sqlite")]
 pub(crate) const STORE_GATHER: Duration = Duration::from_millis(5);
+/// Pages of 4 KiB that the write-ahead log holds before they go into the database: each goes there
+/// once, however often it was written.
+#[cfg(feature = "sqlite")]
+pub(crate) const STORE_LOG_PAGES: i64 = 8_192;
+/// Memory for pages of the database, for each of its two connections.
+#[cfg(feature = "sqlite")]
+pub(crate) const STORE_CACHE_KIB: i64 = 16 * 1_024;
 /// Between two attempts to write.
 #[cfg(feature = "sqlite")]
 pub(crate) const STORE_RETRY: Duration = Duration::from_secs(1);
 /// Attempts to write when the server ends.
 #[cfg(feature = "sqlite")]
 pub(crate) const STORE_LAST_ATTEMPTS: u32 = 3;
+/// How long an answer waits for what it says to be safe.
+pub(crate) const STORE_ANSWER: Duration = Duration::from_secs(10);
 /// How long the end of a server waits for what it knows to be safe.
 pub(crate) const STORE_STOP: Duration = Duration::from_secs(10);
 
@@ -146,6 +160,10 @@ pub(crate) const IMAGE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Registrations over the air at once.
 pub(crate) const MAX_REGISTRATIONS: usize = 131_072;
+/// Objects and instances of a registration that are always taken.
+pub(crate) const SHORT_LIST: usize = 128;
+/// Objects and instances that all longer lists together may have; each takes about 100 bytes.
+pub(crate) const LONG_LISTS: usize = 131_072;
 /// Operations that may wait for one device.
 pub(crate) const MAX_OPERATIONS_PER_DEVICE: usize = 32;
 /// A registration outlives its lifetime by this: MAX_TRANSMIT_WAIT (contract 2.1).
@@ -181,6 +199,30 @@ pub(crate) const QUOTA: usize = 1_000;
 pub(crate) const MAX_ISSUED_TOKENS: usize = 10_000;
 /// How long such a token is valid.
 pub(crate) const ISSUED_TOKEN: Duration = Duration::from_secs(300);
+/// Tasks that may wait for one device.
+pub(crate) const MAX_OPEN_TASKS_PER_DEVICE: usize = 256;
+/// Tasks kept of one device, and of one group; the oldest ended one makes room.
+pub(crate) const MAX_TASKS_PER_SCOPE: usize = 1_000;
+/// Longest summary of a report, in characters (contract 1).
+pub(crate) const MAX_SUMMARY_CHARS: usize = 9_999;
+/// Operations of one task.
+pub(crate) const MAX_OPERATIONS_PER_TASK: usize = 1_000;
+/// Values remembered of one device.
+pub(crate) const MAX_CACHED_VALUES: usize = 256;
+/// Longest value remembered, as text in bytes.
+pub(crate) const MAX_CACHED_BYTES: usize = 1_024;
+/// Groups that somebody made, over all accounts.
+pub(crate) const MAX_OWN_GROUPS: usize = 100_000;
+/// Resources, over all accounts.
+pub(crate) const MAX_RESOURCES: usize = 100_000;
+/// Properties of a device or resource.
+pub(crate) const MAX_PROPERTIES: usize = 256;
+/// Lists of reports that somebody pages through.
+pub(crate) const MAX_REPORT_CURSORS: usize = 1_024;
+/// An extended lifetime outlasts the update by this.
+pub(crate) const LIFETIME_MARGIN: Duration = Duration::from_secs(60);
+/// Longest package URI, in bytes (contract 1.1 of LwM2M).
+pub(crate) const MAX_PACKAGE_URI: usize = 255;
 /// Collections, and IoTaaP groups, at most.
 pub(crate) const MAX_COLLECTIONS: usize = 10_000;
 /// Devices of one collection.
@@ -190,7 +232,6 @@ pub(crate) const MAX_TAGS: usize = 64;
 /// Longest value of a tag.
 pub(crate) const MAX_TAG_BYTES: usize = 1_024;
 /// Accounts of our own, and tokens of one of them.
-pub(crate) const MAX_OWNERS: usize = 1_000;
 /// API tokens of one account.
 pub(crate) const MAX_TOKENS: usize = 64;
 /// Longest text part of a form, in bytes.

@@ -107,7 +107,12 @@ pub(crate) fn moved(state: &mut State, update: &str) {
         return;
     };
     let identity = registry.device(&update.wanted.device);
-    match find(horde, iotaap, identity.map(|it| &it.identity), &update.wanted.device) {
+    match find(
+        horde,
+        iotaap,
+        identity.map(|it| &it.identity),
+        &update.wanted.device,
+    ) {
         Some(Whose::Horde(device)) => {
             horde.with_device(&device, |it| it.standing.moved(update));
         }
@@ -178,8 +183,8 @@ fn report(
         model: said.model,
     };
     let verdict = reported_to_horde(state, now, &device, &endpoint, said);
-    let available = verdict == Verdict::Update
-        && begin(state, now, &device, &endpoint, Transfer::Unasked);
+    let available =
+        verdict == Verdict::Update && begin(state, now, &device, &endpoint, Transfer::Unasked);
     let silent = matches!(verdict, Verdict::Ignored | Verdict::Barred);
     if silent && settings.strict {
         return Response::new(Code::INTERNAL_SERVER_ERROR);
@@ -198,13 +203,7 @@ fn report(
 }
 
 /// `GET /fw`: the image that is meant for whoever asks, block by block; 4.04 where none is.
-fn fetch(
-    state: &mut State,
-    now: UnixMillis,
-    exchange: ExchangeId,
-    peer: Peer,
-    message: &Message,
-) {
+fn fetch(state: &mut State, now: UnixMillis, exchange: ExchangeId, peer: Peer, message: &Message) {
     let meant = endpoint_of(state, peer).and_then(|endpoint| match whose(state, &endpoint)? {
         Whose::Horde(device) => {
             let blob = meant_for(state, now, &device, &endpoint)?;
@@ -286,7 +285,9 @@ fn inspected_by_horde(
         }
     }
     if matches!(state_of_device, 1 | 3) {
-        state.horde.with_device(device, |it| it.standing.fail("/5/0/3"));
+        state
+            .horde
+            .with_device(device, |it| it.standing.fail("/5/0/3"));
         return;
     }
     if reported_to_horde(state, now, device, endpoint, said) == Verdict::Update {
@@ -342,7 +343,9 @@ fn begin(
     if let Some(update) = last.filter(|it| !it.has_ended()) {
         let id = update.id.clone();
         if update.is_plain() && update.wanted.image == blob && update.is_downloading() {
-            state.horde.with_device(device, |it| it.standing.update = Some(id));
+            state
+                .horde
+                .with_device(device, |it| it.standing.update = Some(id));
             return true;
         }
         if !update.is_plain() {
@@ -385,7 +388,9 @@ fn inspected_by_iotaap(
     let arrival = registered.map(Registered::arrival);
     let created = state.firmware.create(now, wanted, arrival);
     if let Ok(id) = created.map(|it| it.id.clone()) {
-        state.iotaap.with_device(device, |it| it.standing.begin(&id));
+        state
+            .iotaap
+            .with_device(device, |it| it.standing.begin(&id));
         moved(state, &id);
     }
 }
@@ -435,7 +440,12 @@ fn wanted(
 fn endpoint_of(state: &State, peer: Peer) -> Option<String> {
     let proven = state.air.as_ref().and_then(|air| air.endpoint_at(peer));
     // Over DTLS only the handshake says who it is.
-    let told = || state.registry.device_at(peer.address).filter(|_| !peer.secured);
+    let told = || {
+        state
+            .registry
+            .device_at(peer.address)
+            .filter(|_| !peer.secured)
+    };
     proven.or_else(|| told().map(str::to_owned))
 }
 

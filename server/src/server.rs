@@ -18,10 +18,14 @@ use crate::{
     core::{
         devices::Registry,
         firmware::Firmware,
+        groups::Groups,
         horde::Horde,
+        inventory::Inventory,
         iotaap::Iotaap,
         owners::Owners,
+        resources::Resources,
         targets::Inspections,
+        tasks::{Cursors, Tasks},
         ulid::Ulids,
         updates::{Update, Updates},
     },
@@ -31,7 +35,7 @@ use crate::{
     limits,
     live::Live,
     lwm2m::{Air, Outcome},
-    restore::restore,
+    restore,
     store::{
         DataError, Store,
         blob::{Blobs, Chunks, Images},
@@ -47,6 +51,9 @@ pub(crate) struct Sockets {
     /// Over DTLS.
     pub(crate) secured: Option<Arc<dyn Datagrams>>,
 }
+
+/// Between the seeds of two lives of a server: 2^64 / golden ratio.
+const SEED_OF_A_LIFE: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// One server.
 pub(crate) struct Server {
@@ -98,8 +105,6 @@ pub(crate) struct State {
     pub(crate) horde: Horde,
     /// What IoTaaP's API knows.
     pub(crate) iotaap: Iotaap,
-    /// Whose tokens open the vendors' APIs.
-    pub(crate) owners: Owners,
     /// What devices are updated to.
     pub(crate) images: Images,
     /// Ids of images.
@@ -110,6 +115,18 @@ pub(crate) struct State {
     pub(crate) waiting_blocks: WaitingBlocks,
     /// Operations somebody waits for: on which device, and who.
     pub(crate) operations: BTreeMap<u64, (String, oneshot::Sender<Outcome>)>,
+    /// Tasks on devices and groups.
+    pub(crate) tasks: Tasks,
+    /// Accounts of our own.
+    pub(crate) owners: Owners,
+    /// Groups that somebody made.
+    pub(crate) groups: Groups,
+    /// Files that somebody uploaded.
+    pub(crate) resources: Resources,
+    /// What is known of devices beyond who they are.
+    pub(crate) inventory: Inventory,
+    /// Lists of reports that somebody pages through.
+    pub(crate) cursors: Cursors,
     /// The next operation's number.
     pub(crate) next_operation: u64,
     /// Who listens to the events of the air.
@@ -128,33 +145,40 @@ impl Server {
         (store, blobs): (Arc<dyn Store>, Arc<dyn Blobs>),
     ) -> Result<Self, DataError> {
         let registry = Registry::default();
+        let lives = restore::lives(&*store)?;
+        let seed = config.seed.wrapping_add(lives.wrapping_mul(SEED_OF_A_LIFE));
         let first = sockets.plain.as_ref().or(sockets.secured.as_ref());
-        let mut air = first.map(|it| Air::new(it.local_addr(), config.seed));
+        let mut air = first.map(|it| Air::new(it.local_addr(), seed));
         if let (Some(air), Some(_)) = (&mut air, &sockets.secured) {
-            let seed = network.is_virtual().then_some(config.seed ^ 0xD715);
+            let seed = network.is_virtual().then_some(seed ^ 0xD715);
             air.secure(clock.now(), registry.keys(), seed);
         }
         let mut state = State {
             registry,
-            updates: Updates::new(config.seed, config.timing.follow),
+            updates: Updates::new(seed, config.timing.follow),
             scheduling: BTreeMap::new(),
             air,
             air_wakes_at: None,
-            firmware: Firmware::new(config.seed),
+            firmware: Firmware::new(seed),
             inspections: Inspections::default(),
-            horde: Horde::new(config.seed),
-            iotaap: Iotaap::new(config.seed),
-            owners: Owners::default(),
+            horde: Horde::new(seed),
+            iotaap: Iotaap::new(seed),
             images: Images::default(),
-            image_ids: Ulids::new(config.seed ^ 0x1A),
+            image_ids: Ulids::new(seed ^ 0x1A),
             chunks: Chunks::default(),
             waiting_blocks: WaitingBlocks::default(),
             operations: BTreeMap::new(),
+            tasks: Tasks::new(),
+            owners: Owners::default(),
+            groups: Groups::default(),
+            resources: Resources::default(),
+            inventory: Inventory::default(),
+            cursors: Cursors::default(),
             next_operation: 0,
             feed: Feed::default(),
             bundles: BTreeMap::new(),
         };
-        restore(&*store, &*blobs, &mut state)?;
+        restore::restore(&*store, &*blobs, &mut state, clock.now())?;
         Ok(Self {
             config,
             clock,

@@ -13,14 +13,13 @@ use crate::{
     air,
     api::{self, hello::Generation, horde, iotaap},
     config::{Config, Tokens},
-    core::owners::{self, Face, Secret},
+    core::owners::{DEFAULT, Face, Owner, Secret},
     driver, limits,
     server::{Server, Sockets, State},
     store::{self, DataError, Kind},
 };
 
 /// Bytes of a token that is drawn.
-const TOKEN_BYTES: usize = 32;
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +78,7 @@ pub async fn start(
     let kept = store::open(&config.storage).await?;
     let server = Server::new(config, network, sockets.clone(), clock, kept)?;
     let server = Arc::new(server);
+    server.store.flush().await;
     let _first = server.http.set(address);
     let tokens = default_account(&server)?;
     let service = {
@@ -122,19 +122,21 @@ fn default_account(server: &Server) -> Result<Tokens, StartError> {
         iotaap,
         ..
     } = &mut *state;
-    let mut owner = owners.get(owners::DEFAULT).cloned().unwrap_or_default();
+    let mut owner = owners.get(DEFAULT).cloned().unwrap_or_default();
     owner.complete(now, horde, iotaap);
     for (face, token) in [
+        (Face::Coiote, &mut tokens.coiote),
         (Face::Horde, &mut tokens.horde),
         (Face::Iotaap, &mut tokens.iotaap),
     ] {
-        let token = token.get_or_insert_with(|| iotaap.ids().hex(TOKEN_BYTES));
+        let secret = &server.config.admin_token;
+        let token = token.get_or_insert_with(|| Owner::draw_token(face, secret));
         owner.tokens.insert(face, Secret::of(token));
     }
     let document = json!(owner);
-    let taken = owners.put(owners::DEFAULT, owner);
+    let taken = owners.put(DEFAULT, owner);
     taken.map_err(|why| StartError::Account(why.to_string()))?;
-    server.store.put(Kind::Owner, owners::DEFAULT, document);
+    server.store.put(Kind::Owner, DEFAULT, document);
     Ok(tokens)
 }
 
@@ -159,9 +161,9 @@ impl Running {
         socket.map(|it| it.local_addr())
     }
 
-    /// What a scenario has to know: `ADMINURL`, `ADMINTOKEN`, `HORDEURL`, `HORDETOKEN`,
-    /// `IOTAAPURL`, `IOTAAPTOKEN`, `COAPURL` and `COAPSURL` if devices may come, and for each
-    /// profile of the hello.nrfcloud API its `APIURL` and `WSURL`. No URL ends in a slash.
+    /// What a scenario has to know: `ADMINURL`, `ADMINTOKEN`, `COIOTEURL`, `COIOTETOKEN`, `HORDEURL`,
+    /// `HORDETOKEN`, `IOTAAPURL`, `IOTAAPTOKEN`, `COAPURL` and `COAPSURL` if devices may come, and for
+    /// each profile of the hello.nrfcloud API its `APIURL` and `WSURL`. No URL ends in a slash.
     #[must_use]
     pub fn context(&self) -> Map<String, Value> {
         let reachable = reachable_from_here(self.address);
@@ -181,6 +183,10 @@ impl Running {
         );
         context.insert("ADMINTOKEN".into(), self.admin_token.as_str().into());
         let urls = [
+            (
+                "COIOTEURL",
+                format!("http://{reachable}{}", api::coiote::BASE),
+            ),
             ("HORDEURL", format!("http://{reachable}{}", horde::BASE)),
             ("IOTAAPURL", format!("http://{reachable}{}", iotaap::BASE)),
         ];
@@ -188,6 +194,7 @@ impl Running {
             context.insert(name.into(), url.into());
         }
         let tokens = [
+            ("COIOTETOKEN", &self.tokens.coiote),
             ("HORDETOKEN", &self.tokens.horde),
             ("IOTAAPTOKEN", &self.tokens.iotaap),
         ];

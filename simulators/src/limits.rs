@@ -72,6 +72,8 @@ pub const REGISTER_AGAIN_MAX: Duration = Duration::from_secs(600);
 pub const UPDATE_MARGIN: Duration = Duration::from_secs(93);
 /// Datagrams of one device that wait for its DTLS handshake.
 pub const WAITING_FOR_HANDSHAKE: usize = 8;
+/// DTLS sessions of one device with others than its server; the oldest goes first.
+pub const FILE_SERVER_SESSIONS: usize = 2;
 /// Devices whose timers one call of a fleet's `handle_timeout` serves.
 pub const DEVICES_PER_CALL: usize = 1_024;
 /// Events of a fleet that nobody has asked for yet; the oldest go first.

@@ -9,9 +9,11 @@ use fotalab_wire::{
         message::{Code, number},
     },
     lwm2m::{ContentFormat, Definitions, Path, Version, codec},
-    net::Fate,
+    net::{Fate, UnixMillis},
 };
 use serde_json::{Value, json};
+
+use crate::trace::Kind;
 
 /// A datagram, whatever became of it.
 #[derive(Clone, Debug)]
@@ -98,6 +100,24 @@ impl Crossing {
     /// The CoAP message, if it is one.
     pub(crate) fn message(&self) -> Option<Message> {
         Message::parse(self.plain.as_ref()?).ok()
+    }
+
+    /// As scenarios select from it: what the timeline shows, when, and its line.
+    pub(crate) fn view(&self, epoch: UnixMillis) -> Value {
+        let at = i64::try_from(self.at.as_millis()).unwrap_or(i64::MAX);
+        let mut view = self.detail();
+        view["at"] = json!(epoch.saturating_add(at));
+        view["summary"] = json!(self.summary());
+        view
+    }
+
+    /// What it is on the timeline.
+    pub(crate) fn kind(&self) -> Kind {
+        match (&self.plain, self.message()) {
+            (None, _) => Kind::Connection,
+            (_, Some(message)) if !message.code.is_request() => Kind::Answer,
+            _ => Kind::Request,
+        }
     }
 
     /// The values of its payload by path, where it has some.

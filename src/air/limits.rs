@@ -5,7 +5,7 @@
 pub(crate) const CROSSINGS: usize = 50_000;
 /// Datagrams that a group's timeline shows; later ones are counted, so that a fleet leaves room
 /// for everybody else's messages.
-pub(crate) const SHOWN_CROSSINGS: usize = 40_000;
+pub(crate) const SHOWN_CROSSINGS: usize = 400_000;
 /// Bytes of a payload that the timeline shows, in hexadecimal digits twice as many.
 pub(crate) const SHOWN_PAYLOAD_BYTES: usize = 256;
 /// Bytes of a raw datagram that the timeline shows.
@@ -22,3 +22,9 @@ pub(crate) const DEVICES: usize = 100_000;
 pub(crate) const IMAGE_BYTES: u64 = 64 * 1024 * 1024;
 /// Rules of a link that drop messages.
 pub(crate) const DROPS: usize = 1_000;
+/// Messages that a peer keeps; the oldest go first.
+pub(crate) const RECEIVED: usize = 10_000;
+/// Answers that a peer has ready.
+pub(crate) const ANSWERS: usize = 1_000;
+/// Messages that one selection by JSONata takes.
+pub(crate) const SELECTED: usize = 2_000;

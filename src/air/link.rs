@@ -64,16 +64,25 @@ impl Link for AirLink {
         self.links
             .entry(number)
             .or_insert_with(|| Lossy::new(VirtualLink::new(), options(), seed));
-        let fate = match whose {
-            Some((party, up)) if seen.conditions().is_cut(party, up) => Fate::lost(Loss::Partition),
-            Some((party, up)) if seen.drops(party, up, &datagram) => Fate::lost(Loss::Chance),
-            _ => match self.links.get_mut(&number) {
-                Some(link) => link.send(now, datagram.clone()),
-                None => Fate::lost(Loss::QueueFull),
-            },
+        let crossing = whose.map(|(party, up)| {
+            let crossing = seen.sent(now, &datagram, (party, up));
+            (party, crossing)
+        });
+        let loss = crossing.as_ref().and_then(|(party, crossing)| {
+            if seen.conditions().is_cut(*party, crossing.up) {
+                Some(Loss::Partition)
+            } else {
+                seen.drops_mut()
+                    .take(*party, crossing)
+                    .then_some(Loss::Chance)
+            }
+        });
+        let fate = match (loss, self.links.get_mut(&number)) {
+            (None, Some(link)) => link.send(now, datagram.clone()),
+            (loss, _) => Fate::lost(loss.unwrap_or(Loss::QueueFull)),
         };
-        if whose.is_some() {
-            seen.crossed(now, &datagram, &fate);
+        if let Some((party, crossing)) = crossing {
+            seen.crossed(party, crossing, &datagram, &fate);
         }
         fate
     }

@@ -5,13 +5,17 @@
 //! - `link` is what datagrams cross in both worlds: it harms them by `conditions`, drops what a
 //!   rule says, and shows every one to the `watch`.
 //! - `watch` keeps the [`Crossing`]s, knows whose they are, and puts them on the timeline (`show`).
-//! - `pattern` is the notation of CoAP messages in scenarios.
+//! - `notation` is how scenarios write CoAP messages, `peer` a scripted one that sends them.
 
 mod conditions;
 mod crossing;
 mod drive;
+mod drops;
 pub(crate) mod limits;
 mod link;
+pub(crate) mod notation;
+mod party;
+mod peer;
 mod room;
 mod setup;
 mod show;
@@ -21,10 +25,11 @@ mod watch;
 pub(crate) use self::{
     conditions::Way,
     crossing::{Crossing, Outcome},
-    drive::{Devices, Handle},
+    drive::Devices,
+    party::Tally,
+    peer::{LabParts, Peer},
     room::{Air, Known, add, glob},
     setup::{BLUEPRINT, Blueprint, Security, read as read_blueprint, unhex},
-    show::hex,
+    show::{coap, hex},
     url::server_of,
-    watch::Tally,
 };

@@ -1,20 +1,20 @@
 //! The room itself: made by the first step that needs it, ended with the laboratory.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use fotalab_simulators::device::{
     Kind, Setup,
-    drive::{Bind, Driver, Fleet, Psk},
+    drive::{Bind, Driver, Fleet, KeyLog, Psk},
 };
 use fotalab_wire::net::Linked;
 use rand::RngExt as _;
-use regex::Regex;
 use serde_json::Value;
 
 use super::{
-    Devices,
+    Crossing, Devices, Peer,
     drive::Handle,
     link::AirLink,
+    peer::LabParts,
     server_of,
     watch::{Seen, Watch},
 };
@@ -25,6 +25,8 @@ pub(crate) struct Air {
     devices: Devices,
     watch: Watch,
     known: Vec<Known>,
+    peers: Vec<Peer>,
+    marks: Marks,
 }
 
 /// A device of a scenario.
@@ -39,6 +41,9 @@ pub(crate) struct Known {
     /// Its number among those that the watch knows.
     pub(crate) party: usize,
 }
+
+/// Since which crossing the wire of somebody is looked at, by name.
+pub(crate) type Marks = BTreeMap<String, u64>;
 
 /// A place in a laboratory for the room.
 #[derive(Default)]
@@ -58,6 +63,11 @@ impl Air {
         }
         let room = lab.state::<Room>();
         Ok(room.0.as_mut().expect("it has just been opened"))
+    }
+
+    /// The room of a laboratory, if it is open.
+    pub(crate) fn in_use(lab: &mut Lab) -> Option<&mut Self> {
+        lab.state::<Room>().0.as_mut()
     }
 
     fn open(lab: &mut Lab) -> Result<Self, String> {
@@ -83,12 +93,19 @@ impl Air {
             let link = AirLink::new(around.clone(), seed);
             Ok(Box::new(Linked::new(socket, link, clock)))
         });
-        let driver = Driver::with_sockets(Fleet::new(), network, shared, clock, bind)
+        let mut fleet = Fleet::new();
+        if let Some(key_log) = lab.trace().key_log() {
+            fleet.log_keys(KeyLog(key_log));
+        }
+        fleet.set_tap(Box::new(watch.clone()));
+        let driver = Driver::with_sockets(fleet, network, shared, clock, bind)
             .map_err(|error| format!("no socket can be opened for devices: {error}"))?;
         Ok(Self {
             devices: Devices::run(driver, watch.clone()),
             watch,
             known: Vec::new(),
+            peers: Vec::new(),
+            marks: Marks::new(),
         })
     }
 
@@ -118,6 +135,72 @@ impl Air {
         };
         self.known.push(known.clone());
         known
+    }
+
+    /// The peers that scenarios have made.
+    pub(crate) fn peers(&self) -> &[Peer] {
+        &self.peers
+    }
+
+    /// Opens a peer's socket.
+    ///
+    /// # Errors
+    /// What the network says.
+    pub(crate) fn open_peer(
+        &mut self,
+        lab: &LabParts,
+        name: &str,
+        address: SocketAddr,
+    ) -> std::io::Result<String> {
+        let party = self.watch.lock().join(name, false);
+        let peer = Peer::open(lab, name, party, address, &self.watch)?;
+        let url = peer.url();
+        self.peers.push(peer);
+        Ok(url)
+    }
+
+    /// Looks at what crossed for these devices and peers since the last mark; `true`: some of it
+    /// is not kept any more.
+    pub(crate) fn with_crossings<T>(
+        &self,
+        names: &str,
+        look: impl FnOnce(Vec<&Crossing>, bool) -> T,
+    ) -> T {
+        let seen = self.watch.lock();
+        let matches = glob(names);
+        let mark = |party: &str| self.marks.get(party).copied().unwrap_or(0);
+        let partly = seen
+            .names()
+            .any(|it| matches(it) && mark(it) < seen.forgotten());
+        let of = seen.crossings().filter(|(number, crossing)| {
+            matches(&crossing.party) && *number >= mark(&crossing.party)
+        });
+        look(of.map(|(_, it)| it).collect(), partly)
+    }
+
+    /// From where a device last spoke to this address.
+    pub(crate) fn spoke_from(&self, device: &str, to: SocketAddr) -> Option<SocketAddr> {
+        let seen = self.watch.lock();
+        let mut of = seen.crossings().rev();
+        let found = of.find(|(_, it)| it.up && it.to == to && *it.party == *device);
+        found.map(|(_, it)| it.from)
+    }
+
+    /// Looks at the wire of these devices and peers from here on.
+    pub(crate) fn mark(&mut self, names: &str) {
+        let seen = self.watch.lock();
+        let (matches, now) = (glob(names), seen.next_number());
+        let named = seen.names().filter(|it| matches(it));
+        self.marks.extend(named.map(|it| (it.to_owned(), now)));
+    }
+
+    /// The numbers of the devices and peers of this name among those that the watch knows.
+    pub(crate) fn parties(&self, names: &str) -> Vec<usize> {
+        let seen = self.watch.lock();
+        let matches = glob(names);
+        let numbered = seen.names().enumerate();
+        let found = numbered.filter(|(_, name)| matches(name));
+        found.map(|(party, _)| party).collect()
     }
 
     /// The devices of this name; `*` stands for anything.
@@ -158,11 +241,25 @@ pub(crate) async fn add(
     }
 }
 
-/// Whether a name is what a pattern says; `*` stands for any text.
+/// Whether a text is what a pattern says; `*` stands for any text.
 pub(crate) fn glob(pattern: &str) -> impl Fn(&str) -> bool {
-    let escaped: Vec<String> = pattern.split('*').map(regex::escape).collect();
-    let regex = Regex::new(&format!("^(?s:{})$", escaped.join(".*")));
-    move |text| regex.as_ref().is_ok_and(|it| it.is_match(text))
+    let mut parts: Vec<String> = pattern.split('*').map(str::to_owned).collect();
+    let last = parts.pop().unwrap_or_default();
+    move |text| {
+        let Some((first, middle)) = parts.split_first() else {
+            return text == last;
+        };
+        let Some(mut rest) = text.strip_prefix(first.as_str()) else {
+            return false;
+        };
+        for part in middle {
+            match rest.find(part.as_str()) {
+                Some(at) => rest = &rest[at + part.len()..],
+                None => return false,
+            }
+        }
+        rest.ends_with(last.as_str())
+    }
 }
 
 fn server_is_here(url: Option<&Value>) -> bool {
@@ -170,5 +267,26 @@ fn server_is_here(url: Option<&Value>) -> bool {
     match server {
         Some(Ok(peer)) => matches!(peer.address, SocketAddr::V4(it) if it.ip().is_loopback()),
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_text() {
+        for (pattern, text, is) in [
+            ("meter-1", "meter-1", true),
+            ("meter-1", "meter-10", false),
+            ("meter-*", "meter-10", true),
+            ("*", "", true),
+            ("a*b*c", "a-b-b-c", true),
+            ("a*b*c", "a-c", false),
+            ("a*a", "a", false),
+            ("0/*/512", "0/1/512", true),
+        ] {
+            assert_eq!(glob(pattern)(text), is, "{pattern} {text}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! and those of [`Blueprint`].
 
 use fotalab_simulators::device::Persona;
-use fotalab_wire::lwm2m::{Definitions, Path, Tree, Value};
+use fotalab_wire::lwm2m::{Definitions, Kind, Path, Tree, Value};
 use serde::Deserialize;
 use toml::Value as Toml;
 
@@ -48,6 +48,12 @@ pub(crate) static BLUEPRINT: Form = Form {
     example: "queue-mode = true",
     required: false,
     check: |language, code| read(language, code).map(drop),
+    secrets: |language, code| {
+        let table = table(language, code).unwrap_or_default();
+        let key = table.get("psk").and_then(|psk| psk.get("key"));
+        let key = key.and_then(Toml::as_str).filter(|it| !it.contains("${"));
+        key.map(|it| ("psk", it.to_owned())).into_iter().collect()
+    },
 };
 
 /// Reads a code block; nothing in it is the usual device.
@@ -169,11 +175,22 @@ fn objects(blueprint: &mut Blueprint, path: &str, value: Toml) -> Result<(), Str
         define(&mut blueprint.definitions, object, resource, &value);
     }
     let value = match blueprint.definitions.kind(at) {
+        Some(Kind::Opaque) => bytes_of(&value)
+            .ok_or_else(|| format!("{path}: bytes are written as a text such as \"hex:00ff\""))?,
         Some(kind) => value.into_kind(kind)?,
         None => value,
     };
     blueprint.values.set(at, value);
     Ok(())
+}
+
+/// Bytes, from a text as messages write them.
+fn bytes_of(value: &Value) -> Option<Value> {
+    let Value::String(text) = value else {
+        return None;
+    };
+    let bytes = unhex(text.strip_prefix("hex:")?)?;
+    Some(Value::Opaque(bytes.into()))
 }
 
 /// A value as it is written.
@@ -189,7 +206,7 @@ pub(crate) fn value_of(value: &Toml) -> Option<Value> {
 
 fn define(definitions: &mut Definitions, object: u16, resource: u16, value: &Value) {
     use fotalab_wire::lwm2m::{
-        Kind, Version,
+        Version,
         definition::{ObjectDefinition, Operations, ResourceDefinition},
     };
     let mut defined = definitions

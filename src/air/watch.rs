@@ -8,18 +8,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use fotalab_wire::{
-    coap::{Message, message::Token},
-    net::{Datagram, Fate},
-};
+use fotalab_simulators::device::drive::Tap;
+use fotalab_wire::net::{Datagram, Fate};
 
 use super::{
     Crossing, Outcome,
     conditions::Conditions,
-    crossing::Asked,
-    limits::{ASKED, CROSSINGS, RECENT, SEALED, SHOWN_CROSSINGS},
+    drops::Drops,
+    limits::{CROSSINGS, SEALED, SHOWN_CROSSINGS},
+    party::{Party, Tally, push_bounded},
 };
-use crate::trace::{Kind, Trace};
+use crate::trace::Trace;
 
 /// What one laboratory has seen on the air. Clones share it.
 #[derive(Clone, Debug)]
@@ -41,6 +40,7 @@ pub(crate) struct Seen {
     /// sends from is known to nobody before it does.
     ports: BTreeMap<u16, usize>,
     crossings: VecDeque<Crossing>,
+    drops: Drops,
     /// Crossings that are not kept any more.
     forgotten: u64,
     shown: usize,
@@ -48,27 +48,6 @@ pub(crate) struct Seen {
     sealing: VecDeque<(Bytes, Bytes)>,
     /// Sealed datagrams for devices, which they may open: number of the crossing, of the message.
     unopened: VecDeque<(Bytes, u64, Option<u64>)>,
-}
-
-/// A device or a peer.
-#[derive(Debug)]
-struct Party {
-    name: Arc<str>,
-    device: bool,
-    tally: Tally,
-    asked: VecDeque<(bool, Token, Arc<Asked>)>,
-    recent: VecDeque<(bool, Bytes)>,
-}
-
-/// What has arrived at a device or a peer.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Tally {
-    /// Datagrams that arrived.
-    pub(crate) datagrams: u64,
-    /// Bytes of UDP payload that arrived.
-    pub(crate) bytes: u64,
-    /// Datagrams that it sent.
-    pub(crate) sent: u64,
 }
 
 impl Watch {
@@ -83,6 +62,7 @@ impl Watch {
             hosts: BTreeMap::new(),
             sockets: BTreeMap::new(),
             crossings: VecDeque::new(),
+            drops: Drops::default(),
             forgotten: 0,
             shown: 0,
             sealing: VecDeque::new(),
@@ -96,16 +76,20 @@ impl Watch {
     }
 }
 
+impl Tap for Watch {
+    fn sealed(&mut self, plain: &Bytes, sealed: &Bytes) {
+        self.lock().seals(plain, sealed);
+    }
+
+    fn opened(&mut self, plain: &Bytes, sealed: &Bytes) -> bool {
+        self.lock().opens(plain, sealed)
+    }
+}
+
 impl Seen {
     /// A device or peer joins; its number.
     pub(crate) fn join(&mut self, name: &str, device: bool) -> usize {
-        self.parties.push(Party {
-            name: name.into(),
-            device,
-            tally: Tally::default(),
-            asked: VecDeque::new(),
-            recent: VecDeque::new(),
-        });
+        self.parties.push(Party::new(name, device));
         let party = self.parties.len() - 1;
         if device {
             self.devices.push(party);
@@ -116,6 +100,11 @@ impl Seen {
     /// How good the links are.
     pub(crate) const fn conditions(&self) -> &Conditions {
         &self.conditions
+    }
+
+    /// What gets lost by rules.
+    pub(crate) const fn drops_mut(&mut self) -> &mut Drops {
+        &mut self.drops
     }
 
     /// How good the links are, to change it.
@@ -170,63 +159,73 @@ impl Seen {
             .any(|party| party.device)
     }
 
-    /// A rule says that it gets lost.
-    pub(crate) fn drops(&mut self, _party: usize, _up: bool, _datagram: &Datagram) -> bool {
-        false
-    }
-
     /// What a datagram says in the clear, as far as that is known before it arrives.
-    pub(crate) fn plain(&self, datagram: &Datagram) -> Option<Bytes> {
+    fn plain(&mut self, datagram: &Datagram) -> Option<Bytes> {
         if !is_record(&datagram.bytes) {
             return Some(datagram.bytes.clone());
         }
-        let sealed = self.sealing.iter().rev();
-        let mut found = sealed.filter(|(sealed, _)| *sealed == datagram.bytes);
-        found.next().map(|(_, plain)| plain.clone())
+        let of = |(sealed, _): &(Bytes, Bytes)| *sealed == datagram.bytes;
+        let at = self.sealing.iter().rposition(of)?;
+        self.sealing.remove(at).map(|(_, plain)| plain)
     }
 
-    /// A datagram was sent, and this becomes of it.
-    pub(crate) fn crossed(&mut self, at: Duration, datagram: &Datagram, fate: &Fate) {
-        let Some((party, up)) = self.whose(datagram) else {
+    /// A datagram is sent, by a device or peer or to it; what becomes of it is to be said yet.
+    pub(crate) fn sent(
+        &mut self,
+        at: Duration,
+        datagram: &Datagram,
+        (party, up): (usize, bool),
+    ) -> Crossing {
+        let plain = self.plain(datagram);
+        let of = self.parties.get_mut(party);
+        let mut crossing = Crossing {
+            at,
+            party: of
+                .as_ref()
+                .map_or_else(|| "".into(), |it| Arc::clone(&it.name)),
+            up,
+            from: datagram.from,
+            to: datagram.to,
+            secure: is_record(&datagram.bytes),
+            record: record_of(&datagram.bytes),
+            length: datagram.bytes.len(),
+            outcome: Outcome::Delivered,
+            retransmission: false,
+            plain: None,
+            answers: None,
+        };
+        if let (Some(of), Some(plain)) = (of, plain) {
+            of.relate(&mut crossing, plain);
+        }
+        crossing
+    }
+
+    /// This becomes of it.
+    pub(crate) fn crossed(
+        &mut self,
+        party: usize,
+        mut crossing: Crossing,
+        datagram: &Datagram,
+        fate: &Fate,
+    ) {
+        let Some(of) = self.parties.get_mut(party) else {
             return;
         };
-        let secure = is_record(&datagram.bytes);
-        let plain = self.plain(datagram);
-        let outcome = Outcome::of(fate);
-        let copies = match outcome {
+        crossing.outcome = Outcome::of(fate);
+        self.trace.capture(datagram, crossing.outcome.name());
+        let copies = match crossing.outcome {
             Outcome::Lost => 0,
             Outcome::Duplicated => 2,
             _ => 1,
         };
-        let Some(of) = self.parties.get_mut(party) else {
-            return;
-        };
-        if up {
+        if crossing.up {
             of.tally.sent += 1;
         } else {
             of.tally.datagrams += copies;
             of.tally.bytes += copies * datagram.bytes.len() as u64;
         }
-        let mut crossing = Crossing {
-            at,
-            party: Arc::clone(&of.name),
-            up,
-            from: datagram.from,
-            to: datagram.to,
-            secure,
-            record: datagram.bytes.first().copied().unwrap_or_default(),
-            length: datagram.bytes.len(),
-            outcome,
-            retransmission: false,
-            plain: None,
-            answers: None,
-        };
-        if let Some(plain) = plain {
-            of.relate(&mut crossing, plain);
-        }
-        let opens = secure && !up && outcome != Outcome::Lost;
         let shown = self.show(&crossing);
-        if opens {
+        if crossing.record == APPLICATION && !crossing.up && copies > 0 {
             let unopened = (datagram.bytes.clone(), self.next_number(), shown);
             push_bounded(&mut self.unopened, unopened, SEALED);
         }
@@ -239,36 +238,41 @@ impl Seen {
     }
 
     /// A device puts `plain` into `sealed`, which it sends next.
-    pub(crate) fn seals(&mut self, plain: &Bytes, sealed: &Bytes) {
+    fn seals(&mut self, plain: &Bytes, sealed: &Bytes) {
         push_bounded(&mut self.sealing, (sealed.clone(), plain.clone()), SEALED);
     }
 
-    /// A device found `plain` in `sealed`; `heard` says whether it is to hear it.
-    pub(crate) fn opens(&mut self, sealed: &Bytes, plain: &Bytes, heard: bool) {
+    /// A device finds `plain` in `sealed`; whether it is to hear it.
+    fn opens(&mut self, plain: &Bytes, sealed: &Bytes) -> bool {
         let at = self.unopened.iter().position(|(it, ..)| it == sealed);
         let Some((_, number, shown)) = at.and_then(|at| self.unopened.remove(at)) else {
-            return;
+            return true;
         };
         let kept = number.checked_sub(self.forgotten);
         let kept = kept.and_then(|it| usize::try_from(it).ok());
-        let Some(crossing) = kept.and_then(|it| self.crossings.get_mut(it)) else {
-            return;
+        let Some(mut crossing) = kept.and_then(|it| self.crossings.get(it)).cloned() else {
+            return true;
         };
-        let whose = self
-            .parties
-            .iter_mut()
-            .find(|party| party.name == crossing.party);
-        if let Some(party) = whose {
-            party.relate(crossing, plain.clone());
+        let mut heard = true;
+        let party = self.parties.iter().position(|it| it.name == crossing.party);
+        if let Some(party) = party {
+            if let Some(of) = self.parties.get_mut(party) {
+                of.relate(&mut crossing, plain.clone());
+            }
+            heard = !self.drops.take(party, &crossing);
         }
         if !heard {
             crossing.outcome = Outcome::Lost;
         }
         if let Some(shown) = shown {
-            let (summary, detail) = (crossing.summary(), crossing.detail());
-            self.trace.amend(shown, summary, detail);
+            let (kind, summary) = (crossing.kind(), crossing.summary());
+            self.trace.amend(shown, kind, summary, crossing.detail());
+        }
+        if let Some(place) = kept.and_then(|it| self.crossings.get_mut(it)) {
+            *place = crossing;
         }
         self.trace.wake();
+        heard
     }
 
     /// All that is kept, the oldest first, each with its number.
@@ -276,6 +280,11 @@ impl Seen {
         let first = self.forgotten;
         let numbered = self.crossings.iter().enumerate();
         numbered.map(move |(at, crossing)| (first + at as u64, crossing))
+    }
+
+    /// What all devices and peers are called, by their numbers.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.parties.iter().map(|it| &*it.name)
     }
 
     /// The number that the next crossing gets.
@@ -305,54 +314,24 @@ impl Seen {
             return None;
         }
         self.shown += 1;
-        let is_request = crossing
-            .message()
-            .is_some_and(|message| message.code.is_request());
-        let kind = match (&crossing.plain, is_request) {
-            (None, _) => Kind::Connection,
-            (Some(_), true) => Kind::Request,
-            (Some(_), false) => Kind::Answer,
-        };
+        let kind = crossing.kind();
         self.trace.show(kind, crossing.summary(), crossing.detail())
-    }
-}
-
-impl Party {
-    /// Notes what a message says, what it answers and whether it is a repetition.
-    fn relate(&mut self, crossing: &mut Crossing, plain: Bytes) {
-        let sent = (crossing.up, plain.clone());
-        crossing.retransmission = self.recent.contains(&sent);
-        push_bounded(&mut self.recent, sent, RECENT);
-        if let Ok(message) = Message::parse(&plain) {
-            if message.code.is_request() {
-                let asked = Asked {
-                    code: message.code,
-                    path: message.options.path(),
-                };
-                let asked = (crossing.up, message.token, Arc::new(asked));
-                self.asked
-                    .retain(|(up, token, _)| (*up, *token) != (asked.0, asked.1));
-                push_bounded(&mut self.asked, asked, ASKED);
-            } else if message.code.is_response() {
-                let asked = self.asked.iter().rev();
-                let mut asked =
-                    asked.filter(|(up, token, _)| *up != crossing.up && *token == message.token);
-                crossing.answers = asked.next().map(|(.., asked)| Arc::clone(asked));
-            }
-        }
-        crossing.plain = Some(plain);
     }
 }
 
 /// A DTLS record by its content type (RFC 6347, 4.1; RFC 7983, 7): no CoAP message begins so, its
 /// version is 1.
 fn is_record(bytes: &[u8]) -> bool {
-    bytes.len() >= 13 && matches!(bytes.first(), Some(20..=26)) && bytes.get(1) == Some(&254)
+    record_of(bytes) != 0
 }
 
-fn push_bounded<T>(queue: &mut VecDeque<T>, item: T, most: usize) {
-    if queue.len() >= most {
-        queue.pop_front();
+/// The content type of application data (RFC 5246, 6.2.1).
+const APPLICATION: u8 = 23;
+
+/// The content type of a DTLS record, 0 for what is none.
+fn record_of(bytes: &[u8]) -> u8 {
+    match bytes {
+        [kind @ 20..=26, 254, ..] if bytes.len() >= 13 => *kind,
+        _ => 0,
     }
-    queue.push_back(item);
 }

@@ -243,7 +243,9 @@ fn keys_of(arguments: &Arguments) -> Result<Vec<Keys>, Failure> {
     let keys = read_keys(url, &text).map_err(fail)?;
     if keys.len() < arguments.devices {
         let (found, wanted) = (keys.len(), arguments.devices);
-        return Err(fail(format!("has keys of {found} devices, not of {wanted}")));
+        return Err(fail(format!(
+            "has keys of {found} devices, not of {wanted}"
+        )));
     }
     Ok(keys)
 }
@@ -350,12 +352,16 @@ fn line_of(census: &Census) -> String {
         devices,
         registered,
         updated,
+        stalled,
         states,
         ..
     } = census;
     let mut line = format!("{registered} of {devices} registered");
     for (state, count) in states.iter().filter(|(state, _)| **state != State::Idle) {
         line.push_str(&format!(", {count} {state}"));
+    }
+    if *stalled > 0 {
+        line.push_str(&format!(" ({stalled} stalled)"));
     }
     line.push_str(&format!(", {updated} updated"));
     line
@@ -377,6 +383,7 @@ fn summary(census: &Census, elapsed: Duration) -> Value {
         "devices": census.devices,
         "registered": census.registered,
         "updated": census.updated,
+        "stalled": census.stalled,
         "states": states,
         "results": results,
         "versions": census.versions,

@@ -7,11 +7,13 @@ mod diagnostics;
 mod environment;
 mod files;
 mod fleet;
+mod github;
 mod image;
 mod init;
 mod paint;
 mod places;
 mod reach;
+mod report;
 mod run;
 #[cfg(feature = "embedded")]
 mod serve;
@@ -116,6 +118,8 @@ enum Verb {
     Steps(steps::Arguments),
     /// Writes a `fotalab.toml`, a first scenario that passes and a CI file.
     Init(init::Arguments),
+    /// Makes the page of a run again from what `--report DIR` kept.
+    Report(report::Arguments),
     /// Tests a server against the rows of a conformance suite, and prints the matrix.
     Conform(Box<conform::Arguments>),
     /// Starts the FOTA server alone.
@@ -153,6 +157,7 @@ pub fn main() -> ExitCode {
         Verb::Check(arguments) => check::check(&arguments, paint),
         Verb::Steps(arguments) => steps::steps(&arguments),
         Verb::Init(arguments) => init::init(&arguments),
+        Verb::Report(arguments) => report::report(&arguments),
         Verb::Conform(arguments) => conform::conform(*arguments, paint),
         #[cfg(feature = "embedded")]
         Verb::Serve(arguments) => serve::serve(&arguments),

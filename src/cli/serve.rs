@@ -168,6 +168,7 @@ fn parse(text: &str) -> Result<Known, String> {
     for (key, value) in table {
         match (key.as_str(), value) {
             ("admin_token", toml::Value::String(token)) => known.admin_token = Some(token),
+            ("coiote_token", toml::Value::String(token)) => known.tokens.coiote = Some(token),
             ("horde_token", toml::Value::String(token)) => known.tokens.horde = Some(token),
             ("iotaap_token", toml::Value::String(token)) => known.tokens.iotaap = Some(token),
             ("horde", toml::Value::Table(table)) => known.horde = horde(table)?,
@@ -175,7 +176,7 @@ fn parse(text: &str) -> Result<Known, String> {
             ("devices", toml::Value::Table(devices)) => known.devices = entries(devices)?,
             (key, _) => {
                 return Err(format!(
-                    "`{key}` is not understood; known are admin_token, horde_token, iotaap_token = \"…\", [horde], [accounts.NAME] and [devices.ENDPOINT]"
+                    "`{key}` is not understood; known are admin_token, coiote_token, horde_token, iotaap_token = \"…\", [horde], [accounts.NAME] and [devices.ENDPOINT]"
                 ));
             }
         }
@@ -245,7 +246,10 @@ mod tests {
         let known = parse("horde_token = \"h\"\n[horde]\nstrict = true\nfields = \"horde\"");
         let known = known.expect("good");
         assert_eq!(known.tokens.horde.as_deref(), Some("h"));
-        assert_eq!((known.horde.strict, known.horde.fields), (true, Fields::Horde));
+        assert_eq!(
+            (known.horde.strict, known.horde.fields),
+            (true, Fields::Horde)
+        );
         assert!(parse("[horde]\nstrict = 1").is_err());
     }
 }

@@ -155,7 +155,10 @@ mod tests {
         let report = r#"{"schema":1,"fotalab":"0","seed":1,"target":"t","took_ms":1,"interrupted":false,"features":[]}"#;
         assert!(Kept::read(report, "").is_ok());
         let error = Kept::read(report, "{}\n").expect_err("no schema");
-        assert!(error.to_string().starts_with("`trace.ndjson`, line 1"), "{error}");
+        assert!(
+            error.to_string().starts_with("`trace.ndjson`, line 1"),
+            "{error}"
+        );
         let newer = report.replace("\"schema\":1", "\"schema\":2");
         let error = Kept::read(&newer, "").expect_err("another schema");
         assert!(error.to_string().contains("schema 2"), "{error}");

@@ -1,14 +1,23 @@
 //! From what a run left behind to what people and machines read.
 
+mod capture;
 mod console;
+mod github;
+mod html;
 mod json;
 mod junit;
+mod kept;
 mod progress;
+pub mod sequence;
 
 pub use self::{
+    capture::captures,
     console::{console, failed},
+    github::{github_annotations, github_summary},
+    html::{MAX_PAGE_BYTES, page},
     json::{json, trace},
     junit::junit,
+    kept::{Kept, KeptError, Line, Place},
     progress::Progress,
 };
 

@@ -3,10 +3,14 @@
 mod context;
 mod device;
 mod image;
+mod link;
 pub mod matching;
+mod peer;
 mod rest;
 mod schemas;
 mod server;
+mod spoof;
 mod time;
 mod upstream;
 mod websocket;
+mod wire;

@@ -38,11 +38,14 @@ impl Rollout {
         let collection = format!("/collections/{}", text(&made["collectionId"]));
         for index in 0..devices {
             let body = json!({"imsi": (700_000 + index).to_string(), "imei": imei(index)});
-            api.change(Method::POST, &format!("{collection}/devices"), body).await;
+            api.change(Method::POST, &format!("{collection}/devices"), body)
+                .await;
             if index % 2 == 1 {
                 // What the network would tell the server: who has which address.
                 let body = json!({"imei": imei(index), "address": address_of(index)});
-                admin.change(Method::PUT, &format!("/devices/simple-{index}"), body).await;
+                admin
+                    .change(Method::PUT, &format!("/devices/simple-{index}"), body)
+                    .await;
             }
         }
         let mut ids = Vec::new();
@@ -52,7 +55,8 @@ impl Rollout {
             let made = api.upload(&path, &[], ("image", &bytes)).await;
             let id = text(&made["imageId"]).to_owned();
             let path = format!("{path}/{id}");
-            api.change(Method::PATCH, &path, json!({"version": version})).await;
+            api.change(Method::PATCH, &path, json!({"version": version}))
+                .await;
             ids.push(id);
         }
         let [old, new] = [0, 1].map(|at: usize| ids[at].clone());
@@ -67,12 +71,17 @@ impl Rollout {
     /// Says which version all shall run.
     pub(crate) async fn target(&self) {
         let target = json!({"firmware": {"targetFirmwareId": self.new}});
-        self.api.change(Method::PATCH, &self.collection, target).await;
+        self.api
+            .change(Method::PATCH, &self.collection, target)
+            .await;
     }
 
     /// The versions of all devices, by id.
     async fn versions(&self) -> Option<BTreeMap<String, String>> {
-        let all = self.api.try_get(&format!("{}/devices", self.collection)).await?;
+        let all = self
+            .api
+            .try_get(&format!("{}/devices", self.collection))
+            .await?;
         let all = all["devices"].as_array().expect("a list").iter();
         let pair = |it: &Value| {
             let version = text(&it["firmware"]["firmwareVersion"]);
@@ -98,7 +107,10 @@ impl Rollout {
     async fn usage(&self, image: &str) -> Option<(Vec<String>, Vec<String>)> {
         let path = format!("{}/firmware/{image}/usage", self.collection);
         let usage = self.api.try_get(&path).await?;
-        Some((list(&usage["targetedDevices"]), list(&usage["currentDevices"])))
+        Some((
+            list(&usage["targetedDevices"]),
+            list(&usage["currentDevices"]),
+        ))
     }
 
     /// Looks once: each device that did not move meanwhile is in exactly the lists that its own
@@ -167,7 +179,9 @@ fn address_of(index: usize) -> String {
 async fn all_go(world: World) {
     let config = Config::for_scenarios("admin".into(), 3);
     let network = Arc::clone(&world.network);
-    let server = fotalab_server::start(config, network, world.clock).await.expect("it starts");
+    let server = fotalab_server::start(config, network, world.clock)
+        .await
+        .expect("it starts");
     let context = server.context();
     let rollout = Rollout::new(&world, &context, DEVICES).await;
     let fleet = fleet(&world, &context, DEVICES);
@@ -175,7 +189,10 @@ async fn all_go(world: World) {
     let coap = address(&context["COAPURL"]);
     let mut driver = Driver::new(fleet, network, coap, world.clock).expect("a socket");
     let devices = tokio::spawn(async move {
-        driver.run_until(Duration::MAX).await.expect("the socket works");
+        driver
+            .run_until(Duration::MAX)
+            .await
+            .expect("the socket works");
     });
     // First all report what they run.
     let (_, mut current) = rollout.usage(&rollout.old).await.expect("it is up");
@@ -196,7 +213,10 @@ async fn all_go(world: World) {
     }
     let (targeted, current) = rollout.usage(&rollout.new).await.expect("it is up");
     assert_eq!((targeted.len(), current.len()), (0, DEVICES));
-    let all = rollout.api.get(&format!("{}/devices", rollout.collection)).await;
+    let all = rollout
+        .api
+        .get(&format!("{}/devices", rollout.collection))
+        .await;
     for device in all["devices"].as_array().expect("a list") {
         assert_eq!(device["firmware"]["state"], "Current");
     }

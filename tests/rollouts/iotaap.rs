@@ -30,13 +30,16 @@ pub(crate) struct Group {
 impl Group {
     pub(crate) async fn new(world: &World, context: &Map<String, Value>, devices: usize) -> Self {
         let api = Api::iotaap(world, context);
-        let group = api.change(Method::POST, "/groups", json!({"name": "all"})).await;
+        let group = api
+            .change(Method::POST, "/groups", json!({"name": "all"}))
+            .await;
         let mut made = Vec::new();
         for index in 0..devices {
             let body = json!({"name": format!("d-{index}")});
             let device = api.change(Method::POST, "/devices", body).await;
             let path = format!("/devices/{}", text(&device["_id"]));
-            api.change(Method::PUT, &path, json!({"group": group["_id"]})).await;
+            api.change(Method::PUT, &path, json!({"group": group["_id"]}))
+                .await;
             made.push(device);
         }
         Self {
@@ -53,7 +56,9 @@ impl Group {
             ("token", text(&self.group["token"])),
             ("version", version),
         ];
-        self.api.upload("/ota/group", &texts, ("firmware", &bytes)).await;
+        self.api
+            .upload("/ota/group", &texts, ("firmware", &bytes))
+            .await;
     }
 
     /// The first so many run 1.0.0, the others 2.0.0.
@@ -99,7 +104,9 @@ async fn run(driver: &mut Driver, time: Duration, fetched: &mut BTreeMap<usize, 
 async fn the_others_download(world: World) {
     let config = Config::for_scenarios("admin".into(), 3);
     let network = Arc::clone(&world.network);
-    let server = fotalab_server::start(config, network, world.clock).await.expect("it starts");
+    let server = fotalab_server::start(config, network, world.clock)
+        .await
+        .expect("it starts");
     let context = server.context();
     let group = Group::new(&world, &context, DEVICES).await;
     let fleet = group.fleet(&world, &context, OTHERS);
@@ -119,7 +126,10 @@ async fn the_others_download(world: World) {
     // They poll on, and nobody finds anything new.
     run(&mut driver, 4 * world.lifetime, &mut fetched).await;
     let census = driver.fleet.census();
-    assert_eq!(census.versions, BTreeMap::from([("2.0.0".to_owned(), DEVICES)]));
+    assert_eq!(
+        census.versions,
+        BTreeMap::from([("2.0.0".to_owned(), DEVICES)])
+    );
     assert_eq!(census.registered, DEVICES);
     let expected: BTreeMap<usize, usize> = (0..OTHERS).map(|index| (index, 1)).collect();
     assert_eq!(fetched, expected);

@@ -29,7 +29,8 @@ impl Served {
     /// Starts it with its data in `folder`; `before` is what it said the last time.
     fn start(folder: &Path, before: Option<&Map<String, Value>>) -> Self {
         let config = folder.join("serve.toml");
-        let tokens = "admin_token = \"admin\"\nhorde_token = \"horde\"\niotaap_token = \"iotaap\"\n";
+        let tokens =
+            "admin_token = \"admin\"\nhorde_token = \"horde\"\niotaap_token = \"iotaap\"\n";
         std::fs::write(&config, tokens).expect("it can be written");
         let place = |name: &str| match before {
             None => "127.0.0.1:0".to_owned(),
@@ -89,7 +90,10 @@ async fn a_collection_of_horde_arrives_all_the_same() {
     let network = Arc::clone(&world.network);
     let mut driver = Driver::new(fleet, network, coap, world.clock).expect("a socket");
     let devices = tokio::spawn(async move {
-        driver.run_until(Duration::MAX).await.expect("the socket works");
+        driver
+            .run_until(Duration::MAX)
+            .await
+            .expect("the socket works");
     });
     let mut arrived = 0;
     while arrived < AT {
@@ -132,7 +136,10 @@ async fn a_group_of_iotaap_arrives_all_the_same() {
         let until = driver.now() + Duration::from_millis(20);
         driver.run_until(until).await.expect("the socket works");
     }
-    assert!(arrived(&driver) < DEVICES, "it was to be killed in the middle");
+    assert!(
+        arrived(&driver) < DEVICES,
+        "it was to be killed in the middle"
+    );
     let mut lists = Vec::new();
     for path in ["/groups", "/ota/group"] {
         lists.push(group.api.get(path).await);

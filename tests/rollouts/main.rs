@@ -55,9 +55,15 @@ impl Api {
     }
 
     pub(crate) async fn ask(&self, method: Method, path: &str, body: Value) -> (u16, Value) {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
         let kind = "application/json".to_owned();
-        self.send(method, path, kind, body.into_bytes()).await.expect("an answer")
+        self.send(method, path, kind, body.into_bytes())
+            .await
+            .expect("an answer")
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {

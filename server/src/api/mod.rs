@@ -3,12 +3,14 @@
 mod admin;
 mod bare;
 mod body;
+pub(crate) mod coiote;
 mod firmware;
 mod form;
 pub(crate) mod hello;
 pub(crate) mod horde;
 pub(crate) mod iotaap;
 mod problem;
+mod upload;
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -17,8 +19,9 @@ use http::{Method, Request, Response, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
+use tokio::time::timeout;
 
-use crate::{feed::FeedBody, lwm2m::FIRMWARE, server::Server};
+use crate::{feed::FeedBody, limits, lwm2m::FIRMWARE, server::Server};
 pub(crate) use bare::NeverBare;
 use hello::Generation;
 use problem::Problem;
@@ -43,7 +46,16 @@ pub(crate) async fn answer(
         let rest = rest.to_owned();
         iotaap::answer(&server, &rest, request).await
     } else {
-        whole(&server, request).await.map(Either::Left)
+        let only_reads = request.method().is_safe();
+        let mut reply = whole(&server, request).await;
+        if !only_reads && reply.status().is_success() {
+            // What was answered with success survives.
+            let flushed = timeout(limits::STORE_ANSWER, server.store.flush()).await;
+            if flushed.is_err() {
+                reply = Problem::internal("What was asked for cannot be stored").reply();
+            }
+        }
+        reply.map(Either::Left)
     })
 }
 
@@ -62,6 +74,9 @@ async fn whole(server: &Arc<Server>, request: Request<Incoming>) -> Reply {
     });
     if let Some((generation, rest)) = generation {
         return hello::answer(server, generation, rest, request).await;
+    }
+    if let Some(path) = coiote::path(&path) {
+        return coiote::answer(server, path, request).await;
     }
     if let Some(rest) = below(&path, horde::BASE) {
         return horde::answer(server, rest, request).await;

@@ -90,6 +90,16 @@ impl Problem {
         self
     }
 
+    /// Its status, what it says in one sentence, and whether the connection is closed: for faces
+    /// that write problems in another way.
+    pub(super) fn into_parts(self) -> (StatusCode, String, bool) {
+        let message = match self.detail {
+            Some(detail) => format!("{}: {detail}", self.title),
+            None => self.title,
+        };
+        (self.status, message, self.closes)
+    }
+
     /// What went wrong, in short.
     pub(crate) fn title(&self) -> &str {
         &self.title

@@ -1,6 +1,6 @@
 //! Who is known: devices, and the upstream accounts they belong to.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, ops::Bound};
 
 use fotalab_wire::net::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -63,8 +63,19 @@ pub(crate) struct Device {
     pub(crate) same_version_counts: bool,
 }
 
+/// A device as it is remembered, without its shadow; the key is its id.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DeviceDocument {
+    identity: Identity,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hide_data_before: Option<UnixMillis>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reported_version: Option<String>,
+}
+
 /// A shadow as it was taken from upstream.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StoredShadow {
     /// Upstream's number for this state.
     pub(crate) version: f64,
@@ -105,7 +116,7 @@ pub(crate) enum NotTaken {
 /// All devices and accounts.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    devices: BTreeMap<String, Device>,
+    devices: BTreeMap<String, Box<Device>>,
     by_fingerprint: BTreeMap<String, String>,
     by_address: BTreeMap<String, String>,
     keys: Keys,
@@ -121,6 +132,15 @@ impl Identity {
 }
 
 impl Device {
+    /// As it is remembered.
+    pub(crate) fn document(&self) -> DeviceDocument {
+        DeviceDocument {
+            identity: self.identity.clone(),
+            hide_data_before: self.hide_data_before,
+            reported_version: self.reported_version.clone(),
+        }
+    }
+
     /// May open a websocket (contract 3.1).
     pub(crate) fn is_complete(&self) -> bool {
         self.identity
@@ -241,21 +261,65 @@ impl Registry {
         self.keys.clone()
     }
 
+    /// Takes in a device of a former life.
+    pub(crate) fn restore_device(
+        &mut self,
+        id: &str,
+        document: DeviceDocument,
+    ) -> Result<(), NotTaken> {
+        self.put_device(id, document.identity)?;
+        if let Some(device) = self.devices.get_mut(id) {
+            device.hide_data_before = document.hide_data_before;
+            device.reported_version = document.reported_version;
+        }
+        Ok(())
+    }
+
+    /// Takes in what upstream told in a former life.
+    pub(crate) fn restore_shadow(&mut self, id: &str, shadow: StoredShadow) {
+        if let Some(device) = self.devices.get_mut(id) {
+            device.shadow = Some(shadow);
+        }
+    }
+
     /// One device.
     pub(crate) fn device(&self, id: &str) -> Option<&Device> {
-        self.devices.get(id)
+        self.devices.get(id).map(|it| &**it)
+    }
+
+    /// All devices in the order of their ids, those behind one only.
+    pub(crate) fn devices_after<'a>(
+        &'a self,
+        after: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a Device> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let range = self.devices.range::<str, _>((from, Bound::Unbounded));
+        range.map(|(_, device)| &**device)
+    }
+
+    /// Forgets a device.
+    pub(crate) fn remove_device(&mut self, id: &str) {
+        let Some(device) = self.devices.remove(id) else {
+            return;
+        };
+        if let Some(fingerprint) = &device.identity.fingerprint {
+            self.by_fingerprint.remove(fingerprint);
+        }
+        if let Some(identity) = device.identity.psk_identity(id) {
+            self.keys.remove(identity.as_bytes());
+        }
     }
 
     /// One device.
     pub(crate) fn device_mut(&mut self, id: &str) -> Option<&mut Device> {
-        self.devices.get_mut(id)
+        self.devices.get_mut(id).map(|it| &mut **it)
     }
 
     /// The device with exactly this fingerprint.
     pub(crate) fn device_by_fingerprint(&self, fingerprint: &str) -> Option<&Device> {
         self.by_fingerprint
             .get(fingerprint)
-            .and_then(|id| self.devices.get(id))
+            .and_then(|id| self.device(id))
     }
 
     /// The device that sends from an address.

@@ -4,13 +4,17 @@
 pub(crate) mod campaigns;
 pub(crate) mod devices;
 pub(crate) mod firmware;
+pub(crate) mod groups;
 pub(crate) mod horde;
+pub(crate) mod inventory;
 pub(crate) mod iotaap;
 pub(crate) mod jwt;
 pub(crate) mod keys;
 pub(crate) mod owners;
+pub(crate) mod resources;
 pub(crate) mod shadow;
 pub(crate) mod targets;
+pub(crate) mod tasks;
 pub(crate) mod time;
 pub(crate) mod ulid;
 pub(crate) mod updates;

@@ -167,6 +167,16 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Owner {
+    /// A token that nobody can guess who does not know `secret`.
+    pub(crate) fn draw_token(face: Face, secret: &str) -> String {
+        let digest = Sha256::new()
+            .chain_update(format!("{face:?} token"))
+            .chain_update(secret)
+            .finalize();
+        let hex = digest.iter().map(|byte| format!("{byte:02x}"));
+        hex.take(16).collect()
+    }
+
     /// Draws what it has at Horde and IoTaaP, unless it has that already.
     pub(crate) fn complete(&mut self, now: UnixMillis, horde: &mut Horde, iotaap: &mut Iotaap) {
         if self.team.is_empty() {
@@ -219,8 +229,7 @@ impl Owners {
         self.by_token.retain(|_, it| it != name);
         self.issued.retain(|_, (it, _)| it != name);
         for (face, token) in owner.all_tokens() {
-            self.by_token
-                .insert((face, token.clone()), name.to_owned());
+            self.by_token.insert((face, token.clone()), name.to_owned());
         }
         self.owners.insert(name.to_owned(), owner);
         Ok(())
@@ -258,7 +267,10 @@ impl Owners {
     }
 
     /// The account with this name at the MQTT broker.
-    #[cfg_attr(not(feature = "mqtt"), allow(dead_code, reason = "for the broker's side"))]
+    #[cfg_attr(
+        not(feature = "mqtt"),
+        allow(dead_code, reason = "for the broker's side")
+    )]
     pub(crate) fn of_mqtt_user(&self, user: &str) -> Option<&str> {
         let mut all = self.owners.iter();
         let found = all.find(|(_, it)| it.iotaap.mqtt_user == user);

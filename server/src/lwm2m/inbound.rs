@@ -17,7 +17,7 @@ use super::{Air, Around, FIRMWARE, Peer, REPORT, Registered, Told, time};
 use crate::{core::time::millis, limits, store::blob::Image};
 
 /// The newest version that is spoken.
-const NEWEST: Version = Version::V1_1;
+pub(super) const NEWEST: Version = Version::V1_1;
 
 impl Air {
     /// Answers a request, its body whole.
@@ -208,6 +208,9 @@ impl Air {
             later.options.push_uint(number::MAX_AGE, seconds);
             return (later, After::Nothing);
         }
+        if !self.registrations.has_room(&endpoint, &said.objects) {
+            return (no_room(), After::Nothing);
+        }
         // X-REG-05: the old location is void, and all that was going on there.
         self.abandon(now, &endpoint);
         self.registrations.remove(&endpoint);
@@ -248,16 +251,16 @@ impl Air {
             Ok(update) => update,
             Err(refused) => return (refusal(&refused), After::Nothing),
         };
+        let list = update.objects.as_ref();
+        if list.is_some_and(|it| !self.registrations.has_room(&endpoint, it)) {
+            return (no_room(), After::Nothing);
+        }
         if moved {
             self.abandon(now, &endpoint);
             self.registrations.moved(&endpoint, peer);
         }
+        self.registrations.apply(&endpoint, update);
         let after = self.registrations.with(&endpoint, |device| {
-            let lists = update.objects.is_some();
-            device.said.apply(update);
-            if lists {
-                device.definitions = device.said.objects.definitions(device.said.version);
-            }
             device.local = to;
             device.renew(now);
             if moved {
@@ -327,7 +330,7 @@ impl Air {
             let unsupported = Response::new(Code::UNSUPPORTED_CONTENT_FORMAT);
             return (unsupported, After::Nothing);
         };
-        let decoded = codec::decode(format, Path::ROOT, &message.payload, &device.definitions);
+        let decoded = codec::decode(format, Path::ROOT, &message.payload, device.definitions());
         let tree = match decoded {
             Ok(tree) => tree,
             Err(why) => {
@@ -392,6 +395,12 @@ fn query(message: &Message) -> Result<Vec<String>, Refused> {
 fn content_format(message: &Message) -> Option<u16> {
     let number = message.options.uint(number::CONTENT_FORMAT)?;
     u16::try_from(number).ok()
+}
+
+/// Too many long lists are here already.
+fn no_room() -> Response {
+    let why = "there is no room for so long a list of objects";
+    Response::with(Code::SERVICE_UNAVAILABLE, why)
 }
 
 fn refusal(refused: &Refused) -> Response {

@@ -12,6 +12,7 @@
 //! (X-REG-02). Not here: bootstrap, TCP, SMS.
 
 mod answer;
+mod document;
 mod downlink;
 mod inbound;
 pub(crate) mod json;
@@ -19,6 +20,7 @@ mod operation;
 mod peer;
 mod registry;
 mod sessions;
+mod waiting;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -36,12 +38,15 @@ use fotalab_wire::{
 use rand::{SeedableRng as _, rngs::StdRng};
 
 pub(crate) use answer::Answer;
+pub(crate) use document::RegistrationDocument;
+use inbound::NEWEST;
 use operation::Call;
 pub(crate) use operation::{Operation, Outcome, Ticket, Watched};
 pub(crate) use peer::Peer;
 pub(crate) use registry::Registered;
 use registry::Registrations;
 use sessions::Sessions;
+pub(crate) use waiting::Downlink;
 
 use crate::{
     core::{keys::Keys, time::millis},
@@ -64,6 +69,11 @@ pub(crate) enum Told {
     },
     /// It sent an Update.
     Updated {
+        /// Its endpoint name.
+        endpoint: String,
+    },
+    /// What is observed of it changed.
+    Observed {
         /// Its endpoint name.
         endpoint: String,
     },

@@ -118,6 +118,12 @@ pub(crate) enum Ticket {
     },
     /// Somebody at the admin face.
     Admin(u64),
+    /// A task, by the number of its ask.
+    Task(u64),
+    /// Nobody: what the device tells is only remembered.
+    Look(String),
+    /// Nobody any more.
+    Nobody,
     /// What a target needs to know.
     Inspection {
         /// Of whom.

@@ -62,13 +62,39 @@ kinds! {
     IotaapOta = "iotaap-ota",
     /// A firmware image; the key is its id.
     Image = "image",
+    /// What upstream told of a device; the key is its endpoint name.
+    Shadow = "shadow",
+    /// A registration over the air; the key is its endpoint name.
+    Registration = "registration",
+    /// An update over the air; the key is its id.
+    FirmwareUpdate = "firmware update",
+    /// An update by upstream jobs; the key is its id.
+    Update = "update",
+    /// The server itself.
+    Server = "server",
+    /// A group; the key is owner and id.
+    Group = "group",
+    /// A resource; the key is owner and id.
+    Resource = "resource",
+    /// What is known of a device beyond who it is; the key is its endpoint name.
+    Record = "record",
+    /// A task; the key is owner and id.
+    Task = "task",
+    /// A task on one device; the key is owner, id and device.
+    Job = "job",
+    /// The last number given to a task; the key is owner and device or group.
+    TaskNumber = "task-number",
 }
 
 /// A place that remembers. No method waits: what is put is written behind the caller's back, in
 /// the order in which it was put, and [`Store::flush`] tells when it is safe.
 pub(crate) trait Store: Send + Sync {
     /// Remembers a document, in place of one with the same kind and key.
-    fn put(&self, kind: Kind, key: &str, document: Value);
+    fn put(&self, kind: Kind, key: &str, document: Value) {
+        self.put_text(kind, key, document.to_string());
+    }
+    /// The same of a document that is JSON text already.
+    fn put_text(&self, kind: Kind, key: &str, document: String);
     /// Forgets a document; one that is not there is no error.
     fn remove(&self, kind: Kind, key: &str);
     /// All documents of a kind, by key. For the start: it may read a disk.
@@ -76,6 +102,11 @@ pub(crate) trait Store: Send + Sync {
     /// Is ready when all that was put and removed before this call would survive the loss of
     /// power. It is ready at once where nothing is missing.
     fn flush(&self) -> BoxFuture<'static, ()>;
+    /// Whether it remembers at all. Where documents are made by the thousand, they need not be made
+    /// for one that does not.
+    fn remembers(&self) -> bool {
+        true
+    }
     /// Whether more may be put without harm. Without room, what can wait should be refused.
     fn has_room(&self) -> bool {
         true
@@ -87,7 +118,7 @@ pub(crate) trait Store: Send + Sync {
 pub(crate) struct Nowhere;
 
 impl Store for Nowhere {
-    fn put(&self, _kind: Kind, _key: &str, _document: Value) {}
+    fn put_text(&self, _kind: Kind, _key: &str, _document: String) {}
 
     fn remove(&self, _kind: Kind, _key: &str) {}
 
@@ -97,6 +128,10 @@ impl Store for Nowhere {
 
     fn flush(&self) -> BoxFuture<'static, ()> {
         Box::pin(std::future::ready(()))
+    }
+
+    fn remembers(&self) -> bool {
+        false
     }
 }
 
@@ -119,4 +154,16 @@ pub(crate) async fn open(storage: &Storage) -> Result<(Arc<dyn Store>, Arc<dyn B
             (Arc::new(documents), Arc::new(images))
         }
     })
+}
+
+/// A document as it was put.
+fn parsed(kind: Kind, key: String, text: &str) -> Result<(String, Value), DataError> {
+    match serde_json::from_str(text) {
+        Ok(document) => Ok((key, document)),
+        Err(why) => Err(DataError::Document {
+            kind: kind.name(),
+            key,
+            why: why.to_string(),
+        }),
+    }
 }

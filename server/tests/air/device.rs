@@ -30,12 +30,18 @@ pub(crate) struct Script {
     pub(crate) next_version: String,
     /// Does what Execute asks, but never says so.
     pub(crate) loses_execute: bool,
+    /// This Result in place of a download.
+    pub(crate) fails_with: Option<&'static str>,
+    /// A request that it takes without an answer.
+    pub(crate) silent: Option<&'static str>,
     /// Tells nothing by itself.
     pub(crate) never_notifies: bool,
     /// Drops all that comes until it is set to `false`.
     pub(crate) deaf: bool,
     /// Every request it got, as `PUT /5/0/1`.
     pub(crate) got: Vec<String>,
+    /// What was written and left no other trace: path and text.
+    pub(crate) writes: Vec<(String, String)>,
     /// The image that it has.
     pub(crate) image: Vec<u8>,
     /// Codes of answers to its own requests.
@@ -46,10 +52,26 @@ pub(crate) struct Script {
     pub(crate) datagrams: usize,
     /// Loses its DTLS session, without a word.
     pub(crate) loses_session: bool,
+    /// Keeps what it sends over DTLS.
+    pub(crate) keeps_sealed: bool,
+    /// That.
+    pub(crate) sealed: Vec<Vec<u8>>,
     /// How its handshakes ended.
     pub(crate) handshakes: Vec<Result<(), String>>,
     /// The scheme of the last package URI.
     pub(crate) scheme: String,
+    /// Values to be set, and told to who observes them.
+    pub(crate) tells: Vec<(&'static str, &'static str)>,
+    /// It needs so long to answer the first block of a package, as flash does that is erased.
+    pub(crate) erase: Option<Duration>,
+    /// Takes another port, without a word.
+    pub(crate) moves: bool,
+    /// Blocks of packages that came: where in bytes, and how large.
+    pub(crate) blocks: Vec<(usize, usize)>,
+    /// Datagrams to its server, sent as they are.
+    pub(crate) raw: Vec<Vec<u8>>,
+    /// Its list of objects, if not the usual.
+    pub(crate) list: Option<&'static str>,
     /// Answers to requests such as `FETCH /`, in place of the usual.
     pub(crate) instead: BTreeMap<&'static str, Reply>,
     /// Those requests, whole.
@@ -101,6 +123,15 @@ impl Reply {
     }
 }
 
+impl Script {
+    /// What was written to a path, in order.
+    #[allow(dead_code, reason = "each test binary uses its own part")]
+    pub(crate) fn written(&self, path: &str) -> Vec<String> {
+        let writes = self.writes.iter().filter(|(it, _)| it == path);
+        writes.map(|(_, text)| text.clone()).collect()
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct Device {
     script: Arc<Mutex<Script>>,
@@ -110,7 +141,17 @@ pub(crate) struct Device {
 
 impl Device {
     pub(crate) fn new(network: &Arc<dyn Network>, clock: Clock, server: SocketAddr) -> Self {
-        Self::with(network, clock, server, None)
+        Self::with(network, clock, server, None, |_| {})
+    }
+
+    /// Its CoAP is another one.
+    pub(crate) fn adjusted(
+        network: &Arc<dyn Network>,
+        clock: Clock,
+        server: SocketAddr,
+        adjust: impl FnOnce(&mut Config),
+    ) -> Self {
+        Self::with(network, clock, server, None, adjust)
     }
 
     /// Speaks DTLS with its server, as this identity with this key.
@@ -120,7 +161,7 @@ impl Device {
         server: SocketAddr,
         psk: (&str, &[u8]),
     ) -> Self {
-        Self::with(network, clock, server, Some(psk))
+        Self::with(network, clock, server, Some(psk), |_| {})
     }
 
     fn with(
@@ -128,6 +169,7 @@ impl Device {
         clock: Clock,
         server: SocketAddr,
         psk: Option<(&str, &[u8])>,
+        adjust: impl FnOnce(&mut Config),
     ) -> Self {
         let socket = network
             .bind(SocketAddr::from(([127, 0, 0, 1], 0)))
@@ -150,6 +192,10 @@ impl Device {
             address: socket.local_addr(),
         };
         let seed = u64::from(device.address.port());
+        // It does not resume a download, so it clings to it.
+        let mut config = Config::default();
+        config.parameters.max_retransmit = 6;
+        adjust(&mut config);
         let options = PskOptions {
             randomness: Randomness::Seeded(seed),
             ..PskOptions::default()
@@ -162,7 +208,7 @@ impl Device {
             socket: Arc::from(socket),
             clock,
             server,
-            coap: Endpoint::new(Config::default(), StdRng::seed_from_u64(seed)),
+            coap: Endpoint::new(config, StdRng::seed_from_u64(seed)),
             observers: BTreeMap::new(),
             pulls: BTreeMap::new(),
             restart_at: None,
@@ -170,6 +216,7 @@ impl Device {
             session,
             handshaking: false,
             unsent: Vec::new(),
+            erasing: None,
         };
         tokio::spawn(actor.run());
         device
@@ -193,6 +240,12 @@ impl Device {
         panic!("no answer");
     }
 
+    /// Sets a value, and tells it to who observes it.
+    pub(crate) fn tell(&self, path: &'static str, value: &'static str) {
+        self.script().tells.push((path, value));
+        self.wake.notify_one();
+    }
+
     /// Lets it look at its script.
     pub(crate) fn wake(&self) {
         self.wake.notify_one();
@@ -200,8 +253,8 @@ impl Device {
 
     pub(crate) async fn register(&self, query: &str) -> (Code, Message) {
         let path = format!("/rd?{query}");
-        self.ask(Request::post(&path, "</1/0>,</3/0>,</5/0>").format(40))
-            .await
+        let list = self.script().list.unwrap_or("</1/0>,</3/0>,</5/0>");
+        self.ask(Request::post(&path, list).format(40)).await
     }
 
     pub(crate) fn count(&self, request: &str) -> usize {
@@ -228,6 +281,7 @@ struct Actor {
     session: Option<Client>,
     handshaking: bool,
     unsent: Vec<Bytes>,
+    erasing: Option<(Duration, ExchangeId)>,
 }
 
 impl Actor {
@@ -242,10 +296,28 @@ impl Actor {
                 }
                 self.coap.request(now, self.server, request).expect("room");
             }
+            let tells: Vec<_> = self.device.script().tells.drain(..).collect();
+            for (path, value) in tells {
+                self.set(now, path, value);
+            }
             let told: Vec<_> = self.device.script().notifications.drain(..).collect();
             for (path, reply) in told {
                 let observer = self.observers[path];
                 let _gone = self.coap.notify(now, observer, reply.response(), false);
+            }
+            let raw: Vec<_> = self.device.script().raw.drain(..).collect();
+            for bytes in raw {
+                let sent = self.socket.send_to(self.server, &bytes);
+                sent.await.expect("sent");
+            }
+            if std::mem::take(&mut self.device.script().moves) {
+                let any = SocketAddr::from(([127, 0, 0, 1], 0));
+                self.socket = Arc::from(self.network.bind(any).expect("a free port"));
+            }
+            if let Some((_, exchange)) = self.erasing.take_if(|(at, _)| *at <= now) {
+                // The server may have given it up.
+                let response = Response::new(Code::CONTINUE);
+                let _over = self.coap.respond(now, exchange, response);
             }
             if self.restart_at.is_some_and(|at| at <= now) {
                 self.restart_at = None;
@@ -269,11 +341,15 @@ impl Actor {
             if let Some(session) = &mut self.session {
                 session.handle_timeout(now);
                 while let Some((to, bytes)) = session.poll_transmit() {
+                    if self.device.script().keeps_sealed {
+                        self.device.script().sealed.push(bytes.to_vec());
+                    }
                     self.socket.send_to(to, &bytes).await.expect("sent");
                 }
             }
             let session = self.session.as_ref().and_then(Client::poll_timeout);
-            let next = [self.coap.poll_timeout(), self.restart_at, session];
+            let erased = self.erasing.as_ref().map(|(at, _)| *at);
+            let next = [self.coap.poll_timeout(), self.restart_at, session, erased];
             let next = next.into_iter().flatten().min();
             let wait = next.map_or(Duration::from_secs(3_600), |at| at.saturating_sub(now));
             tokio::select! {
@@ -399,8 +475,13 @@ impl Actor {
                     self.device.script().image.clear();
                     self.set(now, "/5/0/3", "1");
                 }
+                let erase = self.device.script().erase.filter(|_| offset == 0);
+                let block = (offset, message.payload.len());
+                self.device.script().blocks.push(block);
                 self.device.script().image.extend(message.payload);
-                if more {
+                if let Some(erase) = erase {
+                    self.erasing = Some((now + erase, exchange));
+                } else if more {
                     self.reply(now, exchange, Code::CONTINUE);
                 } else {
                     self.reply(now, exchange, Code::CHANGED);
@@ -425,7 +506,11 @@ impl Actor {
                 };
                 let request = format!("{method} {path}");
                 let instead = self.device.script().instead.get(&*request).cloned();
+                let silent = self.device.script().silent.is_some_and(|it| it == request);
                 self.device.script().got.push(request);
+                if silent {
+                    return;
+                }
                 if let Some(reply) = instead {
                     self.device.script().requests.push(message);
                     let response = reply.response();
@@ -474,12 +559,21 @@ impl Actor {
                 let uri = String::from_utf8(message.payload.to_vec()).expect("UTF-8");
                 self.reply(now, exchange, Code::CHANGED);
                 self.set(now, "/5/0/5", "0");
+                let fails_with = self.device.script().fails_with;
                 if uri.is_empty() {
                     self.set(now, "/5/0/3", "0");
+                } else if let Some(result) = fails_with {
+                    self.set(now, "/5/0/5", result);
                 } else {
                     self.set(now, "/5/0/3", "1");
                     self.pull(now, &uri).await;
                 }
+            }
+            (Code::POST, "/5/0/10") => {
+                self.pulls.clear();
+                self.reply(now, exchange, Code::CHANGED);
+                self.set(now, "/5/0/5", "10");
+                self.set(now, "/5/0/3", "0");
             }
             (Code::PUT, "/5/0/0") if message.payload.as_ref() == [0] => {
                 self.set(now, "/5/0/3", "0");
@@ -499,7 +593,11 @@ impl Actor {
                     self.reply(now, exchange, Code::CHANGED);
                 }
             }
-            (Code::PUT, _) => self.reply(now, exchange, Code::CHANGED),
+            (Code::PUT, _) => {
+                let text = String::from_utf8_lossy(&message.payload).into_owned();
+                self.device.script().writes.push((path.to_owned(), text));
+                self.reply(now, exchange, Code::CHANGED);
+            }
             _ => self.reply(now, exchange, Code::METHOD_NOT_ALLOWED),
         }
     }

@@ -6,6 +6,8 @@ mod dtls;
 mod events;
 mod operations;
 mod registration;
+mod restart;
+mod rows;
 #[path = "../support/mod.rs"]
 mod support;
 mod updates;
@@ -64,7 +66,24 @@ impl Air {
         Self::on(Arc::new(network), clock, |_| {}).await
     }
 
-    async fn on(network: Arc<dyn Network>, clock: Clock, adjust: impl FnOnce(&mut Config)) -> Self {
+    /// In a network where a datagram takes this long, each way.
+    pub(crate) async fn slow(delay: Duration) -> Self {
+        let clock = Clock::starting_at(EPOCH);
+        let network = InMemory::new();
+        let options = LossyOptions {
+            delay_min: delay,
+            delay_max: delay,
+            ..LossyOptions::default()
+        };
+        network.carry_datagrams(Lossy::new(VirtualLink::new(), options, 1), clock);
+        Self::on(Arc::new(network), clock, |_| {}).await
+    }
+
+    pub(crate) async fn on(
+        network: Arc<dyn Network>,
+        clock: Clock,
+        adjust: impl FnOnce(&mut Config),
+    ) -> Self {
         let world = World::new(Arc::clone(&network), clock, adjust).await;
         let coap = world.running.coap().expect("devices may come");
         let coaps = world.running.coaps().expect("over DTLS too");

@@ -5,6 +5,7 @@ mod cloud;
 mod job_executions;
 mod jobs;
 mod rest;
+mod restart;
 #[path = "../support/mod.rs"]
 mod support;
 mod websocket;

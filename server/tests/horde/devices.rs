@@ -31,7 +31,11 @@ impl Bench {
         let bytes: Vec<u8> = (0..3_000).map(|at| (at * 7 % 251) as u8).collect();
         let new = horde.image(&collection, "1.1", &bytes).await;
         let target = json!({"firmware": {"targetFirmwareId": new}});
-        let path = if management == "device" { &device } else { &collection };
+        let path = if management == "device" {
+            &device
+        } else {
+            &collection
+        };
         horde.patch(path, target).await;
         let peer = Peer::new(&horde.network, horde.clock, horde.coap());
         Self {
@@ -63,7 +67,10 @@ impl Bench {
     /// The URI write, to its answer.
     async fn told_to_fetch(&mut self) {
         let message = self.peer.expect("PUT /5/0/1", code(Code::CHANGED)).await;
-        assert_eq!(message.options.uint(number::CONTENT_FORMAT), Some(TLV.into()));
+        assert_eq!(
+            message.options.uint(number::CONTENT_FORMAT),
+            Some(TLV.into())
+        );
         let uri = format!("coap://{}/fw", self.horde.coap());
         assert_eq!(message.payload, resource(1, uri.as_bytes()));
     }
@@ -84,7 +91,11 @@ impl Bench {
 
 async fn is_updated(management: &str) {
     let mut bench = Bench::new(management).await;
-    let before = if management == "device" { "Pending" } else { "Current" };
+    let before = if management == "device" {
+        "Pending"
+    } else {
+        "Current"
+    };
     assert_eq!(bench.state().await, before);
     assert_eq!(bench.usage(&bench.new).await, (1, 0));
     bench.register().await;
@@ -100,16 +111,25 @@ async fn is_updated(management: &str) {
     bench.peer.run(Duration::from_secs(1)).await;
     let firmware = bench.horde.firmware(&bench.device).await;
     assert_eq!(firmware["state"], "Downloading");
-    assert_eq!(firmware["stateMessage"], "Waiting for device to download firmware image");
+    assert_eq!(
+        firmware["stateMessage"],
+        "Waiting for device to download firmware image"
+    );
     bench.fetches().await;
     let firmware = bench.horde.firmware(&bench.device).await;
     assert_eq!(firmware["state"], "Completed");
-    assert_eq!(firmware["stateMessage"], "Device has completed image download");
+    assert_eq!(
+        firmware["stateMessage"],
+        "Device has completed image download"
+    );
     bench.is_executed(Code::CHANGED).await;
     bench.peer.run(Duration::from_secs(1)).await;
     let firmware = bench.horde.firmware(&bench.device).await;
     let message = "Device has downloaded firmware image and is performing update";
-    assert_eq!((&firmware["state"], &firmware["stateMessage"]), (&json!("Completed"), &json!(message)));
+    assert_eq!(
+        (&firmware["state"], &firmware["stateMessage"]),
+        (&json!("Completed"), &json!(message))
+    );
     assert_eq!(bench.usage(&bench.new).await, (1, 0));
     bench.register().await;
     bench.peer.inspected(0, "1.1").await;
@@ -152,8 +172,14 @@ async fn under_no_management_nobody_is_asked() {
     let mut bench = Bench::new("disabled").await;
     let location = bench.register().await;
     bench.peer.hears_nothing(Duration::from_secs(60)).await;
-    assert_eq!(bench.horde.firmware(&bench.device).await["firmwareVersion"], "");
-    assert_eq!(bench.peer.ask(Request::get("/fw")).await.code, Code::NOT_FOUND);
+    assert_eq!(
+        bench.horde.firmware(&bench.device).await["firmwareVersion"],
+        ""
+    );
+    assert_eq!(
+        bench.peer.ask(Request::get("/fw")).await.code,
+        Code::NOT_FOUND
+    );
     // Management takes effect with the next report.
     let managed = json!({"firmware": {"management": "collection"}});
     bench.horde.patch(&bench.collection, managed).await;
@@ -206,7 +232,10 @@ async fn what_cannot_be_read_or_written_is_named_and_not_tried_again() {
         assert_eq!(bench.state().await, "UpdateFailed", "{fails_at}");
         // Until somebody clears it.
         let path = format!("{}/fwerror", bench.device);
-        let cleared = bench.horde.ask(http::Method::DELETE, &path, json!(null)).await;
+        let cleared = bench
+            .horde
+            .ask(http::Method::DELETE, &path, json!(null))
+            .await;
         assert_eq!((cleared.status, cleared.json()), (200, json!({})));
         assert_eq!(bench.state().await, "Pending");
         bench.peer.ask(Request::post(&location, "")).await;
@@ -271,7 +300,10 @@ async fn a_device_that_comes_back_as_it_was_is_reverted() {
     bench.peer.inspected(0, "1.0").await;
     bench.peer.hears_nothing(Duration::from_secs(60)).await;
     // Another target is another chance.
-    let other = bench.horde.image(&bench.collection, "1.3", b"another").await;
+    let other = bench
+        .horde
+        .image(&bench.collection, "1.3", b"another")
+        .await;
     let target = json!({"firmware": {"targetFirmwareId": other}});
     bench.horde.patch(&bench.device, target).await;
     assert_eq!(bench.state().await, "Pending");
@@ -337,7 +369,11 @@ async fn devices_are_found_by_their_numbers() {
         let mut bench = Bench::new("device").await;
         if endpoint == "told" {
             let body = json!({"imsi": "1000001"});
-            let put = bench.horde.world.admin(http::Method::PUT, "/devices/told", &body).await;
+            let put = bench
+                .horde
+                .world
+                .admin(http::Method::PUT, "/devices/told", &body)
+                .await;
             assert_eq!(put.status, 200);
         }
         bench.peer.register(&endpoint).await;

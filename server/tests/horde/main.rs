@@ -4,8 +4,8 @@ mod bad_input;
 mod devices;
 mod ownership;
 mod peer;
-mod restart;
 mod rest;
+mod restart;
 mod simple;
 #[path = "../support/mod.rs"]
 mod support;
@@ -35,7 +35,10 @@ impl Horde {
     pub(crate) async fn with(network: Arc<dyn Network>, adjust: impl FnOnce(&mut Config)) -> Self {
         let clock = Clock::starting_at(EPOCH);
         let world = World::new(Arc::clone(&network), clock, adjust).await;
-        let token = world.running.context()["HORDETOKEN"].as_str().expect("a token").to_owned();
+        let token = world.running.context()["HORDETOKEN"]
+            .as_str()
+            .expect("a token")
+            .to_owned();
         Self {
             world,
             network,
@@ -61,14 +64,23 @@ impl Horde {
         // Not JSON, as curl says it: nobody looks.
         let headers = [
             ("x-api-token", token.to_owned()),
-            ("content-type", "application/x-www-form-urlencoded".to_owned()),
+            (
+                "content-type",
+                "application/x-www-form-urlencoded".to_owned(),
+            ),
         ];
         let path = format!("/horde{path}");
-        self.world.request(method, &path, &headers, body.to_owned()).await
+        self.world
+            .request(method, &path, &headers, body.to_owned())
+            .await
     }
 
     pub(crate) async fn ask(&self, method: Method, path: &str, body: Value) -> Answer {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
         self.ask_as(&self.token, method, path, &body).await
     }
 
@@ -111,7 +123,8 @@ impl Horde {
     /// Uploads an image as a form.
     pub(crate) async fn upload(&self, collection: &str, name: &str, bytes: &[u8]) -> Answer {
         let form = form(&[("image", Some(name), bytes)]);
-        self.send_form(&format!("/horde{collection}/firmware"), form).await
+        self.send_form(&format!("/horde{collection}/firmware"), form)
+            .await
     }
 
     /// An image with a version; gives its id.
@@ -143,10 +156,15 @@ impl Horde {
     async fn send_form(&self, path: &str, (boundary, body): (String, Vec<u8>)) -> Answer {
         let request = Request::post(format!("http://{}{path}", self.world.running.address()))
             .header("x-api-token", &self.token)
-            .header("content-type", format!("multipart/form-data; boundary={boundary}"))
+            .header(
+                "content-type",
+                format!("multipart/form-data; boundary={boundary}"),
+            )
             .body(Bytes::from(body))
             .expect("a request");
-        let answer = send(&*self.network, request, 1 << 20).await.expect("an answer");
+        let answer = send(&*self.network, request, 1 << 20)
+            .await
+            .expect("an answer");
         let (parts, body) = answer.into_parts();
         Answer {
             status: parts.status.as_u16(),
@@ -161,7 +179,9 @@ pub(crate) fn form(parts: &[(&str, Option<&str>, &[u8])]) -> (String, Vec<u8>) {
     let boundary = "------------------------d74496d66958873e";
     let mut body = Vec::new();
     for (name, file, bytes) in parts {
-        let file = file.map(|it| format!("; filename=\"{it}\"")).unwrap_or_default();
+        let file = file
+            .map(|it| format!("; filename=\"{it}\""))
+            .unwrap_or_default();
         let head = format!(
             "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n"
         );
@@ -189,4 +209,3 @@ pub(crate) fn refused(answer: &Answer, status: u16, message: &str) {
     let expected = json!({"status": status, "message": message});
     assert_eq!(answer.json(), expected);
 }
-

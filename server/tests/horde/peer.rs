@@ -5,7 +5,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use fotalab_wire::{
     coap::{
-        BlockSize, Code, Config, Endpoint, Event, ExchangeId, Message, Request, Response, message::number,
+        BlockSize, Code, Config, Endpoint, Event, ExchangeId, Message, Request, Response,
+        message::number,
     },
     net::{Clock, Datagrams, Network},
 };
@@ -55,7 +56,9 @@ impl Peer {
         let request = Request::get(path).in_blocks(BlockSize::MAX);
         let id = self.coap.request(now, self.server, request).expect("room");
         let block = self.until(move |event| match event {
-            Event::Block { request, message, .. } if request == id => Some(message),
+            Event::Block {
+                request, message, ..
+            } if request == id => Some(message),
             _ => None,
         });
         let block = block.await.expect("a block");
@@ -70,12 +73,16 @@ impl Peer {
         assert_eq!(message.code, Code::CREATED);
         let segments = message.options.iter();
         let segments = segments.filter(|(number, _)| *number == number::LOCATION_PATH);
-        segments.map(|(_, it)| format!("/{}", String::from_utf8_lossy(it))).collect()
+        segments
+            .map(|(_, it)| format!("/{}", String::from_utf8_lossy(it)))
+            .collect()
     }
 
     /// The next request of the server: its exchange, as `GET /5/0/3`, and the message.
     pub(crate) async fn asked(&mut self) -> (ExchangeId, String, Message) {
-        self.asked_within(Duration::from_secs(120)).await.expect("a request")
+        self.asked_within(Duration::from_secs(120))
+            .await
+            .expect("a request")
     }
 
     /// The server asks nothing for this long.
@@ -166,7 +173,8 @@ impl Peer {
             }
             for datagram in received.drain(..) {
                 let now = self.clock.elapsed();
-                self.coap.handle_datagram(now, datagram.from, &datagram.bytes);
+                self.coap
+                    .handle_datagram(now, datagram.from, &datagram.bytes);
             }
         }
     }

@@ -8,7 +8,12 @@ use crate::{Horde, imei, refused, text};
 #[tokio::test(start_paused = true)]
 async fn a_collection_is_made_changed_and_removed() {
     let horde = Horde::new().await;
-    let made = horde.post("/collections", json!({"teamId": null, "tags": {"Name": " x "}})).await;
+    let made = horde
+        .post(
+            "/collections",
+            json!({"teamId": null, "tags": {"Name": " x "}}),
+        )
+        .await;
     let id = text(&made["collectionId"]).to_owned();
     assert_eq!(id.len(), 14);
     let mask = json!({"imsi": false, "imei": false, "location": true, "msisdn": false});
@@ -22,13 +27,23 @@ async fn a_collection_is_made_changed_and_removed() {
     assert_eq!(made, expected);
     let path = format!("/collections/{id}");
     // The documentation's own words; what is not named stays.
-    let changed = horde.patch(&path, json!({"firmware": {"management": "device"}})).await;
+    let changed = horde
+        .patch(&path, json!({"firmware": {"management": "device"}}))
+        .await;
     assert_eq!(changed["firmware"], json!({"management": "device"}));
     assert_eq!(changed["tags"], json!({"name": "x"}));
-    let changed = horde.patch(&path, json!({"fieldMask": {"imsi": true}, "managegement": 1})).await;
+    let changed = horde
+        .patch(
+            &path,
+            json!({"fieldMask": {"imsi": true}, "managegement": 1}),
+        )
+        .await;
     assert_eq!(changed["fieldMask"]["imsi"], true);
     assert_eq!(changed["fieldMask"]["location"], true);
-    assert_eq!(horde.get("/collections").await, json!({"collections": [changed]}));
+    assert_eq!(
+        horde.get("/collections").await,
+        json!({"collections": [changed]})
+    );
     // An empty body makes one too.
     let second = horde.post("/collections", Value::Null).await;
     assert_eq!(second["tags"], json!({}));
@@ -38,7 +53,11 @@ async fn a_collection_is_made_changed_and_removed() {
     let path = format!("/collections/{}", text(&second["collectionId"]));
     let answer = horde.ask(Method::DELETE, &path, Value::Null).await;
     assert_eq!((answer.status, answer.text.as_str()), (204, ""));
-    refused(&horde.ask(Method::GET, &path, Value::Null).await, 404, "Unknown collection");
+    refused(
+        &horde.ask(Method::GET, &path, Value::Null).await,
+        404,
+        "Unknown collection",
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -61,7 +80,10 @@ async fn devices_are_known_by_their_numbers() {
     });
     assert_eq!(shown, expected);
     let all = horde.get(&devices).await;
-    assert_eq!(all, json!({"collectionId": shown["collectionId"], "devices": [shown]}));
+    assert_eq!(
+        all,
+        json!({"collectionId": shown["collectionId"], "devices": [shown]})
+    );
     let taken = "IMSI/IMEI is already in use by another device";
     let other = horde.collection("disabled").await;
     for body in [
@@ -69,25 +91,45 @@ async fn devices_are_known_by_their_numbers() {
         json!({"imsi": "9", "imei": imei(1)}),
         json!({"imsi": "0001000001", "imei": "9"}),
     ] {
-        let answer = horde.ask(Method::POST, &format!("{other}/devices"), body).await;
+        let answer = horde
+            .ask(Method::POST, &format!("{other}/devices"), body)
+            .await;
         refused(&answer, 409, taken);
     }
     let second = horde.device(&collection, 2).await;
-    let answer = horde.ask(Method::PATCH, &second, json!({"imsi": "1000001"})).await;
+    let answer = horde
+        .ask(Method::PATCH, &second, json!({"imsi": "1000001"}))
+        .await;
     refused(&answer, 409, taken);
     // What was refused changed nothing: the numbers are still its own.
     assert_eq!(horde.get(&second).await["imsi"], "1000002");
-    let changed = horde.patch(&second, json!({"imsi": "77", "tags": {"a": "1"}})).await;
-    assert_eq!((&changed["imsi"], &changed["tags"]), (&json!("77"), &json!({"a": "1"})));
+    let changed = horde
+        .patch(&second, json!({"imsi": "77", "tags": {"a": "1"}}))
+        .await;
+    assert_eq!(
+        (&changed["imsi"], &changed["tags"]),
+        (&json!("77"), &json!({"a": "1"}))
+    );
     // Hidden numbers are not shown.
-    horde.patch(&collection, json!({"fieldMask": {"imei": true}})).await;
+    horde
+        .patch(&collection, json!({"fieldMask": {"imei": true}}))
+        .await;
     assert!(horde.get(&second).await.get("imei").is_none());
     // It moves.
     let to = other.trim_start_matches("/collections/");
     let moved = horde.patch(&second, json!({"collectionId": to})).await;
     assert_eq!(moved["collectionId"], to);
-    refused(&horde.ask(Method::GET, &second, Value::Null).await, 404, "Unknown device");
-    assert_eq!(horde.get(&devices).await["devices"].as_array().map(Vec::len), Some(1));
+    refused(
+        &horde.ask(Method::GET, &second, Value::Null).await,
+        404,
+        "Unknown device",
+    );
+    assert_eq!(
+        horde.get(&devices).await["devices"]
+            .as_array()
+            .map(Vec::len),
+        Some(1)
+    );
     let answer = horde.ask(Method::DELETE, &device, Value::Null).await;
     assert_eq!(answer.status, 204);
     horde.device(&collection, 1).await;
@@ -97,7 +139,9 @@ async fn devices_are_known_by_their_numbers() {
 async fn an_image_has_its_hash_as_version_until_somebody_says_another() {
     let horde = Horde::new().await;
     let collection = horde.collection("device").await;
-    let made = horde.upload(&collection, "build/zephyr/zephyr.signed.bin", b"image one").await;
+    let made = horde
+        .upload(&collection, "build/zephyr/zephyr.signed.bin", b"image one")
+        .await;
     assert_eq!(made.status, 201, "{}", made.text);
     let made = made.json();
     // printf 'image one' | sha256sum
@@ -114,21 +158,39 @@ async fn an_image_has_its_hash_as_version_until_somebody_says_another() {
         "tags": {},
     });
     assert_eq!(made, expected);
-    assert!(made["created"].as_i64().is_some_and(|it| it >= 1_700_000_000_000));
+    assert!(
+        made["created"]
+            .as_i64()
+            .is_some_and(|it| it >= 1_700_000_000_000)
+    );
     let images = format!("{collection}/firmware");
     assert_eq!(horde.get(&images).await, json!({"images": [made]}));
     let image = format!("{images}/{}", text(&made["imageId"]));
-    let changed = horde.patch(&image, json!({"version": " 1.0 ", "tags": {"git": "abc"}})).await;
+    let changed = horde
+        .patch(&image, json!({"version": " 1.0 ", "tags": {"git": "abc"}}))
+        .await;
     assert_eq!(changed["version"], "1.0");
     assert_eq!(horde.get(&image).await, changed);
     let again = horde.upload(&collection, "other.bin", b"image one").await;
-    refused(&again, 409, "An identical image already exists in this collection");
+    refused(
+        &again,
+        409,
+        "An identical image already exists in this collection",
+    );
     // The same bytes in another collection are fine.
     let other = horde.collection("device").await;
-    assert_eq!(horde.upload(&other, "a.bin", b"image one").await.status, 201);
-    let second = horde.upload(&collection, "b.bin", b"image two").await.json();
+    assert_eq!(
+        horde.upload(&other, "a.bin", b"image one").await.status,
+        201
+    );
+    let second = horde
+        .upload(&collection, "b.bin", b"image two")
+        .await
+        .json();
     let second = format!("{images}/{}", text(&second["imageId"]));
-    let answer = horde.ask(Method::PATCH, &second, json!({"version": "1.0"})).await;
+    let answer = horde
+        .ask(Method::PATCH, &second, json!({"version": "1.0"}))
+        .await;
     let same = "A version with this number already exists in this collection";
     refused(&answer, 409, same);
     horde.patch(&second, json!({"version": "0.9"})).await;
@@ -144,8 +206,15 @@ async fn an_image_has_its_hash_as_version_until_somebody_says_another() {
     let id = &made["imageId"];
     let expected = json!({"firmwareId": id, "targetedDevices": [], "currentDevices": []});
     assert_eq!(usage, expected);
-    assert_eq!(horde.ask(Method::DELETE, &second, Value::Null).await.status, 204);
-    refused(&horde.ask(Method::GET, &second, Value::Null).await, 404, "Unknown firmware");
+    assert_eq!(
+        horde.ask(Method::DELETE, &second, Value::Null).await.status,
+        204
+    );
+    refused(
+        &horde.ask(Method::GET, &second, Value::Null).await,
+        404,
+        "Unknown firmware",
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -153,7 +222,8 @@ async fn an_image_may_come_as_json_with_its_version() {
     let horde = Horde::new().await;
     let collection = horde.collection("device").await;
     // printf hello | base64
-    let body = json!({"image": "aGVsbG8=", "filename": "x.bin", "version": "1.0", "tags": {"a": "b"}});
+    let body =
+        json!({"image": "aGVsbG8=", "filename": "x.bin", "version": "1.0", "tags": {"a": "b"}});
     let made = horde.post(&format!("{collection}/firmware"), body).await;
     assert_eq!(made["length"], 5);
     assert_eq!(made["version"], "1.0");
@@ -161,11 +231,17 @@ async fn an_image_may_come_as_json_with_its_version() {
     let hash = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
     assert_eq!(made["sha256"], hash);
     let body = json!({"image": "aGVsbG8h", "filename": "y.bin", "version": "1.0"});
-    let answer = horde.ask(Method::POST, &format!("{collection}/firmware"), body).await;
+    let answer = horde
+        .ask(Method::POST, &format!("{collection}/firmware"), body)
+        .await;
     let same = "A version with this number already exists in this collection";
     refused(&answer, 409, same);
     let images = horde.get(&format!("{collection}/firmware")).await;
-    assert_eq!(images["images"].as_array().map(Vec::len), Some(1), "nothing half done");
+    assert_eq!(
+        images["images"].as_array().map(Vec::len),
+        Some(1),
+        "nothing half done"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,18 +252,37 @@ async fn an_image_in_use_stays() {
     let image = horde.image(&collection, "1.0", b"one").await;
     let path = format!("{collection}/firmware/{image}");
     let wanted = json!({"firmware": {"targetFirmwareId": image}});
-    assert_eq!(horde.patch(&device, wanted.clone()).await["firmware"]["state"], "Pending");
-    refused(&horde.ask(Method::DELETE, &path, Value::Null).await, 409, "Firmware is in use");
-    let cleared = horde.patch(&device, json!({"firmware": {"targetFirmwareId": "0"}})).await;
+    assert_eq!(
+        horde.patch(&device, wanted.clone()).await["firmware"]["state"],
+        "Pending"
+    );
+    refused(
+        &horde.ask(Method::DELETE, &path, Value::Null).await,
+        409,
+        "Firmware is in use",
+    );
+    let cleared = horde
+        .patch(&device, json!({"firmware": {"targetFirmwareId": "0"}}))
+        .await;
     assert_eq!(cleared["firmware"]["state"], "Current");
     assert!(cleared["firmware"].get("targetFirmwareId").is_none());
     let both = json!({"firmware": {"targetFirmwareId": image, "currentFirmwareId": image}});
     let shown = horde.patch(&collection, both).await;
     assert_eq!(shown["firmware"]["currentFirmwareId"], image.as_str());
-    refused(&horde.ask(Method::DELETE, &path, Value::Null).await, 409, "Firmware is in use");
+    refused(
+        &horde.ask(Method::DELETE, &path, Value::Null).await,
+        409,
+        "Firmware is in use",
+    );
     let none = json!({"firmware": {"targetFirmwareId": "0", "currentFirmwareId": "0"}});
-    assert_eq!(horde.patch(&collection, none).await["firmware"], json!({"management": "device"}));
-    assert_eq!(horde.ask(Method::DELETE, &path, Value::Null).await.status, 204);
+    assert_eq!(
+        horde.patch(&collection, none).await["firmware"],
+        json!({"management": "device"})
+    );
+    assert_eq!(
+        horde.ask(Method::DELETE, &path, Value::Null).await.status,
+        204
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -203,19 +298,35 @@ async fn the_collection_says_what_its_devices_run() {
     assert_eq!(changed["firmware"], expected);
     let firmware = horde.firmware(&device).await;
     assert_eq!(firmware["targetFirmwareId"], image.as_str());
-    assert_eq!(firmware["state"], "Current", "nothing happens when a target is set");
+    assert_eq!(
+        firmware["state"], "Current",
+        "nothing happens when a target is set"
+    );
     let wanted = json!({"firmware": {"targetFirmwareId": "0"}});
     let answer = horde.ask(Method::PATCH, &device, wanted).await;
     refused(&answer, 400, "Firmware is managed by the collection");
     let inherits = horde.device(&collection, 2).await;
-    let usage = horde.get(&format!("{collection}/firmware/{image}/usage")).await;
+    let usage = horde
+        .get(&format!("{collection}/firmware/{image}/usage"))
+        .await;
     let ids = [&device, &inherits].map(|it| it.rsplit('/').next());
     assert_eq!(usage["targetedDevices"], json!(ids));
     // The target is kept when the scope changes, and the new device has it as its own.
-    let changed = horde.patch(&collection, json!({"firmware": {"management": "device"}})).await;
+    let changed = horde
+        .patch(&collection, json!({"firmware": {"management": "device"}}))
+        .await;
     assert_eq!(changed["firmware"]["targetFirmwareId"], image.as_str());
-    assert!(horde.firmware(&device).await.get("targetFirmwareId").is_none());
-    assert_eq!(horde.firmware(&inherits).await["targetFirmwareId"], image.as_str());
+    assert!(
+        horde
+            .firmware(&device)
+            .await
+            .get("targetFirmwareId")
+            .is_none()
+    );
+    assert_eq!(
+        horde.firmware(&inherits).await["targetFirmwareId"],
+        image.as_str()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -224,17 +335,36 @@ async fn tags_have_resources_of_their_own() {
     let collection = horde.collection("device").await;
     let device = horde.device(&collection, 1).await;
     let image = horde.image(&collection, "1.0", b"one").await;
-    for resource in [&collection, &device, &format!("{collection}/firmware/{image}")] {
+    for resource in [
+        &collection,
+        &device,
+        &format!("{collection}/firmware/{image}"),
+    ] {
         let tags = format!("{resource}/tags");
         assert_eq!(horde.get(&tags).await, json!({}), "{resource}");
-        let changed = horde.patch(&tags, json!({"Name": "x", "b": "1", "none": null})).await;
+        let changed = horde
+            .patch(&tags, json!({"Name": "x", "b": "1", "none": null}))
+            .await;
         assert_eq!(changed, json!({"b": "1", "name": "x"}));
         assert_eq!(horde.get(resource).await["tags"], changed);
-        assert_eq!(horde.get(&format!("{tags}/NAME")).await, json!({"value": "x"}));
+        assert_eq!(
+            horde.get(&format!("{tags}/NAME")).await,
+            json!({"value": "x"})
+        );
         let name = format!("{tags}/name");
-        assert_eq!(horde.patch(&name, json!({"value": "y"})).await, json!({"value": "y"}));
-        assert_eq!(horde.ask(Method::DELETE, &name, Value::Null).await.status, 204);
-        refused(&horde.ask(Method::GET, &name, Value::Null).await, 404, "Unknown tag");
+        assert_eq!(
+            horde.patch(&name, json!({"value": "y"})).await,
+            json!({"value": "y"})
+        );
+        assert_eq!(
+            horde.ask(Method::DELETE, &name, Value::Null).await.status,
+            204
+        );
+        refused(
+            &horde.ask(Method::GET, &name, Value::Null).await,
+            404,
+            "Unknown tag",
+        );
         assert_eq!(horde.get(&tags).await, json!({"b": "1"}));
     }
 }

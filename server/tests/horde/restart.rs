@@ -40,7 +40,10 @@ async fn all_that_was_said_is_there_after_a_crash() {
         horde.get(&usage(&new)).await,
         horde.get(&usage(&old)).await,
     );
-    assert_eq!(before.3["targetedDevices"].as_array().map(Vec::len), Some(3));
+    assert_eq!(
+        before.3["targetedDevices"].as_array().map(Vec::len),
+        Some(3)
+    );
     assert_eq!(before.4["currentDevices"].as_array().map(Vec::len), Some(1));
     // What one who was answered has seen is safe, and with it all that came before.
     horde.patch(&format!("{collection}/tags"), json!({})).await;

@@ -31,7 +31,11 @@ impl Bench {
         let bytes: Vec<u8> = (0..2_500).map(|at| (at * 7 % 251) as u8).collect();
         let new = horde.image(&collection, "1.1", &bytes).await;
         let target = json!({"firmware": {"targetFirmwareId": new}});
-        let path = if management == "device" { &device } else { &collection };
+        let path = if management == "device" {
+            &device
+        } else {
+            &collection
+        };
         horde.patch(path, target).await;
         let peer = Peer::new(&horde.network, horde.clock, horde.coap());
         horde.address("simple-1", 1, peer.address).await;
@@ -96,7 +100,10 @@ async fn a_device_reports_fetches_and_comes_back() {
     let answer = bench.report("1.1").await;
     bench.told(&answer, false);
     assert_eq!(bench.state().await, "Current");
-    assert_eq!(bench.peer.ask(Request::get("/fw")).await.code, Code::NOT_FOUND);
+    assert_eq!(
+        bench.peer.ask(Request::get("/fw")).await.code,
+        Code::NOT_FOUND
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,7 +128,10 @@ async fn one_that_comes_back_as_it_was_gets_nothing_more() {
         let answer = bench.report("1.0").await;
         assert_eq!(bench.state().await, "Reverted");
         if strict {
-            assert_eq!((answer.code, answer.payload.len()), (Code::INTERNAL_SERVER_ERROR, 0));
+            assert_eq!(
+                (answer.code, answer.payload.len()),
+                (Code::INTERNAL_SERVER_ERROR, 0)
+            );
         } else {
             bench.told(&answer, false);
         }
@@ -138,7 +148,10 @@ async fn under_no_management_nothing_is_kept() {
         } else {
             bench.told(&answer, false);
         }
-        assert_eq!(bench.horde.firmware(&bench.device).await["firmwareVersion"], "");
+        assert_eq!(
+            bench.horde.firmware(&bench.device).await["firmwareVersion"],
+            ""
+        );
     }
 }
 
@@ -149,11 +162,19 @@ async fn strangers_and_broken_reports_are_refused() {
         let answer = bench.peer.ask(Request::post("/u", payload.to_vec())).await;
         assert_eq!(answer.code, Code::BAD_REQUEST, "{payload:?}");
     }
-    assert_eq!(bench.peer.ask(Request::get("/u")).await.code, Code::BAD_REQUEST);
+    assert_eq!(
+        bench.peer.ask(Request::get("/u")).await.code,
+        Code::BAD_REQUEST
+    );
     let mut stranger = Peer::new(&bench.horde.network, bench.horde.clock, bench.horde.coap());
-    let answer = stranger.ask(Request::post("/u", b"\x01\x031.0".to_vec())).await;
+    let answer = stranger
+        .ask(Request::post("/u", b"\x01\x031.0".to_vec()))
+        .await;
     assert_eq!(answer.code, Code::INTERNAL_SERVER_ERROR);
-    assert_eq!(stranger.ask(Request::get("/fw")).await.code, Code::NOT_FOUND);
+    assert_eq!(
+        stranger.ask(Request::get("/fw")).await.code,
+        Code::NOT_FOUND
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,7 +185,11 @@ async fn the_readings_of_hordes_own_server_can_be_chosen() {
     })
     .await;
     let answer = bench.report("1.0").await;
-    assert!(answer.payload.windows(4).any(|it| it == b"\x03\x02fw"), "{:?}", answer.payload);
+    assert!(
+        answer.payload.windows(4).any(|it| it == b"\x03\x02fw"),
+        "{:?}",
+        answer.payload
+    );
     let firmware = bench.horde.firmware(&bench.device).await;
     assert_eq!(firmware["manufacturer"], "M1");
     assert_eq!(firmware["modelNumber"], "ACME");

@@ -12,36 +12,172 @@ async fn forms_are_checked_in_the_contracts_order() {
     let iotaap = Iotaap::new().await;
     let device = iotaap.make("devices").await;
     let group = iotaap.make("groups").await;
-    iotaap.account("free", json!({"iotaapToken": "free", "iotaapModel": "free"})).await;
+    iotaap
+        .account(
+            "free",
+            json!({"iotaapToken": "free", "iotaapModel": "free"}),
+        )
+        .await;
     let mut rows = 0;
     for (scoped, of, invalid, missing) in [
-        ("device", &device, "Device ID is not valid", "No such device"),
+        (
+            "device",
+            &device,
+            "Device ID is not valid",
+            "No such device",
+        ),
         ("group", &group, "Group ID is not valid", "No such group"),
     ] {
         let (id, token) = (text(&of["_id"]), text(&of["token"]));
         let mandatory = |name: &str| format!("{name} is a mandatory field");
         // Id, token, version, firmware: what is `None` is not there at all.
-        let table: Vec<(Option<&str>, Option<&str>, Option<&str>, Option<&str>, u16, String)> = vec![
+        let table: Vec<(
+            Option<&str>,
+            Option<&str>,
+            Option<&str>,
+            Option<&str>,
+            u16,
+            String,
+        )> = vec![
             (None, None, None, None, 400, mandatory(scoped)),
-            (None, Some(token), Some("1"), Some("x"), 400, mandatory(scoped)),
-            (Some(""), Some(token), Some("1"), Some("x"), 400, mandatory(scoped)),
-            (Some(id), None, Some("1"), Some("x"), 400, mandatory("token")),
-            (Some(id), Some(""), Some("1"), Some("x"), 400, mandatory("token")),
+            (
+                None,
+                Some(token),
+                Some("1"),
+                Some("x"),
+                400,
+                mandatory(scoped),
+            ),
+            (
+                Some(""),
+                Some(token),
+                Some("1"),
+                Some("x"),
+                400,
+                mandatory(scoped),
+            ),
+            (
+                Some(id),
+                None,
+                Some("1"),
+                Some("x"),
+                400,
+                mandatory("token"),
+            ),
+            (
+                Some(id),
+                Some(""),
+                Some("1"),
+                Some("x"),
+                400,
+                mandatory("token"),
+            ),
             (Some(id), None, None, None, 400, mandatory("token")),
-            (Some(id), Some(token), None, Some("x"), 400, mandatory("version")),
-            (Some(id), Some(token), Some(""), Some("x"), 400, mandatory("version")),
+            (
+                Some(id),
+                Some(token),
+                None,
+                Some("x"),
+                400,
+                mandatory("version"),
+            ),
+            (
+                Some(id),
+                Some(token),
+                Some(""),
+                Some("x"),
+                400,
+                mandatory("version"),
+            ),
             (Some(id), Some(token), None, None, 400, mandatory("version")),
-            (Some("x"), Some(token), None, None, 400, mandatory("version")),
-            (Some("x"), Some(token), Some("1"), Some("x"), 400, invalid.to_owned()),
-            (Some("undefined"), Some(token), Some("1"), None, 400, invalid.to_owned()),
-            (Some(&id[1..]), Some(token), Some("1"), Some("x"), 400, invalid.to_owned()),
-            (Some("5e1b57808711f904f5df4bag"), Some(token), Some("1"), Some("x"), 400, invalid.to_owned()),
-            (Some(id), Some(token), Some("1"), None, 400, "No file uploaded".to_owned()),
-            (Some(id), Some(token), Some("1"), Some(""), 400, "No file uploaded".to_owned()),
-            (Some(ID), Some(token), Some("1"), None, 400, "No file uploaded".to_owned()),
-            (Some(ID), Some(token), Some("1"), Some("x"), 404, missing.to_owned()),
-            (Some(id), Some("wrong"), Some("1"), Some("x"), 404, missing.to_owned()),
-            (Some(id), Some(&token[1..]), Some("1"), Some("x"), 404, missing.to_owned()),
+            (
+                Some("x"),
+                Some(token),
+                None,
+                None,
+                400,
+                mandatory("version"),
+            ),
+            (
+                Some("x"),
+                Some(token),
+                Some("1"),
+                Some("x"),
+                400,
+                invalid.to_owned(),
+            ),
+            (
+                Some("undefined"),
+                Some(token),
+                Some("1"),
+                None,
+                400,
+                invalid.to_owned(),
+            ),
+            (
+                Some(&id[1..]),
+                Some(token),
+                Some("1"),
+                Some("x"),
+                400,
+                invalid.to_owned(),
+            ),
+            (
+                Some("5e1b57808711f904f5df4bag"),
+                Some(token),
+                Some("1"),
+                Some("x"),
+                400,
+                invalid.to_owned(),
+            ),
+            (
+                Some(id),
+                Some(token),
+                Some("1"),
+                None,
+                400,
+                "No file uploaded".to_owned(),
+            ),
+            (
+                Some(id),
+                Some(token),
+                Some("1"),
+                Some(""),
+                400,
+                "No file uploaded".to_owned(),
+            ),
+            (
+                Some(ID),
+                Some(token),
+                Some("1"),
+                None,
+                400,
+                "No file uploaded".to_owned(),
+            ),
+            (
+                Some(ID),
+                Some(token),
+                Some("1"),
+                Some("x"),
+                404,
+                missing.to_owned(),
+            ),
+            (
+                Some(id),
+                Some("wrong"),
+                Some("1"),
+                Some("x"),
+                404,
+                missing.to_owned(),
+            ),
+            (
+                Some(id),
+                Some(&token[1..]),
+                Some("1"),
+                Some("x"),
+                404,
+                missing.to_owned(),
+            ),
         ];
         for (id, token, version, firmware, status, message) in &table {
             let mut parts = Vec::new();
@@ -85,7 +221,11 @@ async fn forms_are_checked_in_the_contracts_order() {
     let message = "Group OTA update is not available in free model. Please upgrade your account.";
     says(&answer, 403, message);
     // What is paid for is looked at after what is sent.
-    says(&iotaap.send_form("free", "group", &parts[..3]).await, 400, "No file uploaded");
+    says(
+        &iotaap.send_form("free", "group", &parts[..3]).await,
+        400,
+        "No file uploaded",
+    );
     assert!(rows > 45, "{rows}");
 }
 
@@ -96,20 +236,104 @@ async fn other_requests_get_the_contracts_code_and_text() {
     let own = format!("/devices/{}", text(&device["_id"]));
     let bad_group = "Group ID is not valid";
     for (method, path, body, status, message) in [
-        (Method::GET, format!("/devices/{ID}"), Value::Null, 404, "No such device"),
-        (Method::GET, "/devices/x".into(), Value::Null, 404, "No such device"),
-        (Method::PUT, format!("/devices/{ID}"), json!({"name": "x"}), 404, "No such device"),
-        (Method::PUT, "/devices/x".into(), json!({"name": "x"}), 404, "No such device"),
-        (Method::DELETE, format!("/devices/{ID}"), Value::Null, 404, "No such device"),
-        (Method::DELETE, "/devices/x".into(), Value::Null, 404, "No such device"),
-        (Method::GET, format!("/groups/{ID}"), Value::Null, 404, "No such group"),
-        (Method::GET, "/groups/x".into(), Value::Null, 404, "No such group"),
-        (Method::PUT, format!("/groups/{ID}"), json!({"name": "x"}), 404, "No such group"),
-        (Method::DELETE, format!("/groups/{ID}"), Value::Null, 404, "No such group"),
-        (Method::DELETE, "/groups/x".into(), Value::Null, 500, bad_group),
-        (Method::GET, format!("/groups/devices/{ID}"), Value::Null, 404, "No such group"),
-        (Method::PUT, own.clone(), json!({"group": "x"}), 500, bad_group),
-        (Method::PUT, own.clone(), json!({"group": "5e1b"}), 500, bad_group),
+        (
+            Method::GET,
+            format!("/devices/{ID}"),
+            Value::Null,
+            404,
+            "No such device",
+        ),
+        (
+            Method::GET,
+            "/devices/x".into(),
+            Value::Null,
+            404,
+            "No such device",
+        ),
+        (
+            Method::PUT,
+            format!("/devices/{ID}"),
+            json!({"name": "x"}),
+            404,
+            "No such device",
+        ),
+        (
+            Method::PUT,
+            "/devices/x".into(),
+            json!({"name": "x"}),
+            404,
+            "No such device",
+        ),
+        (
+            Method::DELETE,
+            format!("/devices/{ID}"),
+            Value::Null,
+            404,
+            "No such device",
+        ),
+        (
+            Method::DELETE,
+            "/devices/x".into(),
+            Value::Null,
+            404,
+            "No such device",
+        ),
+        (
+            Method::GET,
+            format!("/groups/{ID}"),
+            Value::Null,
+            404,
+            "No such group",
+        ),
+        (
+            Method::GET,
+            "/groups/x".into(),
+            Value::Null,
+            404,
+            "No such group",
+        ),
+        (
+            Method::PUT,
+            format!("/groups/{ID}"),
+            json!({"name": "x"}),
+            404,
+            "No such group",
+        ),
+        (
+            Method::DELETE,
+            format!("/groups/{ID}"),
+            Value::Null,
+            404,
+            "No such group",
+        ),
+        (
+            Method::DELETE,
+            "/groups/x".into(),
+            Value::Null,
+            500,
+            bad_group,
+        ),
+        (
+            Method::GET,
+            format!("/groups/devices/{ID}"),
+            Value::Null,
+            404,
+            "No such group",
+        ),
+        (
+            Method::PUT,
+            own.clone(),
+            json!({"group": "x"}),
+            500,
+            bad_group,
+        ),
+        (
+            Method::PUT,
+            own.clone(),
+            json!({"group": "5e1b"}),
+            500,
+            bad_group,
+        ),
         (Method::PUT, own, json!({"group": "null"}), 500, bad_group),
     ] {
         let answer = iotaap.ask(method.clone(), &path, body).await;
@@ -128,7 +352,13 @@ async fn other_requests_get_the_contracts_code_and_text() {
         (Method::PATCH, "/devices/5e1b57808711f904f5df4bad"),
         (Method::GET, "/<script>"),
     ] {
-        let answer = iotaap.ask(method.clone(), &path.replace('<', "%3C").replace('>', "%3E"), Value::Null).await;
+        let answer = iotaap
+            .ask(
+                method.clone(),
+                &path.replace('<', "%3C").replace('>', "%3E"),
+                Value::Null,
+            )
+            .await;
         assert_eq!(answer.status, 404, "{method} {path}");
         assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
         let says = format!("Cannot {method} /v1");

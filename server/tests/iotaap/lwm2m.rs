@@ -18,7 +18,11 @@ async fn device(iotaap: &Iotaap, id: &Value) -> Device {
 
 async fn updates(iotaap: &Iotaap, id: &Value) -> Vec<Value> {
     let path = format!("/devices/iotaap-{}", text(id));
-    let shown = iotaap.world.admin(http::Method::GET, &path, &Value::Null).await.json();
+    let shown = iotaap
+        .world
+        .admin(http::Method::GET, &path, &Value::Null)
+        .await
+        .json();
     shown["firmwareUpdates"].as_array().expect("a list").clone()
 }
 
@@ -33,7 +37,11 @@ async fn an_ota_is_a_target() {
     assert_eq!(updates(&iotaap, &own["_id"]).await, Vec::<Value>::new());
     iotaap.deploy("device", &own, "2.0.0", &image).await;
     sleep(Duration::from_secs(10)).await;
-    assert_eq!(updates(&iotaap, &own["_id"]).await.len(), 0, "it has not reported since");
+    assert_eq!(
+        updates(&iotaap, &own["_id"]).await.len(),
+        0,
+        "it has not reported since"
+    );
     let query = format!("ep=iotaap-{}&lwm2m=1.0&lt=60", text(&own["_id"]));
     played.register(&query).await;
     sleep(Duration::from_secs(60)).await;
@@ -53,7 +61,11 @@ async fn an_ota_is_a_target() {
     assert_eq!(played.script().image, [2; 100]);
     played.register(&query).await;
     sleep(Duration::from_secs(60)).await;
-    assert_eq!(updates(&iotaap, &own["_id"]).await.len(), 2, "it runs what it shall");
+    assert_eq!(
+        updates(&iotaap, &own["_id"]).await.len(),
+        2,
+        "it runs what it shall"
+    );
 }
 
 #[tokio::test(start_paused = true)]

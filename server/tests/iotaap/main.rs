@@ -68,8 +68,14 @@ impl Iotaap {
             ("authorization", format!("Bearer {token}")),
             ("content-type", "application/json".to_owned()),
         ];
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        self.world.request(method, &format!("/iotaap/v1{path}"), &headers, body).await
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        self.world
+            .request(method, &format!("/iotaap/v1{path}"), &headers, body)
+            .await
     }
 
     pub(crate) async fn ask(&self, method: Method, path: &str, body: Value) -> Answer {
@@ -106,7 +112,10 @@ impl Iotaap {
         ];
         let answer = self.send_form(&self.token, scoped, &form).await;
         assert_eq!(answer.status, 201, "{}", answer.text);
-        assert_eq!(answer.json(), json!({"message": "Firmware successfully deployed"}));
+        assert_eq!(
+            answer.json(),
+            json!({"message": "Firmware successfully deployed"})
+        );
     }
 
     pub(crate) async fn send_form(
@@ -118,7 +127,9 @@ impl Iotaap {
         let boundary = "----WebKitFormBoundary7MA4YWxkTrZu0gW";
         let mut body = Vec::new();
         for (name, file, bytes) in parts {
-            let file = file.map(|it| format!("; filename=\"{it}\"")).unwrap_or_default();
+            let file = file
+                .map(|it| format!("; filename=\"{it}\""))
+                .unwrap_or_default();
             let head = format!(
                 "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\n\r\n"
             );
@@ -130,10 +141,15 @@ impl Iotaap {
         let address = self.world.running.address();
         let request = Request::post(format!("http://{address}/iotaap/v1/ota/{scoped}"))
             .header("authorization", format!("Bearer {token}"))
-            .header("content-type", format!("multipart/form-data; boundary={boundary}"))
+            .header(
+                "content-type",
+                format!("multipart/form-data; boundary={boundary}"),
+            )
             .body(Bytes::from(body))
             .expect("a request");
-        let answer = send(&*self.network, request, 1 << 20).await.expect("an answer");
+        let answer = send(&*self.network, request, 1 << 20)
+            .await
+            .expect("an answer");
         let (parts, body) = answer.into_parts();
         Answer {
             status: parts.status.as_u16(),
@@ -145,7 +161,12 @@ impl Iotaap {
     /// Asks as a device does, without a token.
     pub(crate) async fn bare(&self, path: &str) -> Answer {
         self.world
-            .request(Method::GET, &format!("/iotaap/v1{path}"), &[], String::new())
+            .request(
+                Method::GET,
+                &format!("/iotaap/v1{path}"),
+                &[],
+                String::new(),
+            )
             .await
     }
 }

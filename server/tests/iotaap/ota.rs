@@ -33,7 +33,11 @@ async fn as_its_page_shows(scoped: &str, all: &str) {
         "version": "1.2.7",
     });
     let expected = json!({"otas": [ota], "recordsTotal": 1, "recordsFiltered": 1, "draw": "warp"});
-    assert_eq!(shown.to_string(), expected.to_string(), "in this order, too");
+    assert_eq!(
+        shown.to_string(),
+        expected.to_string(),
+        "in this order, too"
+    );
     sleep(Duration::from_secs(1)).await;
     // The same version again is fine, and so is one that is none.
     iotaap.deploy(scoped, &of, "1.2.7", FIRMWARE).await;
@@ -62,7 +66,9 @@ async fn lists_are_paged_searched_and_ordered() {
     let mut ids = Vec::new();
     for at in 0..5 {
         let device = iotaap.make("devices").await;
-        iotaap.deploy("device", &device, &format!("1.0.{at}"), FIRMWARE).await;
+        iotaap
+            .deploy("device", &device, &format!("1.0.{at}"), FIRMWARE)
+            .await;
         sleep(Duration::from_secs(1)).await;
         ids.push(text(&device["_id"]).to_owned());
     }
@@ -90,7 +96,10 @@ async fn lists_are_paged_searched_and_ordered() {
             .iter()
             .map(|it| text(&it["device"]))
             .collect();
-        let expected: Vec<&str> = expected.into_iter().map(|at: usize| ids[at].as_str()).collect();
+        let expected: Vec<&str> = expected
+            .into_iter()
+            .map(|at: usize| ids[at].as_str())
+            .collect();
         assert_eq!(devices, expected, "{query}");
         assert_eq!(shown["recordsTotal"], 5, "{query}");
         assert_eq!(shown["recordsFiltered"], filtered, "{query}");
@@ -99,7 +108,10 @@ async fn lists_are_paged_searched_and_ordered() {
     let named = iotaap.get("/devices?limit=1&offset=2&draw=%C3%BC").await;
     assert_eq!(named["devices"][0]["_id"], ids[2].as_str());
     assert_eq!(named["draw"], "ü");
-    assert_eq!((&named["recordsTotal"], &named["recordsFiltered"]), (&json!(5), &json!(5)));
+    assert_eq!(
+        (&named["recordsTotal"], &named["recordsFiltered"]),
+        (&json!(5), &json!(5))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -126,11 +138,24 @@ async fn a_device_asks_and_downloads_without_a_token() {
         }
         iotaap.deploy(scoped, &of, "1.0.1", FIRMWARE).await;
         let answer = iotaap.bare(&latest).await;
-        assert_eq!((answer.status, answer.text.as_str()), (200, "{\"ver\":\"1.0.1\"}"));
+        assert_eq!(
+            (answer.status, answer.text.as_str()),
+            (200, "{\"ver\":\"1.0.1\"}")
+        );
         let wrong = format!("/ota/{scoped}/download/{id}{}", token.to_lowercase() + "x");
         assert_eq!(iotaap.bare(&wrong).await.status, 404);
-        let other = if scoped == "device" { "group" } else { "device" };
-        assert_eq!(iotaap.bare(&format!("/ota/{other}/latest/{id}")).await.status, 404);
+        let other = if scoped == "device" {
+            "group"
+        } else {
+            "device"
+        };
+        assert_eq!(
+            iotaap
+                .bare(&format!("/ota/{other}/latest/{id}"))
+                .await
+                .status,
+            404
+        );
         let address = iotaap.world.running.address();
         let request = Request::get(format!("http://{address}/iotaap/v1{download}"))
             .version(Version::HTTP_10)
@@ -138,13 +163,21 @@ async fn a_device_asks_and_downloads_without_a_token() {
             .header("x-esp32-mode", "sketch")
             .body(Bytes::new())
             .expect("a request");
-        let answer = send(&*iotaap.network, request, 1 << 20).await.expect("an answer");
+        let answer = send(&*iotaap.network, request, 1 << 20)
+            .await
+            .expect("an answer");
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.version(), Version::HTTP_10);
         let header = |name: &str| answer.headers().get(name).and_then(|it| it.to_str().ok());
-        assert_eq!(header("content-length"), Some(FIRMWARE.len().to_string().as_str()));
+        assert_eq!(
+            header("content-length"),
+            Some(FIRMWARE.len().to_string().as_str())
+        );
         assert_eq!(header("transfer-encoding"), None);
-        let md5: String = Md5::digest(FIRMWARE).iter().map(|it| format!("{it:02x}")).collect();
+        let md5: String = Md5::digest(FIRMWARE)
+            .iter()
+            .map(|it| format!("{it:02x}"))
+            .collect();
         assert_eq!(header("x-md5"), Some(md5.as_str()));
         assert_eq!(answer.body().as_ref(), FIRMWARE);
         if scoped == "device" {
@@ -161,7 +194,10 @@ async fn all_that_was_said_is_there_after_a_crash() {
     let iotaap = Iotaap::keeping(&network, &memory).await;
     let account = json!({"email": "a@example.org", "password": "pw"});
     iotaap.account("second", account.clone()).await;
-    let login = iotaap.ask(http::Method::POST, "/auth/login", account).await.json();
+    let login = iotaap
+        .ask(http::Method::POST, "/auth/login", account)
+        .await
+        .json();
     let (device, group) = (iotaap.make("devices").await, iotaap.make("groups").await);
     iotaap.deploy("device", &device, "1.0.1", FIRMWARE).await;
     iotaap.deploy("group", &group, "1.0.2", b"another").await;
@@ -179,9 +215,15 @@ async fn all_that_was_said_is_there_after_a_crash() {
 
     let iotaap = Iotaap::keeping(&network, &left).await;
     assert_eq!(seen(&iotaap).await, before);
-    let path = format!("/ota/group/download/{}{}", text(&group["_id"]), text(&group["token"]));
+    let path = format!(
+        "/ota/group/download/{}{}",
+        text(&group["_id"]),
+        text(&group["token"])
+    );
     assert_eq!(iotaap.bare(&path).await.text, "another");
     let token = text(&login["token"]);
-    let answer = iotaap.ask_as(token, http::Method::GET, "/devices", Value::Null).await;
+    let answer = iotaap
+        .ask_as(token, http::Method::GET, "/devices", Value::Null)
+        .await;
     assert_eq!(answer.status, 200, "a login outlives the server");
 }

@@ -81,7 +81,8 @@ faults! {
     UpdatesTooLate = "updates its registration too late" "by" 120 "s", Always;
     /// The registration update after a write of the lifetime does not say it.
     OmitsLifetime = "omits the lifetime from its registration update", Always;
-    /// Takes no block any more, and says nothing.
+    /// Takes no block any more, and says nothing, until somebody begins anew or its watchdog (see
+    /// `Persona`) gives the download up.
     Stalls = "stalls" "at" 50 "%", Once;
     /// 4.08 to a block of a push.
     ForgetsBlocks = "forgets the blocks it has" "at" 50 "%", Once;

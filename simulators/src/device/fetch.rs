@@ -14,6 +14,7 @@ use super::{Device, Event, Peer};
 pub(super) struct Fetch {
     /// `None` where the driver does it.
     request: Option<RequestId>,
+    peer: Option<Peer>,
     pub(super) proceed_at: Option<Duration>,
     started_at: usize,
 }
@@ -60,6 +61,7 @@ impl Device {
         self.stay_awake(now);
         let mut fetch = Fetch {
             request: None,
+            peer: None,
             proceed_at: None,
             started_at: offset,
         };
@@ -82,6 +84,7 @@ impl Device {
         match self.coap.request(now, peer, request) {
             Ok(id) => {
                 fetch.request = Some(id);
+                fetch.peer = Some(peer);
                 self.fetch = Some(Box::new(fetch));
             }
             Err(_) => self.firmware.fetch_failed(now, FetchFailure::Lost),
@@ -159,11 +162,22 @@ impl Device {
     }
 
     pub(super) fn on_fetch_failed(&mut self, now: Duration, reason: Failure) {
-        self.fetch = None;
+        let fetch = self.fetch.take();
         let failure = match reason {
             Failure::Unacknowledged | Failure::Unanswered | Failure::Reset => FetchFailure::Lost,
             _ => FetchFailure::Refused,
         };
+        let peer = fetch.and_then(|fetch| fetch.peer);
+        if let Some(peer) = peer.filter(|peer| peer.secure && failure == FetchFailure::Lost) {
+            // The session may be to blame: the next try begins with a ClientHello (X-FW-C20).
+            if peer == self.setup.server {
+                self.events.push_back(Event::Unanswered);
+                self.register(now);
+            } else {
+                self.events
+                    .push_back(Event::FileServerUnanswered(peer.address));
+            }
+        }
         self.firmware.fetch_failed(now, failure);
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fotalab_wire::lwm2m::{Definitions, Path, Value};
 
+use super::setup::coap_of;
 use super::{Device, Faults, Kind, Persona};
 
 impl Device {
@@ -31,6 +32,7 @@ impl Device {
         persona.faults.extend(faults);
         let persona = Arc::new(persona);
         self.kind = Arc::new(Kind {
+            coap: Arc::new(coap_of(&persona)),
             persona: Arc::clone(&persona),
             definitions: self.kind.definitions.clone(),
             custom: self.kind.custom.clone(),

@@ -37,7 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fotalab_wire::coap::{self, BlockSize, ExchangeId, Response, TransmissionParameters};
+use fotalab_wire::coap::{self, ExchangeId, Response};
 use fotalab_wire::lwm2m::attributes::Attributes;
 use fotalab_wire::lwm2m::{Path, Tree};
 use rand::SeedableRng as _;
@@ -55,8 +55,6 @@ use self::registration::Registration;
 pub use self::send::NotSent;
 pub use self::setup::{Event, Kind, Peer, Setup};
 pub use self::slot::Package;
-use crate::limits;
-
 /// /3/0/11: out of memory.
 const OUT_OF_MEMORY: u8 = 5;
 /// /3/0/11: IP connectivity failure.
@@ -117,7 +115,7 @@ impl Device {
     pub fn new(now: Duration, kind: Arc<Kind>, setup: Setup) -> Self {
         let persona = Arc::clone(&kind.persona);
         Self {
-            coap: Self::make_endpoint(&persona, setup.seed),
+            coap: Self::make_endpoint(&kind, setup.seed),
             registration: Registration::new(&persona),
             firmware: Firmware::new(now, persona, &setup.firmware),
             kind,
@@ -181,7 +179,7 @@ impl Device {
 
     /// A datagram to send.
     pub fn poll_transmit(&mut self) -> Option<coap::Transmit<Peer>> {
-        if let Some(transmit) = self.out.pop_front() {
+        if let Some(transmit) = pop(&mut self.out) {
             return Some(transmit);
         }
         let transmit = self.coap.poll_transmit()?;
@@ -191,7 +189,7 @@ impl Device {
 
     /// What happened.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        pop(&mut self.events)
     }
 
     /// When `handle_timeout` should be called.
@@ -347,24 +345,15 @@ impl Device {
 
     // Helpers.
 
-    fn make_endpoint(persona: &Persona, seed: u64) -> coap::Endpoint<Peer> {
-        let config = coap::Config {
-            parameters: TransmissionParameters {
-                nstart: persona.nstart,
-                ..TransmissionParameters::with_ack_timeout(persona.ack_timeout)
-            },
-            block_size: BlockSize::at_most(persona.block_size()),
-            peers: limits::DEVICE_PEERS,
-            ..coap::Config::default()
-        };
-        coap::Endpoint::new(config, SmallRng::seed_from_u64(seed))
+    fn make_endpoint(kind: &Kind, seed: u64) -> coap::Endpoint<Peer> {
+        coap::Endpoint::new(Arc::clone(&kind.coap), SmallRng::seed_from_u64(seed))
     }
 
     /// Other message ids and tokens than before: a peer may remember the old ones.
     fn renew_endpoint(&mut self) {
         self.endpoints += 1;
         let seed = self.setup.seed ^ self.endpoints.rotate_left(32);
-        self.coap = Self::make_endpoint(&self.kind.persona, seed);
+        self.coap = Self::make_endpoint(&self.kind, seed);
     }
 
     fn stay_awake(&mut self, now: Duration) {
@@ -515,6 +504,15 @@ impl Device {
     fn respond(&mut self, now: Duration, exchange: ExchangeId, response: Response) {
         let _: Result<(), coap::Refused> = self.coap.respond(now, exchange, response);
     }
+}
+
+/// Takes the first and, behind the last, the queue's memory: there are thousands of devices.
+fn pop<T>(queue: &mut VecDeque<T>) -> Option<T> {
+    let first = queue.pop_front();
+    if queue.is_empty() {
+        *queue = VecDeque::new();
+    }
+    first
 }
 
 /// The payload of an answer, small enough to be kept whole.

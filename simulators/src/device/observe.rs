@@ -87,6 +87,7 @@ impl Device {
         let rules = self.rules(&target);
         if let Ok(Some(observer)) = self.coap.respond_observing(now, exchange, response) {
             self.observed.retain(|it| it.observer != observer);
+            self.observed.reserve_exact(1);
             self.observed.push(Observed {
                 observer,
                 target,

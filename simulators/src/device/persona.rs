@@ -148,6 +148,10 @@ pub struct Persona {
     /// Between two tries.
     #[serde(deserialize_with = "duration")]
     pub fetch_retry_after: Duration,
+    /// How long a download stalls until the device gives it up itself, with result 4. 0: it waits
+    /// for a reset or a reboot.
+    #[serde(deserialize_with = "duration")]
+    pub watchdog: Duration,
     /// Between the 2.04 of Execute and the reboot.
     #[serde(deserialize_with = "duration")]
     pub update_after: Duration,
@@ -198,6 +202,7 @@ impl Default for Persona {
             fetch_after: Duration::from_millis(100),
             fetch_retries: 3,
             fetch_retry_after: Duration::from_secs(10),
+            watchdog: Duration::from_secs(900),
             update_after: Duration::from_secs(1),
             reboot: Duration::from_secs(5),
             install: Duration::from_secs(1),

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use fotalab_wire::coap;
+use fotalab_wire::coap::{self, BlockSize, TransmissionParameters};
 use fotalab_wire::lwm2m::{Definitions, Path, Tree, Value};
 
 use super::iotaap::Response;
 use super::{Persona, Step};
+use crate::limits;
 
 /// Objects that every device has.
 const CORE_OBJECTS: [u16; 5] = [0, 1, 3, 4, 5];
@@ -27,6 +28,7 @@ pub struct Peer {
 #[derive(Debug)]
 pub struct Kind {
     pub(super) persona: Arc<Persona>,
+    pub(super) coap: Arc<coap::Config>,
     pub(super) definitions: Definitions,
     /// Instances and values of objects beside 1, 3, 4 and 5.
     pub(super) custom: Tree,
@@ -54,6 +56,9 @@ pub enum Event {
     NotRegistered(Option<coap::Code>),
     /// A registration update got no answer: a driver begins a new DTLS session.
     Unanswered,
+    /// A secure file server got all retransmissions and said nothing: a driver begins a new DTLS
+    /// session with it.
+    FileServerUnanswered(SocketAddr),
     /// It is de-registered.
     Deregistered,
     /// A Send was answered, or never was.
@@ -110,6 +115,7 @@ impl Kind {
         }
         custom.set_version(5, persona.firmware_object);
         Self {
+            coap: Arc::new(coap_of(&persona)),
             persona: Arc::new(persona),
             definitions: custom,
             custom: values,
@@ -120,5 +126,19 @@ impl Kind {
     #[must_use]
     pub fn persona(&self) -> &Persona {
         &self.persona
+    }
+}
+
+/// What the CoAP endpoint of a device is made with.
+pub(super) fn coap_of(persona: &Persona) -> coap::Config {
+    coap::Config {
+        parameters: TransmissionParameters {
+            nstart: persona.nstart,
+            ..TransmissionParameters::with_ack_timeout(persona.ack_timeout)
+        },
+        block_size: BlockSize::at_most(persona.block_size()),
+        peers: limits::DEVICE_PEERS,
+        frugal: true,
+        ..coap::Config::default()
     }
 }

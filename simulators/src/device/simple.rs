@@ -38,7 +38,11 @@ impl Device {
                 host, port, path, ..
             } = answer;
             let path = path.trim_start_matches('/');
-            let scheme = if self.setup.server.secure { "coaps" } else { "coap" };
+            let scheme = if self.setup.server.secure {
+                "coaps"
+            } else {
+                "coap"
+            };
             let uri = format!("{scheme}://{host}:{port}/{path}");
             // What is under way already goes on.
             let _: Code = self.firmware.write_uri(now, &uri);

@@ -1,6 +1,12 @@
 //! `Client`: one device and its server.
 
-use std::{collections::VecDeque, fmt, net::SocketAddr, time::Duration};
+use std::{
+    collections::VecDeque,
+    fmt,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use bytes::Bytes;
 
@@ -37,6 +43,22 @@ impl Client {
             attempts: 0,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
+        }
+    }
+
+    /// A client of another server, with the same identity and key.
+    #[must_use]
+    pub fn with_server(&self, server: SocketAddr) -> Self {
+        let mut options = self.options.clone();
+        if let Randomness::Seeded(seed) = options.randomness {
+            let mut hasher = DefaultHasher::new();
+            server.hash(&mut hasher);
+            options.randomness = Randomness::Seeded(mixed(seed, hasher.finish()));
+        }
+        Self {
+            identity: self.identity.clone(),
+            key: self.key.clone(),
+            ..Self::new(options, server, &[], &[])
         }
     }
 

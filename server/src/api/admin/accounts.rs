@@ -13,11 +13,16 @@ use crate::{core::devices::Account, limits, server::Server, store::Kind};
 const KNOWN: &[&str] = &[
     "endpoint",
     "apiKey",
+    "coioteToken",
+    "email",
+    "password",
+    "service",
+    "domain",
+    "quota",
+    "campaigns",
     "hordeToken",
     "hordeTokens",
     "iotaapToken",
-    "email",
-    "password",
     "iotaapModel",
 ];
 

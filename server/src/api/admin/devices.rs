@@ -16,9 +16,9 @@ use crate::{
         upgrade_path::Target,
     },
     limits,
-    lwm2m::Registered,
+    lwm2m::{Downlink, Registered},
+    remember,
     server::Server,
-    store::Kind,
 };
 
 /// The account of a device that names none (contract 4).
@@ -109,10 +109,9 @@ pub(super) fn put(server: &Arc<Server>, id: &str, body: &Value) -> Result<Value,
     if identity.fingerprint.is_some() && supported && !names_account {
         identity.account = Some(DEFAULT_ACCOUNT.to_owned());
     }
-    let document = json!(identity);
     let taken = server.change(|state, now| {
         air::put_device(state, now, id, identity)?;
-        server.store.put(Kind::Device, id, document);
+        remember::device(&*server.store, state, id);
         Ok(())
     });
     taken.map_err(|why| match why {
@@ -140,8 +139,14 @@ pub(super) fn get(server: &Server, id: &str) -> Result<Value, Problem> {
         over_the_air.last().cloned().unwrap_or_default(),
     );
     view.insert("firmwareUpdates".into(), over_the_air.into());
-    let air = state.air.as_ref();
-    let registered = air.and_then(|air| air.registered(id)).map(registration);
+    let registered = state.air.as_ref().and_then(|air| {
+        let mut view = registration(air.registered(id)?);
+        let downlink = air.downlink(server.now(), id)?;
+        for (name, value) in waiting(&downlink) {
+            view[name] = value;
+        }
+        Some(view)
+    });
     view.insert("registration".into(), registered.unwrap_or_default());
     Ok(view.into())
 }
@@ -192,6 +197,18 @@ fn registration(registered: &Registered) -> Value {
         "since": iso(registered.since),
         "updated": iso(registered.updated),
     })
+}
+
+/// What stands between the server and a device on the air: whether it listens, what it is asked.
+fn waiting(downlink: &Downlink) -> [(&'static str, Value); 6] {
+    [
+        ("asleep", downlink.asleep.into()),
+        ("awakeUntil", downlink.awake_until.map(iso).into()),
+        ("silent", downlink.silent.into()),
+        ("expires", iso(downlink.expires).into()),
+        ("asking", json!(downlink.asking)),
+        ("queued", json!(downlink.queued)),
+    ]
 }
 
 fn reported(device: &Device) -> Value {

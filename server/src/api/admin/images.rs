@@ -1,25 +1,18 @@
 //! Images: bytes in, id and hash out.
 
-use std::{pin::pin, sync::Arc};
+use std::sync::Arc;
 
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use super::Problem;
-use crate::{
-    limits,
-    server::Server,
-    store::blob::{Expected, Refused, Stored},
-};
+use crate::{api::upload, server::Server};
 
 /// `POST /images`: the body is the image, hashed and stored as it arrives.
 pub(super) async fn post(server: &Arc<Server>, body: Incoming) -> Result<Value, Problem> {
-    let late = || Problem::bad_request("The image did not arrive in time").closes_connection();
-    let taken = timeout(limits::IMAGE_TIMEOUT, take(server, body)).await;
-    let stored = taken.map_err(|_| late())??;
-    let image = server.keep_image(stored).map_err(|why| refused(&why))?;
+    let stored = upload::receive(server, body).await?;
+    let image = server.keep_image(stored);
+    let image = image.map_err(|why| upload::refused(&why))?;
     Ok(json!({
         "id": image.id,
         "sha256": image.sha256,
@@ -40,35 +33,5 @@ pub(super) fn delete(server: &Server, id: &str) -> Result<Value, Problem> {
         Ok(json!({"id": id}))
     } else {
         Err(Problem::not_found("No image found with ID!").detail(id))
-    }
-}
-
-async fn take(server: &Server, body: Incoming) -> Result<Stored, Problem> {
-    let refused = |why: Refused| refused(&why);
-    let mut upload = server.blobs.begin().await.map_err(refused)?;
-    let mut body = pin!(body);
-    while let Some(frame) = body.frame().await {
-        let broken = |_| Problem::bad_request("The image broke off").closes_connection();
-        if let Ok(part) = frame.map_err(broken)?.into_data() {
-            upload.write(part).await.map_err(refused)?;
-        }
-    }
-    let finished = upload.finish(Expected::default()).await;
-    finished.map_err(refused)
-}
-
-fn refused(why: &Refused) -> Problem {
-    match why {
-        Refused::Empty => Problem::validation(&["/: the image is empty".to_owned()]),
-        Refused::TooLarge { most } => Problem::bad_request("The image is too large")
-            .detail(format!("It may have {most} bytes."))
-            .closes_connection(),
-        Refused::Full => {
-            Problem::conflict("There is no room for another image").closes_connection()
-        }
-        Refused::Unexpected { .. } => {
-            Problem::bad_request("The image is another").detail(why.to_string())
-        }
-        Refused::Io(_) => Problem::internal("The image cannot be stored").detail(why.to_string()),
     }
 }

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     core::shadow::{KNOWN_OBJECTS, is_object_version, is_resource_value},
+    remember,
     server::Server,
 };
 
@@ -45,6 +46,7 @@ pub(super) fn hide_data_before(server: &Arc<Server>, mut inputs: Inputs) -> Resu
         if let Some(device) = state.registry.device_mut(&device.id) {
             device.hide_data_before = Some(now);
         }
+        remember::device(&*server.store, state, &device.id);
     });
     Ok(reply::empty(StatusCode::OK))
 }

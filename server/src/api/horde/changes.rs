@@ -56,7 +56,10 @@ pub(super) fn device(body: &Object) -> Result<DeviceChange, Refusal> {
 
 /// Of an image.
 pub(super) fn image(body: &Object) -> Result<ImageChange, Refusal> {
-    if ["filename", "sha256", "length"].iter().any(|it| body.contains_key(*it)) {
+    if ["filename", "sha256", "length"]
+        .iter()
+        .any(|it| body.contains_key(*it))
+    {
         let why = "Only version and tags can be modified for firmware images";
         return Err(Refusal::bad(why));
     }

@@ -109,7 +109,10 @@ fn token(headers: &HeaderMap) -> Option<&str> {
 
 /// The body as a JSON object, whatever the request says that it is; `null` is as good as absent,
 /// and so is no body at all.
-async fn object(server: &Server, request: Request<Incoming>) -> Result<Map<String, Value>, Refusal> {
+async fn object(
+    server: &Server,
+    request: Request<Incoming>,
+) -> Result<Map<String, Value>, Refusal> {
     let read = body::read(server, request.into_body()).await;
     let read = read.map_err(|problem| Refusal::bad(problem.title()))?;
     if read.bytes.iter().all(u8::is_ascii_whitespace) {

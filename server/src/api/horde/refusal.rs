@@ -63,9 +63,10 @@ impl Refusal {
         match why {
             blob::Refused::Empty => Refused::EmptyImage.into(),
             blob::Refused::Full => Refused::Full.into(),
-            blob::Refused::Io(_) => {
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Unable to store firmware image")
-            }
+            blob::Refused::Io(_) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Unable to store firmware image",
+            ),
             _ => Self::bad(why.to_string()),
         }
     }

@@ -50,7 +50,9 @@ pub(super) async fn answer(
             server.change(|state, _| state.horde.clear_error(owner, collection, device))?;
             Ok(Answer::Ok(json!({})))
         }
-        ["collections", collection, "firmware"] => images(server, caller, collection, request).await,
+        ["collections", collection, "firmware"] => {
+            images(server, caller, collection, request).await
+        }
         ["collections", collection, "firmware", image] => {
             one_image(server, caller, (collection, image), request).await
         }
@@ -262,7 +264,10 @@ fn keep(
         blob: String::new(),
     };
     // Before it takes an id.
-    server.state().horde.accepts_image(owner, collection, &upload)?;
+    server
+        .state()
+        .horde
+        .accepts_image(owner, collection, &upload)?;
     let kept = file.keep(server).map_err(|why| Refusal::stored(&why))?;
     upload.blob.clone_from(&kept.id);
     let made = server.change(|state, now| {

@@ -50,9 +50,12 @@ pub(super) async fn answer(
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let method = request.method().clone();
     let reply = match segments.as_slice() {
-        ["ota", scoped @ ("device" | "group"), what @ ("latest" | "download"), key]
-            if method == Method::GET =>
-        {
+        [
+            "ota",
+            scoped @ ("device" | "group"),
+            what @ ("latest" | "download"),
+            key,
+        ] if method == Method::GET => {
             let scoped = scoped_of(scoped);
             if *what == "download" {
                 return fresh(otas::download(server, scoped, key));

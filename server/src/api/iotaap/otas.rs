@@ -94,7 +94,9 @@ pub(super) async fn deploy(
     };
     let deployed = server.change(|state, now| {
         let bytes = (image.id.clone(), md5);
-        let deployed = state.iotaap.deploy(now, owner, (scoped, &key), version, bytes);
+        let deployed = state
+            .iotaap
+            .deploy(now, owner, (scoped, &key), version, bytes);
         deployed.map(|replaced| replaced.filter(|it| state.firmware.needs_image(it).is_none()))
     });
     match deployed {

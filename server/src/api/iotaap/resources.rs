@@ -172,12 +172,7 @@ fn change(
     })
 }
 
-fn delete(
-    server: &Arc<Server>,
-    caller: &Caller,
-    all: &str,
-    key: &str,
-) -> Result<Answer, Refused> {
+fn delete(server: &Arc<Server>, caller: &Caller, all: &str, key: &str) -> Result<Answer, Refused> {
     let gone = server.change(|state, _| {
         let (blob, message) = if all == "groups" {
             let blob = state.iotaap.delete_group(&caller.owner, key)?;
@@ -227,7 +222,9 @@ fn publish(server: &Server, caller: &Caller, inputs: &Inputs) -> Answer {
     let user = {
         let state = server.state();
         let owner = state.owners.get(&caller.owner);
-        owner.map(|it| it.iotaap.mqtt_user.clone()).unwrap_or_default()
+        owner
+            .map(|it| it.iotaap.mqtt_user.clone())
+            .unwrap_or_default()
     };
     let slash = if topic.starts_with('/') { "" } else { "/" };
     if server.publish(format!("/{user}{slash}{topic}"), message) {

@@ -29,6 +29,7 @@ impl Update {
             Stage::Resetting => self.reset_done(now, state, result),
             Stage::Downloading { push } => self.downloading(now, push, state, result),
             Stage::Installing => self.installing(now, state, result),
+            Stage::Cancelling => false,
             Stage::Soaking => self.soaking(now),
             Stage::Ended => false,
         }
@@ -64,11 +65,13 @@ impl Update {
             }
             2 if ours => {
                 // X-FW-S13: it had arrived. X-FW-S18: it is what was sent.
+                self.tally.cut = false;
                 self.stage = Stage::Downloading { push: false };
                 true
             }
             1 if ours && !self.pushes() => {
                 // X-FW-S20
+                self.tally.cut = false;
                 self.note(now, "the device goes on downloading");
                 self.stage = Stage::Downloading { push: false };
                 true
@@ -94,12 +97,7 @@ impl Update {
             return false;
         }
         self.stage = Stage::Resetting;
-        let push_only = self.knows.delivery == Some(1);
-        let clear = if push_only {
-            Ask::ClearPackage
-        } else {
-            Ask::ClearUri
-        };
+        let clear = self.clearing();
         self.plan.push_back(clear);
         self.plan.extend(self.looks_at_once());
         if self.knows.memory_free.is_some() {
@@ -212,10 +210,14 @@ impl Update {
 
     fn downloading(&mut self, now: UnixMillis, push: bool, state: i64, result: i64) -> bool {
         match state {
+            // X-FW-S40: it did not take our image, so this is another one.
+            1 | 2 if self.was_refused() => {
+                let found = format!("found State {state} of somebody else's image");
+                self.again(now, &found)
+            }
             2 => self.downloaded(now),
-            // Automatic upgrade (/5/0/14), or a short look away.
             3 => {
-                self.installs(now, "the device installs by itself");
+                self.installs(now, "the device installs, though nobody here told it to");
                 true
             }
             0 if result > 0 => self.judge(now, result),
@@ -252,6 +254,11 @@ impl Update {
         }
     }
 
+    /// The device refused the URI: it has no reason to download what is ours.
+    fn was_refused(&self) -> bool {
+        matches!(self.knows.refusal, Some((Ask::Uri(_), _)))
+    }
+
     fn too_large(&self) -> bool {
         let refusal = self.knows.refusal;
         refusal == Some((Ask::Package, Code::REQUEST_ENTITY_TOO_LARGE))
@@ -267,7 +274,7 @@ impl Update {
                         self.tally.installs += 1;
                         self.tally.installs
                     }
-                    _ => self.tally.transfers,
+                    _ => self.counted_transfers(),
                 };
                 if so_far > most {
                     self.fail(now, &said);
@@ -276,8 +283,9 @@ impl Update {
                 self.again(now, &said)
             }
             Verdict::Deferred if self.state != State::Failed => {
-                if self.deadline < now + millis(limits::DEFER_DEADLINE) / 2 {
-                    self.deadline = now + millis(limits::DEFER_DEADLINE);
+                if !self.tally.deferred {
+                    self.tally.deferred = true;
+                    self.deadline = now + self.patience_when_deferred();
                     self.note(now, &said);
                 }
                 self.look_later(now);
@@ -296,18 +304,19 @@ impl Update {
 
     /// Another transfer after a pause, if there are any left (X-FW-S10, S19, S27).
     pub(super) fn again(&mut self, now: UnixMillis, why: &str) -> bool {
-        if self.tally.transfers > limits::MAX_FIRMWARE_RETRIES {
+        if self.take_cut() {
+            let why = format!("{why} when the server ended; tries again");
+            self.enter(now, State::Downloading, &why);
+        } else if self.counted_transfers() > limits::MAX_FIRMWARE_RETRIES {
             let transfers = self.tally.transfers;
             self.fail(now, &format!("{why}; gave up after {transfers} transfers"));
             return false;
+        } else {
+            let doublings = self.counted_transfers().saturating_sub(1);
+            let doublings = doublings.min(limits::MAX_BACKOFF_DOUBLINGS);
+            self.enter(now, State::Downloading, &format!("{why}; tries again"));
+            self.pause(now, limits::RETRY_PAUSE * 2_u32.pow(doublings));
         }
-        let doublings = self
-            .tally
-            .transfers
-            .saturating_sub(1)
-            .min(limits::MAX_BACKOFF_DOUBLINGS);
-        self.enter(now, State::Downloading, &format!("{why}; tries again"));
-        self.pause(now, limits::RETRY_PAUSE * 2_u32.pow(doublings));
         self.offered = None;
         self.reset(now)
     }

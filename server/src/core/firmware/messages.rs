@@ -5,11 +5,12 @@ use fotalab_wire::{
     lwm2m::{Path, Value, Version},
     net::UnixMillis,
 };
+use serde::{Deserialize, Serialize};
 
 use super::options::Options;
 
 /// How the image is to reach the device, as `POST /updates` says it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Transfer {
     /// What the device can, pull first (contract 2.2: a push does not survive a sleep).
     #[default]
@@ -31,7 +32,7 @@ pub(crate) enum Transfer {
 }
 
 /// Schemes of a package URI that this server serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Scheme {
     /// `coap://`, protocol 0 of /5/0/8.
     Coap,
@@ -42,7 +43,7 @@ pub(crate) enum Scheme {
 }
 
 /// What an update is asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Wanted {
     /// The endpoint name.
     pub(crate) device: String,
@@ -72,7 +73,7 @@ pub(crate) struct Arrival {
 }
 
 /// Where an update stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum State {
     /// Nothing has been sent yet.
     Queued,
@@ -89,7 +90,7 @@ pub(crate) enum State {
 }
 
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     /// When.
     pub(crate) at: UnixMillis,
@@ -116,6 +117,10 @@ pub(crate) enum Ask {
     Package,
     /// Execute /5/0/2.
     Execute,
+    /// Execute /5/0/10.
+    Cancel,
+    /// Set pmin 0, so that no short state is hidden (contract 2.4).
+    Unhide(Path),
     /// Write so many seconds to the lifetime of an instance of object 1.
     Lifetime(u16, u32),
     /// End an observation.
@@ -149,6 +154,15 @@ pub(crate) enum Effect {
         /// What.
         ask: Ask,
     },
+    /// Give up what was asked last, however far it got.
+    Withdraw {
+        /// The update's id.
+        update: String,
+        /// Of whom it was asked.
+        device: String,
+        /// Which of the update's asks it is.
+        serial: u64,
+    },
     /// The update moved.
     Changed {
         /// Its id.
@@ -172,6 +186,14 @@ pub(crate) const PACKAGE_VERSION: Path = Path::resource(5, 0, 7);
 pub(crate) const PROTOCOLS: Path = Path::resource(5, 0, 8);
 /// /5/0/9
 pub(crate) const DELIVERY: Path = Path::resource(5, 0, 9);
+/// /5/0/10
+pub(crate) const CANCEL: Path = Path::resource(5, 0, 10);
+/// /5/0/13, seconds
+pub(crate) const MAX_DEFER: Path = Path::resource(5, 0, 13);
+/// /5/0/14
+pub(crate) const AUTOMATIC: Path = Path::resource(5, 0, 14);
+/// The Update Result of an update that Cancel ended.
+pub(super) const CANCELLED: i64 = 10;
 /// /3/0/3
 pub(crate) const VERSION: Path = Path::resource(3, 0, 3);
 /// /3/0/21, kilobytes of 1,000 bytes

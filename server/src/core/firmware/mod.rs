@@ -5,15 +5,18 @@
 //! with [`Firmware::handle_timeout`]. A device has one update at a time.
 
 mod answers;
+mod cancel;
 mod decide;
 mod install;
 mod messages;
 mod options;
 mod plain;
+mod resume;
 #[cfg(test)]
 mod tests;
 mod update;
 mod verdict;
+mod waiting;
 mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -23,13 +26,22 @@ use fotalab_wire::{
     net::UnixMillis,
 };
 
+pub(crate) use cancel::TooLate;
 pub(crate) use messages::{
-    Arrival, Ask, Effect, Outcome, PACKAGE, PACKAGE_URI, STATE, Scheme, State, Transfer, UPDATE,
-    VERSION, Wanted,
+    Arrival, Ask, CANCEL, Effect, Outcome, PACKAGE, PACKAGE_URI, STATE, Scheme, State, Transfer,
+    UPDATE, VERSION, Wanted,
 };
 pub(crate) use options::{Elsewhere, Extension, Options, Silence, Watch};
 pub(crate) use plain::{Cause, Fetched};
 pub(crate) use update::Update;
+
+/// What updates observe by themselves.
+pub(crate) const OBSERVED: [Path; 4] = [
+    messages::STATE,
+    messages::RESULT,
+    VERSION,
+    options::FIRMWARE_UPDATE,
+];
 
 use super::ulid::Ulids;
 use crate::limits;
@@ -49,6 +61,8 @@ pub(crate) struct Firmware {
     by_device: BTreeMap<String, Vec<String>>,
     agenda: BTreeSet<(UnixMillis, String)>,
     effects: VecDeque<Effect>,
+    /// What changed, or is gone, since somebody asked.
+    changed: BTreeSet<String>,
     ids: Ulids,
 }
 
@@ -60,6 +74,7 @@ impl Firmware {
             by_device: BTreeMap::new(),
             agenda: BTreeSet::new(),
             effects: VecDeque::new(),
+            changed: BTreeSet::new(),
             ids: Ulids::new(seed ^ 0xF1),
         }
     }
@@ -82,9 +97,11 @@ impl Firmware {
         if ids.len() >= limits::MAX_FIRMWARE_UPDATES_PER_DEVICE {
             let oldest = ids.remove(0);
             self.updates.remove(&oldest);
+            self.changed.insert(oldest);
         }
         let id = self.ids.draw(now);
         ids.push(id.clone());
+        self.changed.insert(id.clone());
         self.updates
             .insert(id.clone(), Update::new(id.clone(), now, wanted));
         self.with(&id, |update| {
@@ -93,6 +110,25 @@ impl Firmware {
             }
         });
         Ok(&self.updates[&id])
+    }
+
+    /// Takes in an update of a former life; oldest first.
+    pub(crate) fn restore(&mut self, now: UnixMillis, update: Update) {
+        let id = update.id.clone();
+        let device = update.wanted.device.clone();
+        self.by_device.entry(device).or_default().push(id.clone());
+        self.updates.insert(id.clone(), update);
+        self.with(&id, |update| update.restored(now));
+    }
+
+    /// A device is registered since a former life.
+    pub(crate) fn resume(&mut self, now: UnixMillis, device: &str, arrival: Arrival) {
+        self.with_last(device, |it| it.resumed(now, arrival));
+    }
+
+    /// The next update that has to be remembered as it is now, or forgotten if it is not there.
+    pub(crate) fn poll_changed(&mut self) -> Option<String> {
+        self.changed.pop_first()
     }
 
     /// A device registered.
@@ -113,6 +149,13 @@ impl Firmware {
     /// A device told a value by itself.
     pub(crate) fn notified(&mut self, now: UnixMillis, device: &str, path: Path, value: &Value) {
         self.with_last(device, |it| it.notified(now, path, value));
+    }
+
+    /// Takes an update back. `None`: there is no such update.
+    pub(crate) fn cancel(&mut self, now: UnixMillis, id: &str) -> Option<Result<(), TooLate>> {
+        let mut cancelled = None;
+        self.with(id, |update| cancelled = Some(update.cancel(now)));
+        cancelled
     }
 
     /// A device gave a sign of life by itself: Register, Update, a notification or Send.
@@ -232,7 +275,11 @@ impl Firmware {
         if let Some(due) = update.poll_timeout() {
             self.agenda.remove(&(due, id.to_owned()));
         }
+        let mark = update.mark();
         act(update);
+        if mark != update.mark() {
+            self.changed.insert(id.to_owned());
+        }
         self.effects.append(&mut update.effects);
         if let Some(due) = update.poll_timeout() {
             self.agenda.insert((due, id.to_owned()));

@@ -3,6 +3,7 @@
 //! not read: the server sees what it serves, and an inspection or a report tells the rest.
 
 use fotalab_wire::{coap::Code, net::UnixMillis};
+use serde::{Deserialize, Serialize};
 
 use super::{
     messages::{Ask, Outcome, Scheme, State, Transfer},
@@ -11,7 +12,7 @@ use super::{
 use crate::{core::time::millis, limits};
 
 /// Why an update failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Cause {
     /// The device said so, or did not answer.
     #[default]
@@ -244,7 +245,11 @@ impl Update {
 
 /// The path first: it is what a state's message names.
 fn refusal(ask: Ask, outcome: &Outcome) -> String {
-    let path = if ask == Ask::Execute { "/5/0/2" } else { "/5/0/1" };
+    let path = if ask == Ask::Execute {
+        "/5/0/2"
+    } else {
+        "/5/0/1"
+    };
     match outcome {
         Outcome::Answered(code, _) => format!("{path}: {}.{:02}", code.class(), code.detail()),
         Outcome::Rejected => format!("{path}: Reset"),

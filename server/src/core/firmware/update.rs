@@ -7,21 +7,26 @@ use std::{collections::VecDeque, time::Duration};
 
 use fotalab_wire::{
     coap::Code,
-    lwm2m::{Path, Value},
+    lwm2m::{Path, Value, Version},
     net::UnixMillis,
 };
+use serde::{Deserialize, Serialize};
 
 use super::{
     messages::{
-        Arrival, Ask, DELIVERY, Effect, Entry, MEMORY_FREE, Outcome, PACKAGE_VERSION, PROTOCOLS,
-        RESULT, STATE, State, VERSION, Wanted,
+        AUTOMATIC, Arrival, Ask, DELIVERY, Effect, Entry, MAX_DEFER, MEMORY_FREE, Outcome,
+        PACKAGE_VERSION, PROTOCOLS, RESULT, STATE, State, VERSION, Wanted,
     },
+    options::Watch,
     plain::Cause,
 };
 use crate::{core::time::millis, limits};
 
 /// An update over the air.
-#[derive(Debug)]
+///
+/// What is not remembered holds for one life of the server only.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Update {
     /// Its id.
     pub(crate) id: String,
@@ -36,6 +41,7 @@ pub(crate) struct Update {
     /// Why it failed.
     pub(super) cause: Cause,
     pub(super) stage: Stage,
+    #[serde(skip)]
     pub(super) knows: Knows,
     pub(super) tally: Tally,
     /// What it ran when the update began.
@@ -44,23 +50,31 @@ pub(crate) struct Update {
     pub(super) before: Option<String>,
     /// What PkgVersion said of the image, when nobody else did.
     pub(super) offered: Option<String>,
+    #[serde(skip)]
     pub(super) plan: VecDeque<Ask>,
+    #[serde(skip)]
     pub(super) asked: Option<(u64, Ask)>,
+    #[serde(skip)]
     pub(super) connected: bool,
     /// What its last registration said.
+    #[serde(skip)]
     pub(super) arrival: Arrival,
     /// Holds the plan until this time.
+    #[serde(skip)]
     pub(super) paused_until: Option<UnixMillis>,
+    #[serde(skip)]
     pub(super) look_at: Option<UnixMillis>,
     pub(super) deadline: UnixMillis,
     /// The end of all patience.
     pub(super) limit: Option<UnixMillis>,
+    #[serde(skip)]
     pub(super) effects: VecDeque<Effect>,
-    serial: u64,
+    #[serde(skip)]
+    pub(super) serial: u64,
 }
 
 /// What the update waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Stage {
     /// To learn what the device is and can.
     Inspecting,
@@ -70,6 +84,8 @@ pub(super) enum Stage {
     Downloading { push: bool },
     /// For the answer to Execute, and for what follows.
     Installing,
+    /// For the answer to Cancel or to a reset: nobody wants it any more.
+    Cancelling,
     /// For a moment in which the old version must not come back.
     Soaking,
     /// For nothing.
@@ -86,12 +102,17 @@ pub(super) struct Knows {
     pub(super) protocols: Option<Vec<i64>>,
     /// Kilobytes.
     pub(super) memory_free: Option<i64>,
+    /// The device installs by itself (/5/0/14, object 1.2).
+    pub(super) automatic: bool,
+    /// How long its user may put it off, in seconds (/5/0/13, object 1.1).
+    pub(super) max_defer: Option<i64>,
     /// The code of the last answer that was none of class 2, and to what.
     pub(super) refusal: Option<(Ask, Code)>,
 }
 
 /// What was counted.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub(super) struct Tally {
     pub(super) transfers: u32,
     pub(super) resets: u32,
@@ -104,8 +125,14 @@ pub(super) struct Tally {
     pub(super) acknowledged: bool,
     /// The device registered after Execute.
     pub(super) returned: bool,
+    /// Its user put the installation off.
+    pub(super) deferred: bool,
     /// The lifetime was written.
     pub(super) extended: bool,
+    /// The server ended during this transfer.
+    pub(super) cut: bool,
+    /// Transfers that were tried again because of that.
+    pub(super) forgiven: u32,
 }
 
 impl Update {
@@ -145,6 +172,16 @@ impl Update {
         matches!(self.state, State::Succeeded | State::Failed)
     }
 
+    /// Nothing will happen to it any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.stage == Stage::Ended
+    }
+
+    /// The version that the device told last.
+    pub(crate) fn running(&self) -> Option<&str> {
+        self.knows.version.as_deref()
+    }
+
     /// The device registered: what was under way is void, observations too (contract 1.6, 6).
     pub(super) fn registered(&mut self, now: UnixMillis, arrival: Arrival) {
         if self.is_plain() {
@@ -152,7 +189,8 @@ impl Update {
         }
         let has_firmware_object = arrival.object.is_some();
         self.arrival = arrival;
-        self.connected = true;
+        // X-FW-S38: of a device without /5 nothing is asked.
+        self.connected = has_firmware_object || self.stage == Stage::Soaking;
         self.asked = None;
         self.paused_until = None;
         self.plan.clear();
@@ -169,6 +207,7 @@ impl Update {
                 // X-FW-S38: it may list it again.
                 return self.note(now, "the device lists no firmware object any more");
             }
+            Stage::Cancelling => return self.cancels_again(now),
             Stage::Installing => {
                 self.tally.returned = true;
                 self.note(now, "registered after Execute");
@@ -215,6 +254,7 @@ impl Update {
             return self.plain_answered(now, ask, &outcome);
         }
         match outcome {
+            _ if self.stage == Stage::Cancelling => self.cancelled(now, ask, &outcome),
             Outcome::Answered(code, values) if code.is_success() => {
                 self.succeeded(now, ask, values);
             }
@@ -244,8 +284,10 @@ impl Update {
             _ if !waits => {}
             VERSION => self.go_on(now),
             STATE | RESULT if moved => {
-                // Downloading, Downloaded and Updating say all; Idle needs its result.
-                if path == STATE && self.knows.state != Some(0) {
+                // Downloading, Downloaded and Updating say all; Idle needs its result. X-FW-S26: after
+                // Execute a Downloading may be an old one that comes late.
+                let late = self.stage == Stage::Installing && self.knows.state == Some(1);
+                if path == STATE && self.knows.state != Some(0) && !late {
                     self.knows.result = Some(0);
                 } else {
                     self.look();
@@ -325,7 +367,8 @@ impl Update {
     pub(super) fn fail(&mut self, now: UnixMillis, why: &str) {
         self.stage = Stage::Ended;
         self.plan.clear();
-        self.asked = None;
+        // No block is sent for an update that is over.
+        self.withdraw();
         if self.connected {
             let farewell: Vec<Ask> = self.farewell().collect();
             farewell.into_iter().for_each(|ask| self.ask(ask));
@@ -353,7 +396,16 @@ impl Update {
         self.knows = Knows::default();
         let reads = self.first_reads();
         self.plan.extend(reads);
+        self.read_newer();
         self.observe();
+    }
+
+    /// Plans to read what newer versions of the object have.
+    pub(super) fn read_newer(&mut self) {
+        for (path, since) in [(MAX_DEFER, Version::V1_1), (AUTOMATIC, Version::V1_2)] {
+            let has_it = self.arrival.object >= Some(since);
+            self.plan.extend(has_it.then_some(Ask::Read(path)));
+        }
     }
 
     /// Takes in a value that the device told.
@@ -365,6 +417,11 @@ impl Update {
             RESULT => self.knows.result = number.or(self.knows.result),
             DELIVERY => self.knows.delivery = number,
             MEMORY_FREE => self.knows.memory_free = number,
+            MAX_DEFER => self.knows.max_defer = number,
+            AUTOMATIC => {
+                let told = values.first();
+                self.knows.automatic = matches!(told, Some(Value::Boolean(true)));
+            }
             PROTOCOLS => {
                 self.knows.protocols = Some(values.iter().filter_map(Value::as_i64).collect());
             }
@@ -407,9 +464,25 @@ impl Update {
         });
     }
 
-    fn observe(&mut self) {
-        let paths = self.wanted.options.watch.observes().iter();
+    /// Plans the observations.
+    pub(super) fn observe(&mut self) {
+        let watch = self.wanted.options.watch;
+        // Who chose another way to watch gets no other request than that takes.
+        self.plan
+            .extend((watch == Watch::Observed).then_some(Ask::Unhide(STATE)));
+        let paths = watch.observes().iter();
         self.plan.extend(paths.map(|path| Ask::Observe(*path)));
+    }
+
+    /// Gives up what is asked.
+    pub(super) fn withdraw(&mut self) {
+        if let Some((serial, _)) = self.asked.take() {
+            self.effects.push_back(Effect::Withdraw {
+                update: self.id.clone(),
+                device: self.wanted.device.clone(),
+                serial,
+            });
+        }
     }
 
     /// X-FW-S29: one that registers again and again does not run.

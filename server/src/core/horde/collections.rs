@@ -4,7 +4,10 @@ use fotalab_wire::net::UnixMillis;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Horde, Refused, id, tags::{self, Tags}};
+use super::{
+    Horde, Refused, id,
+    tags::{self, Tags},
+};
 use crate::{
     core::targets::{Management, Scope},
     limits,
@@ -178,9 +181,8 @@ impl Horde {
     /// Removes one that is empty.
     pub(crate) fn delete_collection(&mut self, owner: &str, key: &str) -> Result<(), Refused> {
         self.collection(owner, key)?;
-        let has = |all: Option<&std::collections::BTreeSet<String>>| {
-            all.is_some_and(|it| !it.is_empty())
-        };
+        let has =
+            |all: Option<&std::collections::BTreeSet<String>>| all.is_some_and(|it| !it.is_empty());
         if has(self.members.get(key)) || has(self.shelf.get(key)) {
             return Err(Refused::CollectionInUse);
         }
@@ -200,7 +202,10 @@ impl Horde {
     fn keep_collection(&mut self, collection: Collection) -> &Collection {
         let key = collection.id.clone();
         self.changed(Kind::HordeCollection, &key, Some(json!(collection)));
-        self.collections.entry(key).insert_entry(collection).into_mut()
+        self.collections
+            .entry(key)
+            .insert_entry(collection)
+            .into_mut()
     }
 
     /// The image that an id names; `0` names none.

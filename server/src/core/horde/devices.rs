@@ -121,7 +121,10 @@ impl Horde {
         }
         let mut noted = Tags::new();
         merge(&mut noted, &change.tags)?;
-        let members = self.members.get(collection).map_or(0, std::collections::BTreeSet::len);
+        let members = self
+            .members
+            .get(collection)
+            .map_or(0, std::collections::BTreeSet::len);
         if self.devices.len() >= limits::MAX_DEVICES || members >= limits::MAX_MEMBERS {
             return Err(Refused::Full);
         }

@@ -102,7 +102,9 @@ impl Horde {
 
     /// An image of a collection.
     pub(crate) fn image_of(&self, collection: &str, key: &str) -> Option<&Image> {
-        self.images.get(key).filter(|it| it.collection == collection)
+        self.images
+            .get(key)
+            .filter(|it| it.collection == collection)
     }
 
     /// The image of a collection with exactly this version.
@@ -254,4 +256,3 @@ impl Horde {
         self.images.entry(key).insert_entry(image).into_mut()
     }
 }
-

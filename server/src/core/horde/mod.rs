@@ -111,7 +111,6 @@ pub(crate) struct Change {
     pub(crate) document: Option<Value>,
 }
 
-
 impl Horde {
     /// One that knows nothing; ids come from `seed` and the time.
     pub(crate) fn new(seed: u64) -> Self {

@@ -56,7 +56,10 @@ mod tests {
         merge(&mut tags, [("Name", " x "), ("b", "2")]).expect("fine");
         merge(&mut tags, [("NAME", "y"), ("b", "  "), ("c", "")]).expect("fine");
         assert_eq!(tags, Tags::from([("name".into(), "y".into())]));
-        assert_eq!(merge(&mut tags, [("d", "1"), (" ", "1")]), Err(NotATag::Blank));
+        assert_eq!(
+            merge(&mut tags, [("d", "1"), (" ", "1")]),
+            Err(NotATag::Blank)
+        );
         assert_eq!(tags.len(), 1, "nothing of a refused change is kept");
     }
 }

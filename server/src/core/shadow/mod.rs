@@ -2,6 +2,7 @@
 
 mod convert;
 mod difference;
+mod stored;
 
 use std::collections::BTreeMap;
 
@@ -26,11 +27,13 @@ pub(crate) type Resources = BTreeMap<u32, Value>;
 pub(crate) type Objects = BTreeMap<ObjectKey, BTreeMap<u32, Resources>>;
 
 /// What a device reported, and what it was told to be.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Shadow {
     /// From the device.
+    #[serde(with = "stored")]
     pub(crate) reported: Objects,
     /// For the device.
+    #[serde(with = "stored")]
     pub(crate) desired: Objects,
 }
 

@@ -164,14 +164,7 @@ impl Inspections {
         self.effects.pop_front()
     }
 
-    fn ask(
-        &mut self,
-        now: UnixMillis,
-        endpoint: &str,
-        how: How,
-        path: Path,
-        state: Option<i64>,
-    ) {
+    fn ask(&mut self, now: UnixMillis, endpoint: &str, how: How, path: Path, state: Option<i64>) {
         self.serial += 1;
         let deadline = now + millis(limits::TARGET_REQUEST_TIME);
         let inspection = Inspection {

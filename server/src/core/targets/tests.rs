@@ -33,7 +33,11 @@ fn who_says_the_target_depends_on_the_management() {
     }
     let none = Standing::default();
     let scope = scope(Management::Device, Some(NEW));
-    assert_eq!(scope.goal(&none), None, "the collection's target is no fallback");
+    assert_eq!(
+        scope.goal(&none),
+        None,
+        "the collection's target is no fallback"
+    );
 }
 
 /// Contract A6 step by step: state before, image it ran, target, image and version it reports;
@@ -44,29 +48,131 @@ fn a_report_decides() {
     use Verdict as V;
     let table = [
         // Nothing is wanted.
-        (S::Current, None, None, (None, "9"), (S::Current, V::UpToDate)),
-        (S::Pending, None, None, (None, "9"), (S::Current, V::UpToDate)),
-        (S::Current, None, None, (Some(OLD), "1"), (S::Current, V::UpToDate)),
+        (
+            S::Current,
+            None,
+            None,
+            (None, "9"),
+            (S::Current, V::UpToDate),
+        ),
+        (
+            S::Pending,
+            None,
+            None,
+            (None, "9"),
+            (S::Current, V::UpToDate),
+        ),
+        (
+            S::Current,
+            None,
+            None,
+            (Some(OLD), "1"),
+            (S::Current, V::UpToDate),
+        ),
         // It runs what it shall, whatever was before.
-        (S::Pending, Some(OLD), Some(NEW), (Some(NEW), "2"), (S::Current, V::UpToDate)),
-        (S::Completed, Some(OLD), Some(NEW), (Some(NEW), "2"), (S::Current, V::UpToDate)),
-        (S::UpdateFailed, Some(OLD), Some(NEW), (Some(NEW), "2"), (S::Current, V::UpToDate)),
-        (S::Reverted, Some(OLD), Some(NEW), (Some(NEW), "2"), (S::Current, V::UpToDate)),
+        (
+            S::Pending,
+            Some(OLD),
+            Some(NEW),
+            (Some(NEW), "2"),
+            (S::Current, V::UpToDate),
+        ),
+        (
+            S::Completed,
+            Some(OLD),
+            Some(NEW),
+            (Some(NEW), "2"),
+            (S::Current, V::UpToDate),
+        ),
+        (
+            S::UpdateFailed,
+            Some(OLD),
+            Some(NEW),
+            (Some(NEW), "2"),
+            (S::Current, V::UpToDate),
+        ),
+        (
+            S::Reverted,
+            Some(OLD),
+            Some(NEW),
+            (Some(NEW), "2"),
+            (S::Current, V::UpToDate),
+        ),
         // Another image: up, down, and one that nobody knows.
-        (S::Current, Some(OLD), Some(NEW), (Some(OLD), "1"), (S::Current, V::Update)),
-        (S::Pending, Some(NEW), Some(OLD), (Some(NEW), "2"), (S::Pending, V::Update)),
-        (S::Current, None, Some(NEW), (None, "x"), (S::Current, V::Update)),
-        (S::Downloading, Some(OLD), Some(NEW), (Some(OLD), "1"), (S::Downloading, V::Update)),
+        (
+            S::Current,
+            Some(OLD),
+            Some(NEW),
+            (Some(OLD), "1"),
+            (S::Current, V::Update),
+        ),
+        (
+            S::Pending,
+            Some(NEW),
+            Some(OLD),
+            (Some(NEW), "2"),
+            (S::Pending, V::Update),
+        ),
+        (
+            S::Current,
+            None,
+            Some(NEW),
+            (None, "x"),
+            (S::Current, V::Update),
+        ),
+        (
+            S::Downloading,
+            Some(OLD),
+            Some(NEW),
+            (Some(OLD), "1"),
+            (S::Downloading, V::Update),
+        ),
         // It had it, and comes back as it was.
-        (S::Completed, Some(OLD), Some(NEW), (Some(OLD), "1"), (S::Reverted, V::Barred)),
+        (
+            S::Completed,
+            Some(OLD),
+            Some(NEW),
+            (Some(OLD), "1"),
+            (S::Reverted, V::Barred),
+        ),
         // It had it, and comes back as something else.
-        (S::Completed, Some(OLD), Some(NEW), (None, "x"), (S::Completed, V::Update)),
+        (
+            S::Completed,
+            Some(OLD),
+            Some(NEW),
+            (None, "x"),
+            (S::Completed, V::Update),
+        ),
         // It failed, and nobody cleared that.
-        (S::UpdateFailed, Some(OLD), Some(NEW), (Some(OLD), "1"), (S::UpdateFailed, V::Barred)),
-        (S::TimedOut, Some(OLD), Some(NEW), (Some(OLD), "1"), (S::TimedOut, V::Barred)),
-        (S::Reverted, Some(OLD), Some(NEW), (Some(OLD), "1"), (S::Reverted, V::Barred)),
+        (
+            S::UpdateFailed,
+            Some(OLD),
+            Some(NEW),
+            (Some(OLD), "1"),
+            (S::UpdateFailed, V::Barred),
+        ),
+        (
+            S::TimedOut,
+            Some(OLD),
+            Some(NEW),
+            (Some(OLD), "1"),
+            (S::TimedOut, V::Barred),
+        ),
+        (
+            S::Reverted,
+            Some(OLD),
+            Some(NEW),
+            (Some(OLD), "1"),
+            (S::Reverted, V::Barred),
+        ),
         // It says no version: what is known of it stays.
-        (S::Pending, Some(OLD), Some(OLD), (None, ""), (S::Current, V::UpToDate)),
+        (
+            S::Pending,
+            Some(OLD),
+            Some(OLD),
+            (None, ""),
+            (S::Current, V::UpToDate),
+        ),
     ];
     for (at, (before, ran, target, (image, version), after)) in table.into_iter().enumerate() {
         let mut standing = Standing {
@@ -100,7 +206,10 @@ fn a_target_or_a_cleared_error_gives_another_chance() {
         ..Standing::default()
     };
     standing.retarget(Some(NEW.to_owned()));
-    assert_eq!((standing.state, standing.message.as_str()), (State::Pending, ""));
+    assert_eq!(
+        (standing.state, standing.message.as_str()),
+        (State::Pending, "")
+    );
     assert_eq!(standing.update, None, "the update was for another target");
     standing.retarget(Some(OLD.to_owned()));
     assert_eq!(standing.state, State::Current);
@@ -108,7 +217,10 @@ fn a_target_or_a_cleared_error_gives_another_chance() {
     assert_eq!(standing.state, State::Current);
     standing.fail("/5/0/1");
     standing.clear_error();
-    assert_eq!((standing.state, standing.message.as_str()), (State::Pending, ""));
+    assert_eq!(
+        (standing.state, standing.message.as_str()),
+        (State::Pending, "")
+    );
 }
 
 #[test]
@@ -145,7 +257,11 @@ fn an_inspection_reads_state_then_device_and_gives_up_in_time() {
     assert_eq!(inspections.poll_timeout(), None);
     inspections.begin(1_000, "d", How::Tlv);
     inspections.begin(2_000, "d", How::Tlv);
-    assert_eq!(inspections.poll_timeout(), Some(32_000), "the first one is void");
+    assert_eq!(
+        inspections.poll_timeout(),
+        Some(32_000),
+        "the first one is void"
+    );
     inspections.handle_timeout(32_000);
     let over = std::iter::from_fn(|| inspections.poll_effect()).last();
     let expected = Effect::Over {

@@ -42,6 +42,8 @@ pub(crate) struct Updates {
     firmware: BTreeMap<String, Firmware>,
     agenda: BTreeSet<(UnixMillis, String)>,
     effects: VecDeque<Effect>,
+    /// What changed, or is gone, since somebody asked.
+    changed: BTreeSet<String>,
     ids: Ulids,
     follow: Duration,
 }
@@ -55,6 +57,7 @@ impl Updates {
             firmware: BTreeMap::new(),
             agenda: BTreeSet::new(),
             effects: VecDeque::new(),
+            changed: BTreeSet::new(),
             ids: Ulids::new(seed),
             follow,
         }
@@ -95,10 +98,34 @@ impl Updates {
             .or_default()
             .insert(id.clone());
         self.updates.insert(id.clone(), update);
+        self.changed.insert(id.clone());
         self.with(&id, |update, effects| {
             update.next_step(now, &raw, version, effects)
         });
         Ok(created)
+    }
+
+    /// Takes in an update of a former life.
+    pub(crate) fn restore(&mut self, now: UnixMillis, update: Update) {
+        let id = update.id.clone();
+        let ids = self.by_device.entry(update.device.clone()).or_default();
+        ids.insert(id.clone());
+        self.updates.insert(id.clone(), update);
+        self.with(&id, |update, effects| update.restored(now, effects));
+        // A caller who waited for its first job is gone, and was promised nothing.
+        if self.updates.get(&id).is_some_and(Update::never_began) {
+            self.forget(&id);
+        }
+    }
+
+    /// What a device said it runs, in a former life.
+    pub(crate) fn restore_firmware(&mut self, device: &str, firmware: Firmware) {
+        self.firmware.insert(device.to_owned(), firmware);
+    }
+
+    /// The next update that has to be remembered as it is now, or forgotten if it is not there.
+    pub(crate) fn poll_changed(&mut self) -> Option<String> {
+        self.changed.pop_first()
     }
 
     /// Upstream created the job that [`Effect::Create`] asked for, or refused.
@@ -241,6 +268,7 @@ impl Updates {
         let before = update.due();
         change(update, &mut self.effects);
         let after = update.due();
+        self.changed.insert(id.to_owned());
         self.agenda.remove(&(before, id.to_owned()));
         self.agenda.insert((after, id.to_owned()));
     }
@@ -263,6 +291,7 @@ impl Updates {
             return;
         };
         self.agenda.remove(&(update.due(), id.to_owned()));
+        self.changed.insert(id.to_owned());
         if let Some(ids) = self.by_device.get_mut(&update.device) {
             ids.remove(id);
             if ids.is_empty() {

@@ -91,6 +91,18 @@ impl Update {
         }
     }
 
+    /// It was just read from the store. Whether a job that was being created came about is not
+    /// known, and creating it again might update the device twice: so that step has failed.
+    pub(super) fn restored(&mut self, now: UnixMillis, effects: &mut VecDeque<Effect>) {
+        if matches!(self.phase, Phase::Creating { .. }) {
+            let unknown = "the server restarted before nRF Cloud answered";
+            self.created(now, Err(unknown.to_owned()), effects);
+        }
+        if let Some(step) = self.steps.last_mut() {
+            step.in_flight = false;
+        }
+    }
+
     /// Another one for the same device and target has to wait.
     pub(super) fn holds_lock(&self) -> bool {
         match self.flow {

@@ -199,7 +199,8 @@ impl Driver {
         while let Some((index, uri)) = self.fleet.poll_question() {
             let network = Arc::clone(&self.network);
             let asked = http::document(network, uri);
-            self.documents.push(Box::pin(async move { (index, asked.await) }));
+            self.documents
+                .push(Box::pin(async move { (index, asked.await) }));
         }
         while let Some((index, wish)) = self.fleet.poll_wish() {
             self.asked.remove(&index);

@@ -119,6 +119,9 @@ mod tests {
         assert_eq!(check(&headers(0, None), b""), Err(FetchFailure::Refused));
         let wrong = check(&headers(10, Some("d41d8cd98f00b204e9800998ecf8427e")), body);
         assert_eq!(wrong, Err(FetchFailure::Damaged));
-        assert_eq!(check(&headers(4, None), b"text"), Err(FetchFailure::Foreign));
+        assert_eq!(
+            check(&headers(4, None), b"text"),
+            Err(FetchFailure::Foreign)
+        );
     }
 }

@@ -2,16 +2,28 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use fotalab_wire::net::Datagram;
 
+use super::KeyLog;
 use super::esp32::Esp32;
-use super::secure::{Psk, Secure};
+use super::secure::{Psk, Sealed, Secure};
 use crate::device::{Device, Event, Kind, Peer, Phase, Setup, State, UpdateResult};
 use crate::limits;
+
+/// Sees what crosses the devices' DTLS sessions, in the clear.
+pub trait Tap: fmt::Debug + Send {
+    /// A device sends `sealed`, with `plain` in it.
+    fn sealed(&mut self, plain: &Bytes, sealed: &Bytes);
+
+    /// A device has found `plain` in `sealed`. False: it is not to hear it.
+    fn opened(&mut self, plain: &Bytes, sealed: &Bytes) -> bool;
+}
 
 /// Devices, each with an address of its own.
 #[derive(Debug, Default)]
@@ -28,6 +40,8 @@ pub struct Fleet {
     received: u64,
     /// How often a device got another address.
     moves: u32,
+    key_log: Option<KeyLog>,
+    tap: Option<Box<dyn Tap>>,
 }
 
 #[derive(Debug)]
@@ -71,6 +85,8 @@ pub struct Census {
     pub results: BTreeMap<UpdateResult, usize>,
     /// By the version that runs.
     pub versions: BTreeMap<String, usize>,
+    /// In a download that does not go on by itself.
+    pub stalled: usize,
     /// Idle again after an update, with a result or another version than at first.
     pub updated: usize,
     /// Datagrams sent.
@@ -86,8 +102,15 @@ impl Fleet {
         Self::default()
     }
 
+    /// From now on tells the secrets of the sessions of devices that are added, so that a capture
+    /// of them can be read. Nobody does that unless the user asked for it.
+    pub fn log_keys(&mut self, key_log: KeyLog) {
+        self.key_log = Some(key_log);
+    }
+
     /// Adds a device that switches itself on at `start`, and says its index. With a PSK it speaks
-    /// DTLS with its server; `seed` makes its handshakes the same each time.
+    /// DTLS with its server, if that is a secure one, and with where it pulls packages from by
+    /// `coaps`; `seed` makes its handshakes the same each time.
     pub fn add(
         &mut self,
         now: Duration,
@@ -121,13 +144,18 @@ impl Fleet {
             device,
             address,
             secure: psk
-                .and_then(|(psk, seed)| Secure::new(server, psk, seed))
+                .and_then(|(psk, seed)| Secure::new(server, psk, seed, self.key_log.as_ref()))
                 .map(Box::new),
             began_with,
             armed: None,
         });
         self.places.insert(address, index as u32);
         index
+    }
+
+    /// Lets `tap` see what crosses the devices' DTLS sessions.
+    pub fn set_tap(&mut self, tap: Box<dyn Tap>) {
+        self.tap = Some(tap);
     }
 
     /// How many there are.
@@ -199,16 +227,19 @@ impl Fleet {
             return;
         };
         let (from, bytes) = (datagram.from, &datagram.bytes);
+        let is_on = member.device.is_on();
         let secure = member.secure.as_mut();
-        let server = member.device.server().address;
-        match secure.filter(|_| member.device.is_on() && from == server) {
+        match secure.filter(|it| is_on && it.speaks_with(from)) {
             Some(secure) => {
                 let peer = Peer {
                     address: from,
                     secure: true,
                 };
-                for bytes in secure.receive(now, from, bytes) {
-                    member.device.handle_datagram(now, peer, &bytes);
+                for plain in secure.receive(now, from, bytes) {
+                    let tap = self.tap.as_mut();
+                    if tap.is_none_or(|tap| tap.opened(&plain, bytes)) {
+                        member.device.handle_datagram(now, peer, &plain);
+                    }
                 }
             }
             None => {
@@ -305,6 +336,7 @@ impl Fleet {
             census.registered += usize::from(member.device.phase() == Phase::Registered);
             *census.states.entry(firmware.state()).or_default() += 1;
             *census.results.entry(firmware.outcome()).or_default() += 1;
+            census.stalled += usize::from(firmware.is_stalled());
             let running = firmware.running();
             match census.versions.get_mut(running) {
                 Some(count) => *count += 1,
@@ -335,10 +367,8 @@ impl Fleet {
         while let Some(transmit) = member.device.poll_transmit() {
             let Peer { address, secure } = transmit.to;
             match &mut member.secure {
-                Some(session) if secure && address == member.device.server().address => {
-                    session.send(now, &transmit.payload);
-                }
-                // Another server's DTLS: there is no key for it.
+                Some(sessions) if secure => sessions.send(now, address, &transmit.payload),
+                // There is no key for it.
                 _ if secure => {}
                 _ => send(&mut self.out, address, transmit.payload),
             }
@@ -349,12 +379,22 @@ impl Fleet {
                 Event::Off | Event::NotRegistered(None) | Event::Unanswered
             );
             if let Some(secure) = member.secure.as_mut().filter(|_| lost) {
-                while let Some(bytes) = secure.poll_transmit() {
-                    send(&mut self.out, member.device.server().address, bytes);
+                while let Some(sealed) = secure.poll_transmit() {
+                    tell(&mut self.tap, &sealed);
+                    send(&mut self.out, sealed.to, sealed.bytes);
                 }
-                secure.forget();
+                if event == Event::Off {
+                    secure.forget_all();
+                } else {
+                    secure.forget(member.device.server().address);
+                }
             }
             match &event {
+                Event::FileServerUnanswered(address) => {
+                    if let Some(secure) = &mut member.secure {
+                        secure.forget(*address);
+                    }
+                }
                 Event::Fetch { uri, offset, etag } => {
                     let wish = Wish {
                         uri: uri.clone(),
@@ -374,8 +414,9 @@ impl Fleet {
             self.told.push_back(Told { index, event });
         }
         if let Some(secure) = &mut member.secure {
-            while let Some(bytes) = secure.poll_transmit() {
-                send(&mut self.out, member.device.server().address, bytes);
+            while let Some(sealed) = secure.poll_transmit() {
+                tell(&mut self.tap, &sealed);
+                send(&mut self.out, sealed.to, sealed.bytes);
             }
         }
         self.sent += (self.out.len() - before) as u64;
@@ -395,6 +436,12 @@ impl Fleet {
             member.armed = Some(next);
             self.timers.push(Reverse((next, index as u32)));
         }
+    }
+}
+
+fn tell(tap: &mut Option<Box<dyn Tap>>, sealed: &Sealed) {
+    if let (Some(tap), Some(plain)) = (tap, &sealed.plain) {
+        tap.sealed(plain, &sealed.bytes);
     }
 }
 

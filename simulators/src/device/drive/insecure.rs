@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::KeyLog;
+
 /// A pre-shared key and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Psk {
@@ -17,12 +19,24 @@ pub struct Psk {
 #[derive(Debug)]
 pub(super) enum Secure {}
 
+/// A datagram to send.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    pub(super) to: SocketAddr,
+    pub(super) bytes: Bytes,
+    pub(super) plain: Option<Bytes>,
+}
+
 impl Secure {
-    pub(super) fn new(_: SocketAddr, _: &Psk, _: Option<u64>) -> Option<Self> {
+    pub(super) fn new(_: SocketAddr, _: &Psk, _: Option<u64>, _: Option<&KeyLog>) -> Option<Self> {
         None
     }
 
-    pub(super) fn send(&mut self, _: Duration, _: &Bytes) {}
+    pub(super) fn send(&mut self, _: Duration, _: SocketAddr, _: &Bytes) {}
+
+    pub(super) fn speaks_with(&self, _: SocketAddr) -> bool {
+        match *self {}
+    }
 
     pub(super) fn receive(&mut self, _: Duration, _: SocketAddr, _: &[u8]) -> Vec<Bytes> {
         match *self {}
@@ -34,9 +48,11 @@ impl Secure {
         match *self {}
     }
 
-    pub(super) fn poll_transmit(&mut self) -> Option<Bytes> {
+    pub(super) fn poll_transmit(&mut self) -> Option<Sealed> {
         match *self {}
     }
 
-    pub(super) fn forget(&mut self) {}
+    pub(super) fn forget_all(&mut self) {}
+
+    pub(super) fn forget(&mut self, _: SocketAddr) {}
 }

@@ -13,5 +13,16 @@ mod secure;
 mod secure;
 
 pub use self::driver::{Bind, Driver};
-pub use self::fleet::{Census, Fleet, Told};
+pub use self::fleet::{Census, Fleet, Tap, Told};
 pub use self::secure::Psk;
+
+/// Takes the secrets of DTLS sessions, as lines of an NSS key log. Whoever has a line can read its
+/// session.
+#[derive(Clone)]
+pub struct KeyLog(pub std::sync::Arc<dyn Fn(&str) + Send + Sync>);
+
+impl std::fmt::Debug for KeyLog {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("KeyLog").finish_non_exhaustive()
+    }
+}

@@ -224,7 +224,7 @@ impl Firmware {
             return None;
         }
         if self.reaches(piece, Fault::Stalls) {
-            self.stalled = true;
+            self.stall(now);
             return None;
         }
         let after = self.time_to_write(piece.offset, piece.bytes.len());
@@ -338,8 +338,21 @@ impl Firmware {
         self.slot = None;
         self.package = None;
         self.uri.clear();
-        for due in [Due::Fetch, Due::Defer, Due::PowerCut] {
+        for due in [Due::Fetch, Due::Defer, Due::PowerCut, Due::Watchdog] {
             self.clear_timer(due);
+        }
+    }
+
+    fn stall(&mut self, now: Duration) {
+        self.stalled = true;
+        if !self.persona.watchdog.is_zero() {
+            self.set_timer(now + self.persona.watchdog, Due::Watchdog);
+        }
+    }
+
+    pub(super) fn give_up_stalled(&mut self, now: Duration) {
+        if self.stalled {
+            self.fail(now, UpdateResult::ConnectionLost);
         }
     }
 
@@ -392,7 +405,7 @@ impl Firmware {
             return Some(Answer::Silence);
         }
         if self.reaches(piece, Fault::Stalls) {
-            self.stalled = true;
+            self.stall(now);
             return Some(Answer::Silence);
         }
         if self.reaches(piece, Fault::ForgetsBlocks) {

@@ -118,6 +118,7 @@ enum Due {
     PowerCut,
     Defer,
     Crash,
+    Watchdog,
 }
 
 /// The object, and the firmware that runs.
@@ -275,6 +276,12 @@ impl Firmware {
         self.slot.as_ref().map_or(0, |slot| slot.received())
     }
 
+    /// It takes nothing more of the download under way, and says nothing of it.
+    #[must_use]
+    pub fn is_stalled(&self) -> bool {
+        self.stalled
+    }
+
     /// The last package that arrived whole: what was flashed, to the byte.
     #[must_use]
     pub fn flashed(&self) -> Option<&Package> {
@@ -305,6 +312,7 @@ impl Firmware {
             match due {
                 Due::Fetch => self.start_fetch(now),
                 Due::Install | Due::Defer => self.install(now),
+                Due::Watchdog => self.give_up_stalled(now),
                 Due::Revert => self.revert_silently(),
                 Due::PowerCut | Due::Crash => self.restart(Some(self.persona.reboot)),
             }

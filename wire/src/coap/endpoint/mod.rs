@@ -22,6 +22,7 @@ mod dispatch;
 mod event;
 mod exchanges;
 mod fetch;
+mod few;
 mod observers;
 mod outgoing;
 mod peer;
@@ -36,6 +37,7 @@ mod watch;
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -61,10 +63,11 @@ pub struct Endpoint<P> {
 }
 
 impl<P: PeerKey> Endpoint<P> {
-    /// An endpoint that knows nobody. `random` should come from a seed.
+    /// An endpoint that knows nobody. `random` should come from a seed. Many endpoints may share
+    /// one configuration.
     #[must_use]
-    pub fn new(mut config: Config, random: impl Rng + Send + 'static) -> Self {
-        config.parameters = config.parameters.bounded();
+    pub fn new(config: impl Into<Arc<Config>>, random: impl Rng + Send + 'static) -> Self {
+        let config = Config::bounded(config.into());
         Self {
             peers: Peers::new(config.peers),
             shared: Shared {
@@ -73,6 +76,8 @@ impl<P: PeerKey> Endpoint<P> {
                 events: VecDeque::new(),
                 transmits: VecDeque::new(),
                 replays: VecDeque::new(),
+                collected: 0,
+                collecting: VecDeque::new(),
                 statistics: Statistics::default(),
                 serial: 0,
             },
@@ -139,12 +144,12 @@ impl<P: PeerKey> Endpoint<P> {
 
     /// The next datagram to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit<P>> {
-        self.shared.transmits.pop_front()
+        self.shared.next_transmit()
     }
 
     /// The next thing that the application should know.
     pub fn poll_event(&mut self) -> Option<Event<P>> {
-        self.shared.events.pop_front()
+        self.shared.next_event()
     }
 
     /// When `handle_timeout` should be called.
@@ -384,7 +389,8 @@ impl<P: PeerKey> Endpoint<P> {
         place: PeerRef,
         act: impl FnOnce(&mut Peer<P>, &mut Shared<P>) -> T,
     ) -> Option<T> {
-        let done = act(self.peers.get_mut(place)?, &mut self.shared);
+        let shared = &mut self.shared;
+        let done = self.peers.with(place, |peer| act(peer, shared))?;
         self.peers.arm(place);
         while self.shared.replays.len() > limits::SAFE_REPLAYS_MAX {
             if let Some((place, id)) = self.shared.replays.pop_front()
@@ -393,7 +399,30 @@ impl<P: PeerKey> Endpoint<P> {
                 peer.seen.forget_safe(id);
             }
         }
+        if self.shared.collected > limits::COLLECTED_BYTES_MAX {
+            self.give_up_oldest_bodies();
+        }
+        if self.shared.collecting.len() > limits::COLLECTING_MAX {
+            let peers = &self.peers;
+            let live = |(place, serial): &(PeerRef, u64)| {
+                let peer = peers.get(*place);
+                peer.is_some_and(|peer| peer.collecting(*serial).is_some())
+            };
+            self.shared.collecting.retain(live);
+        }
         Some(done)
+    }
+
+    fn give_up_oldest_bodies(&mut self) {
+        while self.shared.collected > limits::COLLECTED_BYTES_MAX {
+            let Some((place, serial)) = self.shared.collecting.pop_front() else {
+                return;
+            };
+            let shared = &mut self.shared;
+            self.peers
+                .with(place, |peer| peer.give_up_body(shared, serial));
+            self.peers.arm(place);
+        }
     }
 
     fn reject_stranger(&mut self, to: P, id: u16) {

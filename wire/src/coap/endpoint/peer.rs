@@ -1,6 +1,7 @@
 //! All that is known of one peer.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use super::bodies::IncomingBody;
 use super::calls::Call;
 use super::event::{Event, Failure, Gone, Statistics, Transmit};
 use super::exchanges::Exchange;
+use super::few::Few;
 use super::observers::Observer;
 use super::outgoing::{Outgoing, Queued};
 use super::peers::{PeerKey, PeerRef};
@@ -19,12 +21,16 @@ use crate::coap::TransmissionParameters;
 
 /// What the peers of an endpoint share.
 pub(super) struct Shared<P> {
-    pub(super) config: Config,
+    pub(super) config: Arc<Config>,
     pub(super) random: Box<dyn Rng + Send>,
     pub(super) events: VecDeque<Event<P>>,
     pub(super) transmits: VecDeque<Transmit<P>>,
     /// Safe requests whose answers are kept, in order.
     pub(super) replays: VecDeque<(PeerRef, u16)>,
+    /// What the bodies that are put together take, by [`limits::COLLECTED_BYTES_MAX`]'s count.
+    pub(super) collected: usize,
+    /// Those bodies, the oldest first, and some that are complete.
+    pub(super) collecting: VecDeque<(PeerRef, u64)>,
     pub(super) statistics: Statistics,
     pub(super) serial: u64,
 }
@@ -33,6 +39,22 @@ impl<P> Shared<P> {
     pub(super) fn next_serial(&mut self) -> u64 {
         self.serial += 1;
         self.serial
+    }
+
+    pub(super) fn next_transmit(&mut self) -> Option<Transmit<P>> {
+        let next = self.transmits.pop_front();
+        if self.config.frugal && self.transmits.is_empty() {
+            self.transmits = VecDeque::new();
+        }
+        next
+    }
+
+    pub(super) fn next_event(&mut self) -> Option<Event<P>> {
+        let next = self.events.pop_front();
+        if self.config.frugal && self.events.is_empty() {
+            self.events = VecDeque::new();
+        }
+        next
     }
 
     /// From 0 to 1.
@@ -49,12 +71,12 @@ pub(super) struct Peer<P> {
     pub(super) parameters: Option<Box<TransmissionParameters>>,
     pub(super) next_id: u16,
     pub(super) seen: Seen,
-    pub(super) outgoing: Vec<Outgoing>,
+    pub(super) outgoing: Few<Outgoing>,
     pub(super) queue: VecDeque<Queued>,
-    pub(super) calls: Vec<Call>,
-    pub(super) exchanges: Vec<Exchange>,
-    pub(super) observers: Vec<Observer>,
-    pub(super) bodies: Vec<IncomingBody>,
+    pub(super) calls: Few<Call>,
+    pub(super) exchanges: Few<Exchange>,
+    pub(super) observers: Few<Observer>,
+    pub(super) bodies: Few<IncomingBody>,
     /// Until then its message ids have to be remembered.
     pub(super) remembered_until: Duration,
     /// Its entry in the queue of deadlines.
@@ -69,12 +91,12 @@ impl<P: PeerKey> Peer<P> {
             parameters: None,
             next_id,
             seen: Seen::default(),
-            outgoing: Vec::new(),
+            outgoing: Few::new(),
             queue: VecDeque::new(),
-            calls: Vec::new(),
-            exchanges: Vec::new(),
-            observers: Vec::new(),
-            bodies: Vec::new(),
+            calls: Few::new(),
+            exchanges: Few::new(),
+            observers: Few::new(),
+            bodies: Few::new(),
             remembered_until: Duration::ZERO,
             armed: None,
         }
@@ -84,6 +106,18 @@ impl<P: PeerKey> Peer<P> {
         match &self.parameters {
             Some(parameters) => parameters,
             None => &shared.config.parameters,
+        }
+    }
+
+    /// Gives memory back that holds nothing any more.
+    pub(super) fn trim(&mut self) {
+        self.outgoing.trim();
+        self.calls.trim();
+        self.exchanges.trim();
+        self.observers.trim();
+        self.bodies.trim();
+        if self.queue.is_empty() && self.queue.capacity() > 0 {
+            self.queue = VecDeque::new();
         }
     }
 
@@ -107,11 +141,13 @@ impl<P: PeerKey> Peer<P> {
         if self.is_idle() {
             return Some(self.remembered_until);
         }
+        let forgetting = (!self.seen.is_empty()).then_some(self.remembered_until);
         let outgoing = self.outgoing.iter().map(|o| o.deadline);
         let calls = self.calls.iter().filter_map(|call| call.deadline);
         let exchanges = self.exchanges.iter().map(Exchange::deadline);
         let bodies = self.bodies.iter().map(|body| body.expires);
-        outgoing.chain(calls).chain(exchanges).chain(bodies).min()
+        let timers = outgoing.chain(calls).chain(exchanges).chain(bodies);
+        timers.chain(forgetting).min()
     }
 
     /// Does all that is due.
@@ -120,6 +156,9 @@ impl<P: PeerKey> Peer<P> {
         self.calls_due(shared, now);
         self.exchanges_due(shared, now);
         self.bodies_due(shared, now);
+        if self.remembered_until <= now {
+            self.seen = Seen::default();
+        }
         self.pump(shared, now);
     }
 
@@ -134,8 +173,9 @@ impl<P: PeerKey> Peer<P> {
         for observer in std::mem::take(&mut self.observers) {
             self.tell_observer_gone(shared, observer.serial, Gone::Forgotten);
         }
-        for body in std::mem::take(&mut self.bodies) {
-            self.tell_body_abandoned(shared, body.serial);
+        while !self.bodies.is_empty() {
+            let serial = self.drop_body(shared, 0);
+            self.tell_body_abandoned(shared, serial);
         }
     }
 

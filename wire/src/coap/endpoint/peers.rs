@@ -33,12 +33,14 @@ pub(super) struct Peers<P> {
     queue: BinaryHeap<Reverse<(Duration, PeerRef)>>,
     hand: usize,
     max: usize,
+    /// How many are idle.
+    idle: usize,
 }
 
 #[derive(Debug)]
 struct Slot<P> {
     generation: u32,
-    peer: Option<Peer<P>>,
+    peer: Option<Box<Peer<P>>>,
 }
 
 impl<P: PeerKey> Peers<P> {
@@ -49,6 +51,7 @@ impl<P: PeerKey> Peers<P> {
             free: Vec::new(),
             queue: BinaryHeap::new(),
             hand: 0,
+            idle: 0,
             max: max.clamp(1, limits::PEERS_MAX),
         }
     }
@@ -62,14 +65,30 @@ impl<P: PeerKey> Peers<P> {
     pub(super) fn get_mut(&mut self, place: PeerRef) -> Option<&mut Peer<P>> {
         let slot = self.slots.get_mut(place.slot as usize)?;
         slot.peer
-            .as_mut()
+            .as_deref_mut()
             .filter(|_| slot.generation == place.generation)
+    }
+
+    /// Lets a peer do something, and notes whether anything of it is left to remember.
+    pub(super) fn with<T>(
+        &mut self,
+        place: PeerRef,
+        act: impl FnOnce(&mut Peer<P>) -> T,
+    ) -> Option<T> {
+        let peer = self.get_mut(place)?;
+        let was_idle = peer.is_idle();
+        let done = act(peer);
+        let is_idle = peer.is_idle();
+        peer.trim();
+        self.idle += usize::from(is_idle);
+        self.idle -= usize::from(was_idle);
+        Some(done)
     }
 
     pub(super) fn get(&self, place: PeerRef) -> Option<&Peer<P>> {
         let slot = self.slots.get(place.slot as usize)?;
         slot.peer
-            .as_ref()
+            .as_deref()
             .filter(|_| slot.generation == place.generation)
     }
 
@@ -77,10 +96,18 @@ impl<P: PeerKey> Peers<P> {
     pub(super) fn insert(&mut self, key: P, next_id: u16) -> Option<PeerRef> {
         if self.places.len() >= self.max {
             self.evict()?;
+        } else if self.idle >= limits::IDLE_PEERS_MAX {
+            // Where none is found at once there are few.
+            let _ = self.evict();
         }
+        self.idle += 1;
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
+                if self.slots.is_empty() {
+                    // A device has one server.
+                    self.slots.reserve_exact(1);
+                }
                 self.slots.push(Slot {
                     generation: 0,
                     peer: None,
@@ -93,17 +120,18 @@ impl<P: PeerKey> Peers<P> {
             slot,
             generation: entry.generation,
         };
-        entry.peer = Some(Peer::new(key.clone(), place, next_id));
+        entry.peer = Some(Box::new(Peer::new(key.clone(), place, next_id)));
         self.places.insert(key, slot);
         Some(place)
     }
 
-    pub(super) fn remove(&mut self, place: PeerRef) -> Option<Peer<P>> {
+    pub(super) fn remove(&mut self, place: PeerRef) -> Option<Box<Peer<P>>> {
         let slot = self.slots.get_mut(place.slot as usize)?;
         if slot.generation != place.generation {
             return None;
         }
         let peer = slot.peer.take()?;
+        self.idle -= usize::from(peer.is_idle());
         slot.generation = slot.generation.wrapping_add(1);
         self.places.remove(&peer.key);
         self.free.push(place.slot);

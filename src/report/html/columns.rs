@@ -1,0 +1,226 @@
+//! What the page shows of every message before anybody opens it: one list for each property, texts
+//! by number. 200,000 messages so take a few megabytes, and the browser reads them in one go.
+
+use std::borrow::Cow;
+
+use indexmap::IndexSet;
+use serde::{Deserialize, Serialize};
+
+use super::{exchange::Exchanges, transfer::Transfer};
+use crate::{
+    report::kept::{Line, Place},
+    run::FeatureRecord,
+    trace::{Datagram, Kind},
+};
+
+/// The messages of one feature.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Columns {
+    /// When the first one crossed, milliseconds since 1970.
+    pub(super) began: i64,
+    /// Milliseconds after the message before.
+    after: Vec<i64>,
+    /// Into `lanes`.
+    lane: Vec<u32>,
+    /// 0 a request, 1 an answer, 2 about a connection.
+    kind: Vec<u8>,
+    /// The step at work, counted through the feature from 1; 0 between steps.
+    step: Vec<u32>,
+    /// Into `devices`, from 1; 0 for none.
+    device: Vec<u32>,
+    /// Into `strings`: a method, a status, a CoAP code.
+    pub(super) code: Vec<u32>,
+    /// Into `strings`: the line for people.
+    text: Vec<u32>,
+    /// Bytes of the body, or of the datagram.
+    size: Vec<u64>,
+    /// 1 when it goes to the server under test.
+    inward: Vec<u8>,
+    /// Into [`FATES`].
+    fate: Vec<u8>,
+    /// 1 when it was sent before.
+    again: Vec<u8>,
+    /// How many messages before is the request that it answers; 0 for none.
+    answers: Vec<u32>,
+    /// Into `transfers`, from 1; 0 for none.
+    transfer: Vec<u32>,
+    lanes: IndexSet<String>,
+    devices: IndexSet<String>,
+    transfers: Vec<Transfer>,
+    pub(super) strings: IndexSet<String>,
+}
+
+/// What becomes of a datagram.
+const FATES: [&str; 5] = ["delivered", "lost", "duplicated", "corrupted", "late"];
+
+/// The part of a message over HTTP that every row shows.
+#[derive(Default, Deserialize)]
+struct Http<'a> {
+    #[serde(borrow, default)]
+    method: Option<Cow<'a, str>>,
+    #[serde(default)]
+    status: Option<u16>,
+    #[serde(default)]
+    bytes: Option<u64>,
+}
+
+impl Columns {
+    /// Of the messages of a feature, in their order.
+    pub(super) fn of(feature: &FeatureRecord, lines: &[Line<'_>]) -> Self {
+        let mut columns = Self::default();
+        let mut exchanges = Exchanges::default();
+        let steps = Steps::of(feature);
+        let mut before = lines.first().map_or(0, |it| it.at);
+        columns.began = before;
+        for (index, line) in lines.iter().enumerate() {
+            columns.after.push(line.at - before);
+            before = line.at;
+            columns.step.push(steps.number(line.step.as_ref()));
+            let (lane, _) = columns.lanes.insert_full(line.lane.clone().into_owned());
+            columns.lane.push(number(lane));
+            columns.kind.push(match line.kind {
+                Kind::Request => 0,
+                Kind::Answer => 1,
+                Kind::Connection => 2,
+            });
+            let air: Option<Datagram<'_>> = match line.lane.as_ref() {
+                "air" => serde_json::from_str(line.detail.get()).ok(),
+                _ => None,
+            };
+            match air {
+                Some(air) => columns.datagram(index, line, &air, &mut exchanges),
+                None => columns.message(index, line, &mut exchanges),
+            }
+        }
+        columns.transfers = exchanges.transfers;
+        columns.forget_empty();
+        columns
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.lane.len()
+    }
+
+    /// How many devices take part.
+    pub(super) fn devices(&self) -> usize {
+        self.devices.len()
+    }
+
+    /// Those of the rows whose fate is a loss, for tests and totals.
+    pub(super) fn lost(&self) -> usize {
+        self.fate.iter().filter(|&&it| it == 1).count()
+    }
+
+    fn datagram(
+        &mut self,
+        index: usize,
+        line: &Line<'_>,
+        air: &Datagram<'_>,
+        exchanges: &mut Exchanges,
+    ) {
+        let (device, _) = self.devices.insert_full(air.device.clone().into_owned());
+        let role = exchanges.datagram(index, device, air);
+        self.device.push(number(device) + 1);
+        let code = air.coap.as_ref().map_or("", |it| &it.code);
+        self.words(code, &line.summary);
+        self.size.push(air.bytes);
+        self.inward.push(u8::from(air.direction == "up"));
+        let fate = FATES.iter().position(|it| *it == air.fate()).unwrap_or(0);
+        self.fate.push(u8::try_from(fate).unwrap_or(0));
+        self.again.push(u8::from(role.again || air.retransmission));
+        self.answers
+            .push(role.answers.map_or(0, |it| number(index - it)));
+        self.transfer
+            .push(role.transfer.map_or(0, |it| number(it) + 1));
+        if let Some(transfer) = role.transfer {
+            exchanges.transfers[transfer].take(index, air, role.again || air.retransmission);
+        }
+    }
+
+    fn message(&mut self, index: usize, line: &Line<'_>, exchanges: &mut Exchanges) {
+        let http: Http<'_> = match line.lane.as_ref() {
+            "rest" | "upstream" => serde_json::from_str(line.detail.get()).unwrap_or_default(),
+            _ => Http::default(),
+        };
+        let status = http.status.map(|it| it.to_string());
+        let code = http.method.as_deref().or(status.as_deref()).unwrap_or("");
+        self.words(code, &without_host(&line.summary));
+        self.device.push(0);
+        let length = match line.detail.get() {
+            "null" => 0,
+            detail => detail.len() as u64,
+        };
+        let size = match line.kind {
+            Kind::Connection => 0,
+            _ => http.bytes.unwrap_or(length),
+        };
+        self.size.push(size);
+        let of_server = line.lane == "upstream";
+        self.inward
+            .push(u8::from((line.kind == Kind::Request) != of_server));
+        self.fate.push(0);
+        self.again.push(0);
+        let answers = match line.lane.as_ref() {
+            "rest" | "upstream" => exchanges.http(index, &line.lane, line.kind),
+            _ => None,
+        };
+        self.answers
+            .push(answers.map_or(0, |it| number(index - it)));
+        self.transfer.push(0);
+    }
+
+    fn words(&mut self, code: &str, text: &str) {
+        let (code, _) = self.strings.insert_full(code.to_owned());
+        self.code.push(number(code));
+        let (text, _) = self.strings.insert_full(text.to_owned());
+        self.text.push(number(text));
+    }
+
+    /// A property that no message has needs no list.
+    fn forget_empty(&mut self) {
+        for list in [&mut self.fate, &mut self.again] {
+            if list.iter().all(|it| *it == 0) {
+                list.clear();
+            }
+        }
+        for list in [&mut self.answers, &mut self.transfer, &mut self.device] {
+            if list.iter().all(|it| *it == 0) {
+                list.clear();
+            }
+        }
+    }
+}
+
+/// Finds the number of a step in its feature.
+struct Steps(std::collections::BTreeMap<(String, usize), u32>);
+
+impl Steps {
+    fn of(feature: &FeatureRecord) -> Self {
+        let steps = feature.scenarios.iter().flat_map(|scenario| {
+            let places = scenario.steps.iter().map(|it| it.line);
+            places.map(|line| (scenario.id.clone(), line))
+        });
+        Self(steps.zip(1..).collect())
+    }
+
+    fn number(&self, place: Option<&Place<'_>>) -> u32 {
+        let number = place.and_then(|it| self.0.get(&(it.scenario.to_string(), it.line)));
+        number.copied().unwrap_or(0)
+    }
+}
+
+/// `GET http://host:1/a?b` as `GET /a?b`: who is asked, the lane tells.
+pub(in crate::report) fn without_host(summary: &str) -> Cow<'_, str> {
+    let Some(at) = summary.find("://") else {
+        return Cow::Borrowed(summary);
+    };
+    let scheme = summary[..at].rfind(' ').map_or(0, |it| it + 1);
+    let rest = &summary[at + 3..];
+    let end = rest.find(['/', ' ']).unwrap_or(rest.len());
+    Cow::Owned(format!("{}{}", &summary[..scheme], &rest[end..]))
+}
+
+fn number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}

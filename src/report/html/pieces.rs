@@ -1,0 +1,130 @@
+//! What is in each message, in pieces that the page unpacks when somebody looks.
+
+use serde_json::Value;
+
+use super::island;
+use crate::{
+    report::kept::{Kept, Line},
+    run::Verdict,
+};
+
+/// A piece ends when it has this many bytes before packing.
+const PIECE_BYTES: usize = 256 * 1024;
+/// A piece has at most this many messages.
+const PIECE_MESSAGES: usize = 2_000;
+/// Above this, what is in the messages of a run is shortened: bytes of firmware do not pack.
+const WHOLE_BYTES: usize = 24 * 1024 * 1024;
+/// Hexadecimal digits of a payload that a shortened message keeps.
+const SHORT_HEX: usize = 64;
+
+/// All pieces.
+#[derive(Debug)]
+pub(super) struct Pieces {
+    /// Element id and packed content.
+    pub(super) packed: Vec<(String, String)>,
+    /// For each feature: the first message of each piece, and where the last one ends. Pieces that
+    /// found no room are in it too.
+    pub(super) bounds: Vec<Vec<usize>>,
+}
+
+impl Pieces {
+    /// As many as there is room for, those of failed scenarios first.
+    pub(super) fn of(kept: &Kept<'_>, room: usize) -> Self {
+        let features = kept.run.features.len();
+        let all: usize = (0..features)
+            .flat_map(|it| kept.messages(it))
+            .map(|it| it.detail.get().len())
+            .sum();
+        let shortens = all > WHOLE_BYTES;
+        let mut pieces = Self {
+            packed: Vec::new(),
+            bounds: (0..features).map(|it| bounds(kept.messages(it))).collect(),
+        };
+        let mut order: Vec<(bool, usize, usize)> = Vec::new();
+        for feature in 0..features {
+            let failed: Vec<&str> = failed(kept, feature);
+            for (piece, range) in pieces.bounds[feature].windows(2).enumerate() {
+                let messages = &kept.messages(feature)[range[0]..range[1]];
+                let matters = messages.iter().any(|it| {
+                    it.step
+                        .as_ref()
+                        .is_some_and(|it| failed.contains(&it.scenario.as_ref()))
+                });
+                order.push((!matters, feature, piece));
+            }
+        }
+        order.sort_unstable();
+        let mut left = room;
+        for (_, feature, piece) in order {
+            let range = pieces.bounds[feature][piece]..pieces.bounds[feature][piece + 1];
+            let content = content(&kept.messages(feature)[range], shortens);
+            let packed = island::packed(&content);
+            let Some(rest) = left.checked_sub(packed.len()) else {
+                // A later one may be smaller, but gaps would puzzle more than an end does.
+                break;
+            };
+            left = rest;
+            let id = format!("piece-{feature}-{piece}");
+            pieces.packed.push((id, packed));
+        }
+        pieces
+    }
+}
+
+fn failed<'a>(kept: &'a Kept<'_>, feature: usize) -> Vec<&'a str> {
+    let scenarios = &kept.run.features[feature].scenarios;
+    let failed = scenarios.iter().filter(|it| it.verdict == Verdict::Failed);
+    failed.map(|it| it.id.as_str()).collect()
+}
+
+fn bounds(messages: &[Line<'_>]) -> Vec<usize> {
+    let mut bounds = vec![0];
+    let mut bytes = 0;
+    for (index, message) in messages.iter().enumerate() {
+        let since = index - bounds.last().copied().unwrap_or(0);
+        if since > 0 && (bytes >= PIECE_BYTES || since >= PIECE_MESSAGES) {
+            bounds.push(index);
+            bytes = 0;
+        }
+        bytes += message.detail.get().len();
+    }
+    if !messages.is_empty() {
+        bounds.push(messages.len());
+    }
+    bounds
+}
+
+fn content(messages: &[Line<'_>], shortens: bool) -> String {
+    let mut content = String::from("[");
+    for (index, message) in messages.iter().enumerate() {
+        if index > 0 {
+            content.push(',');
+        }
+        match shortens && message.lane == "air" {
+            true => content.push_str(&shortened(message.detail.get())),
+            false => content.push_str(message.detail.get()),
+        }
+    }
+    content.push(']');
+    content
+}
+
+/// A datagram without the bytes that its decoded content already tells.
+fn shortened(detail: &str) -> String {
+    let Ok(mut detail) = serde_json::from_str::<Value>(detail) else {
+        return "null".to_owned();
+    };
+    if let Some(detail) = detail.as_object_mut()
+        && detail.shift_remove("raw").is_some()
+    {
+        detail.insert("shortened".to_owned(), true.into());
+    }
+    let hex = detail.pointer_mut("/coap/payload/hex");
+    if let Some(Value::String(hex)) = hex
+        && hex.len() > SHORT_HEX
+    {
+        hex.truncate(hex.floor_char_boundary(SHORT_HEX));
+        hex.push('…');
+    }
+    detail.to_string()
+}

@@ -1,0 +1,285 @@
+//! A scenario as a sequence diagram: who told whom what, what repeats folded.
+
+mod fold;
+mod mermaid;
+mod svg;
+
+pub use self::{
+    mermaid::mermaid,
+    svg::{standalone, svg},
+};
+
+use super::{
+    html::without_host,
+    kept::{Kept, Line},
+};
+use crate::{
+    run::{ScenarioRecord, Verdict},
+    trace::Kind,
+};
+
+/// Arrows, loops and steps of a diagram at most; in the middle it leaves out the rest.
+const MAX_ITEMS: usize = 90;
+/// Of them, how many at the beginning.
+const ITEMS_BEFORE: usize = 30;
+/// Devices that have a lane of their own; more are one fleet.
+const MAX_DEVICES: usize = 4;
+/// Characters of a label at most.
+const MAX_LABEL: usize = 90;
+
+/// A diagram.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Sequence {
+    /// The scenario's title.
+    pub title: String,
+    /// Who takes part, from left to right.
+    pub lanes: Vec<String>,
+    /// From top to bottom.
+    pub items: Vec<Item>,
+}
+
+/// A row of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Item {
+    /// A step begins.
+    Step {
+        /// Its sentence.
+        text: String,
+        /// How it ended.
+        verdict: Verdict,
+    },
+    /// A message.
+    Arrow(Arrow),
+    /// The same messages again and again.
+    Loop {
+        /// How often.
+        times: usize,
+        /// The messages.
+        arrows: Vec<Arrow>,
+    },
+    /// So many rows are left out here.
+    LeftOut(usize),
+}
+
+/// A message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrow {
+    /// Lane of the sender.
+    pub from: usize,
+    /// Lane of the receiver; the sender's own for what happens to a connection.
+    pub to: usize,
+    /// What it says.
+    pub label: String,
+    /// Milliseconds after the first message of the scenario.
+    pub after: i64,
+    /// It answers a request.
+    pub answer: bool,
+    /// It never arrived.
+    pub lost: bool,
+    /// It was sent before.
+    pub again: bool,
+}
+
+/// The diagram of a scenario; nothing where no message crossed.
+#[must_use]
+pub fn of_scenario(kept: &Kept<'_>, feature: usize, scenario: usize) -> Option<Sequence> {
+    let record = kept.run.features.get(feature)?.scenarios.get(scenario)?;
+    let lines: Vec<&Line<'_>> = kept
+        .messages(feature)
+        .iter()
+        .filter(|line| {
+            line.step
+                .as_ref()
+                .is_some_and(|it| it.scenario == record.id)
+        })
+        .collect();
+    let began = lines.first()?.at;
+    let parts: Vec<Part<'_>> = lines.iter().map(|it| Part::of(it)).collect();
+    let lanes = lanes(&parts);
+    let mut items = Vec::new();
+    let mut at = 0;
+    while at < parts.len() {
+        let step = lines[at].step.as_ref().map(|it| it.line);
+        let of_step = lines[at..].iter();
+        let of_step = of_step.take_while(|it| it.step.as_ref().map(|it| it.line) == step);
+        let end = at + of_step.count();
+        items.extend(step.and_then(|it| step_item(record, it)));
+        let arrows = parts[at..end].iter().zip(&lines[at..end]);
+        let arrows: Vec<(Arrow, String)> = arrows
+            .map(|(part, line)| (part.arrow(&lanes, line.at - began), part.signature(line)))
+            .collect();
+        items.extend(fold::fold(arrows));
+        at = end;
+    }
+    Some(Sequence {
+        title: record.title.clone(),
+        lanes: lanes.names,
+        items: shortened(items),
+    })
+}
+
+fn step_item(record: &ScenarioRecord, line: usize) -> Option<Item> {
+    let step = record.steps.iter().find(|it| it.line == line)?;
+    Some(Item::Step {
+        text: label(&format!("{} {}", step.keyword, step.title)),
+        verdict: step.verdict,
+    })
+}
+
+fn shortened(mut items: Vec<Item>) -> Vec<Item> {
+    let Some(more) = items.len().checked_sub(MAX_ITEMS).filter(|it| *it > 0) else {
+        return items;
+    };
+    items.splice(ITEMS_BEFORE..ITEMS_BEFORE + more, [Item::LeftOut(more)]);
+    items
+}
+
+/// Who can take part, from left to right.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Who {
+    Operator,
+    Browser,
+    Server,
+    Upstream,
+    Other(String),
+    Device(String),
+}
+
+/// A message with its ends.
+struct Part<'a> {
+    from: Who,
+    to: Who,
+    kind: Kind,
+    air: Option<Datagram<'a>>,
+    label: String,
+}
+
+/// Of a datagram, what a diagram shows.
+#[derive(serde::Deserialize)]
+struct Datagram<'a> {
+    #[serde(borrow)]
+    device: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    direction: std::borrow::Cow<'a, str>,
+    #[serde(borrow, default)]
+    fate: std::borrow::Cow<'a, str>,
+    #[serde(default)]
+    retransmission: bool,
+}
+
+impl<'a> Part<'a> {
+    fn of(line: &Line<'a>) -> Self {
+        let air: Option<Datagram<'a>> = match line.lane.as_ref() {
+            "air" => serde_json::from_str(line.detail.get()).ok(),
+            _ => None,
+        };
+        let (other, inward) = match (line.lane.as_ref(), &air) {
+            (_, Some(air)) => (Who::Device(air.device.to_string()), air.direction == "up"),
+            ("rest", _) => (Who::Operator, line.kind == Kind::Request),
+            ("websocket", _) => (Who::Browser, line.kind == Kind::Request),
+            ("upstream", _) => (Who::Upstream, line.kind != Kind::Request),
+            (other, _) => (Who::Other(other.to_owned()), line.kind == Kind::Request),
+        };
+        let stays = line.kind == Kind::Connection && air.is_none();
+        let (from, to) = match (stays, inward) {
+            (true, _) => (other.clone(), other),
+            (false, true) => (other, Who::Server),
+            (false, false) => (Who::Server, other),
+        };
+        Self {
+            from,
+            to,
+            kind: line.kind,
+            label: label(&said(line)),
+            air,
+        }
+    }
+
+    fn arrow(&self, lanes: &Lanes, after: i64) -> Arrow {
+        Arrow {
+            from: lanes.index(&self.from),
+            to: lanes.index(&self.to),
+            label: self.label.clone(),
+            after,
+            answer: self.kind == Kind::Answer,
+            lost: self.air.as_ref().is_some_and(|it| it.fate == "lost"),
+            again: self.air.as_ref().is_some_and(|it| it.retransmission),
+        }
+    }
+
+    /// What makes two messages the same for a reader: of a block, not its number.
+    fn signature(&self, line: &Line<'_>) -> String {
+        let words = self.label.split(' ');
+        let words = words.filter(|it| !it.starts_with("Block") && !it.starts_with("Observe:"));
+        let words: Vec<&str> = words.collect();
+        let fate = self.air.as_ref().map_or("", |it| &it.fate);
+        format!(
+            "{:?}>{:?} {} {fate} {}",
+            self.from,
+            self.to,
+            line.kind as u8,
+            words.join(" ")
+        )
+    }
+}
+
+/// Of an answer over HTTP its status is enough: the request stands above it.
+fn said(line: &Line<'_>) -> String {
+    let text = without_host(&line.summary);
+    let over_http = matches!(line.lane.as_ref(), "rest" | "upstream");
+    match (over_http && line.kind == Kind::Answer, text.split_once(' ')) {
+        (true, Some((status, rest))) => match rest.split_once(" (") {
+            Some((_, note)) => format!("{status} ({note}"),
+            None => status.to_owned(),
+        },
+        _ => text.into_owned(),
+    }
+}
+
+/// On one line, without what would not print, and not too long.
+fn label(text: &str) -> String {
+    let plain = |it: char| if it.is_control() { ' ' } else { it };
+    let mut label: String = text.chars().take(MAX_LABEL).map(plain).collect();
+    if text.chars().nth(MAX_LABEL).is_some() {
+        label.push('…');
+    }
+    label
+}
+
+struct Lanes {
+    who: Vec<Who>,
+    names: Vec<String>,
+}
+
+impl Lanes {
+    fn index(&self, who: &Who) -> usize {
+        let at = self.who.iter().position(|it| it == who);
+        // A device without a lane of its own is in the last one.
+        at.unwrap_or(self.names.len().saturating_sub(1))
+    }
+}
+
+fn lanes(parts: &[Part<'_>]) -> Lanes {
+    let mut who: Vec<Who> = vec![Who::Server];
+    who.extend(parts.iter().flat_map(|it| [it.from.clone(), it.to.clone()]));
+    who.sort();
+    who.dedup();
+    let is_device = |it: &Who| matches!(it, Who::Device(_));
+    let devices = who.iter().filter(|it| is_device(it)).count();
+    let mut names: Vec<String> = who
+        .iter()
+        .filter(|it| devices <= MAX_DEVICES || !is_device(it))
+        .map(|it| match it {
+            Who::Operator => "operator".to_owned(),
+            Who::Browser => "websocket".to_owned(),
+            Who::Server => "server".to_owned(),
+            Who::Upstream => "cloud".to_owned(),
+            Who::Other(name) | Who::Device(name) => label(name),
+        })
+        .collect();
+    if devices > MAX_DEVICES {
+        who.retain(|it| !is_device(it));
+        names.push(format!("{devices} devices"));
+    }
+    Lanes { who, names }
+}
