@@ -8,6 +8,7 @@ mod mismatch;
 mod panics;
 mod record;
 mod schedule;
+mod waiting;
 
 use std::{
     collections::VecDeque,

@@ -110,7 +110,7 @@ pub(crate) enum NotTaken {
 /// All devices and accounts.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    devices: BTreeMap<String, Device>,
+    devices: BTreeMap<String, Box<Device>>,
     by_fingerprint: BTreeMap<String, String>,
     keys: Keys,
     accounts: BTreeMap<String, Account>,
@@ -266,7 +266,7 @@ impl Registry {
 
     /// One device.
     pub(crate) fn device(&self, id: &str) -> Option<&Device> {
-        self.devices.get(id)
+        self.devices.get(id).map(|it| &**it)
     }
 
     /// All devices in the order of their ids, those behind one only.
@@ -276,7 +276,7 @@ impl Registry {
     ) -> impl Iterator<Item = &'a Device> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let range = self.devices.range::<str, _>((from, Bound::Unbounded));
-        range.map(|(_, device)| device)
+        range.map(|(_, device)| &**device)
     }
 
     /// Forgets a device.
@@ -294,14 +294,14 @@ impl Registry {
 
     /// One device.
     pub(crate) fn device_mut(&mut self, id: &str) -> Option<&mut Device> {
-        self.devices.get_mut(id)
+        self.devices.get_mut(id).map(|it| &mut **it)
     }
 
     /// The device with exactly this fingerprint.
     pub(crate) fn device_by_fingerprint(&self, fingerprint: &str) -> Option<&Device> {
         self.by_fingerprint
             .get(fingerprint)
-            .and_then(|id| self.devices.get(id))
+            .and_then(|id| self.device(id))
     }
 
     /// Adds or replaces an account.

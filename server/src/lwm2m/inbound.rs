@@ -300,7 +300,7 @@ impl Air {
             let unsupported = Response::new(Code::UNSUPPORTED_CONTENT_FORMAT);
             return (unsupported, After::Nothing);
         };
-        let decoded = codec::decode(format, Path::ROOT, &message.payload, &device.definitions);
+        let decoded = codec::decode(format, Path::ROOT, &message.payload, device.definitions());
         let tree = match decoded {
             Ok(tree) => tree,
             Err(why) => {

@@ -20,6 +20,7 @@ mod operation;
 mod peer;
 mod registry;
 mod sessions;
+mod waiting;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -45,6 +46,7 @@ pub(crate) use peer::Peer;
 pub(crate) use registry::Registered;
 use registry::Registrations;
 use sessions::Sessions;
+pub(crate) use waiting::Downlink;
 
 use crate::{
     core::{keys::Keys, time::millis},

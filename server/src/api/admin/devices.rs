@@ -16,7 +16,7 @@ use crate::{
         upgrade_path::Target,
     },
     limits,
-    lwm2m::Registered,
+    lwm2m::{Downlink, Registered},
     remember,
     server::Server,
 };
@@ -131,8 +131,14 @@ pub(super) fn get(server: &Server, id: &str) -> Result<Value, Problem> {
         over_the_air.last().cloned().unwrap_or_default(),
     );
     view.insert("firmwareUpdates".into(), over_the_air.into());
-    let air = state.air.as_ref();
-    let registered = air.and_then(|air| air.registered(id)).map(registration);
+    let registered = state.air.as_ref().and_then(|air| {
+        let mut view = registration(air.registered(id)?);
+        let downlink = air.downlink(server.now(), id)?;
+        for (name, value) in waiting(&downlink) {
+            view[name] = value;
+        }
+        Some(view)
+    });
     view.insert("registration".into(), registered.unwrap_or_default());
     Ok(view.into())
 }
@@ -182,6 +188,18 @@ fn registration(registered: &Registered) -> Value {
         "since": iso(registered.since),
         "updated": iso(registered.updated),
     })
+}
+
+/// What stands between the server and a device on the air: whether it listens, what it is asked.
+fn waiting(downlink: &Downlink) -> [(&'static str, Value); 6] {
+    [
+        ("asleep", downlink.asleep.into()),
+        ("awakeUntil", downlink.awake_until.map(iso).into()),
+        ("silent", downlink.silent.into()),
+        ("expires", iso(downlink.expires).into()),
+        ("asking", json!(downlink.asking)),
+        ("queued", json!(downlink.queued)),
+    ]
 }
 
 fn reported(device: &Device) -> Value {

@@ -15,6 +15,7 @@ mod resume;
 mod tests;
 mod update;
 mod verdict;
+mod waiting;
 mod watching;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
