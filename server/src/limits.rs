@@ -94,6 +94,8 @@ pub(crate) const MAX_EXECUTES: u32 = 3;
 pub(crate) const MAX_BOOTS: u32 = 5;
 /// Between two looks at a device that should tell by itself (contract 1.6, 4).
 pub(crate) const FIRMWARE_POLL: Duration = Duration::from_secs(30);
+/// The same where it is looked at whenever it gives a sign of life.
+pub(crate) const UPLINK_POLL: Duration = Duration::from_secs(60);
 /// Before a device that did not answer is asked again.
 pub(crate) const SILENCE_PAUSE: Duration = Duration::from_secs(30);
 /// Before a transfer is tried again; doubles each time.
@@ -231,7 +233,6 @@ pub(crate) const MAX_MEMBERS: usize = 100_000;
 pub(crate) const MAX_TAGS: usize = 64;
 /// Longest value of a tag.
 pub(crate) const MAX_TAG_BYTES: usize = 1_024;
-/// Accounts of our own, and tokens of one of them.
 /// API tokens of one account.
 pub(crate) const MAX_TOKENS: usize = 64;
 /// Longest text part of a form, in bytes.

@@ -119,6 +119,10 @@ impl Update {
                 self.execute(now);
             }
             (Stage::Installing, 2) if !self.tally.acknowledged => self.execute(now),
+            (Stage::Installing, 2) => {
+                self.cause = Cause::CameBack;
+                self.fail(now, "came back with the image, but did not install it");
+            }
             _ => {}
         }
     }

@@ -348,8 +348,8 @@ impl Update {
 
     /// Looks again after a while, in case no notification comes.
     pub(super) fn look_later(&mut self, now: UnixMillis) {
-        let polls = self.wanted.options.watch.polls();
-        self.look_at = polls.then(|| now + millis(limits::FIRMWARE_POLL));
+        let poll = self.wanted.options.watch.poll();
+        self.look_at = poll.map(|poll| now + millis(poll));
     }
 
     /// Holds the plan for a while.
