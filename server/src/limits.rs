@@ -81,8 +81,9 @@ pub(crate) const MAX_WEBSOCKET_UNSENT_BYTES: usize = 4 * 1024 * 1024;
 pub(crate) const MAX_FIRMWARE_UPDATES_PER_DEVICE: usize = 20;
 /// Entries of the history of one such update; what comes later is only counted.
 pub(crate) const MAX_HISTORY: usize = 200;
-/// Transfers that are tried again after result 3 or 4, a broken push or a lost download.
-pub(crate) const MAX_FIRMWARE_RETRIES: u32 = 3;
+/// Transfers that are tried again after result 3 or 4, a broken push or a lost download: where a fifth
+/// of all datagrams is lost, a third of the pushes of 64 KiB break.
+pub(crate) const MAX_FIRMWARE_RETRIES: u32 = 5;
 /// The same after result 8.
 pub(crate) const MAX_INSTALL_RETRIES: u32 = 1;
 /// Resets without effect before an update fails.
@@ -109,6 +110,8 @@ pub(crate) const INSTALL_DEADLINE: Duration = Duration::from_secs(3_600);
 pub(crate) const DEFER_DEADLINE: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// After a restart of the server, the time that a device has at least to be heard.
 pub(crate) const RESTART_GRACE: Duration = Duration::from_secs(15 * 60);
+/// The longest Maximum Defer Period of a device that is waited out (/5/0/13).
+pub(crate) const MAX_DEFER: Duration = Duration::from_secs(90 * 24 * 3_600);
 /// After success, the time in which an old version counts as a rollback (contract 1.6, 8).
 pub(crate) const SOAK: Duration = Duration::from_secs(300);
 
@@ -117,6 +120,13 @@ pub(crate) const STORE_QUEUE: usize = 65_536;
 /// How long changes are gathered before they are written as one, if nobody waits for them.
 #[cfg(feature = "sqlite")]
 pub(crate) const STORE_GATHER: Duration = Duration::from_millis(5);
+/// Pages of 4 KiB that the write-ahead log holds before they go into the database: each goes there
+/// once, however often it was written.
+#[cfg(feature = "sqlite")]
+pub(crate) const STORE_LOG_PAGES: i64 = 8_192;
+/// Memory for pages of the database, for each of its two connections.
+#[cfg(feature = "sqlite")]
+pub(crate) const STORE_CACHE_KIB: i64 = 16 * 1_024;
 /// Between two attempts to write.
 #[cfg(feature = "sqlite")]
 pub(crate) const STORE_RETRY: Duration = Duration::from_secs(1);
@@ -152,6 +162,10 @@ pub(crate) const IMAGE_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Registrations over the air at once.
 pub(crate) const MAX_REGISTRATIONS: usize = 131_072;
+/// Objects and instances of a registration that are always taken.
+pub(crate) const SHORT_LIST: usize = 128;
+/// Objects and instances that all longer lists together may have; each takes about 100 bytes.
+pub(crate) const LONG_LISTS: usize = 131_072;
 /// Operations that may wait for one device.
 pub(crate) const MAX_OPERATIONS_PER_DEVICE: usize = 32;
 /// A registration outlives its lifetime by this: MAX_TRANSMIT_WAIT (contract 2.1).
@@ -211,3 +225,28 @@ pub(crate) const MAX_REPORT_CURSORS: usize = 1_024;
 pub(crate) const LIFETIME_MARGIN: Duration = Duration::from_secs(60);
 /// Longest package URI, in bytes (contract 1.1 of LwM2M).
 pub(crate) const MAX_PACKAGE_URI: usize = 255;
+/// Collections, and IoTaaP groups, at most.
+pub(crate) const MAX_COLLECTIONS: usize = 10_000;
+/// Devices of one collection.
+pub(crate) const MAX_MEMBERS: usize = 100_000;
+/// Tags of one resource.
+pub(crate) const MAX_TAGS: usize = 64;
+/// Longest value of a tag.
+pub(crate) const MAX_TAG_BYTES: usize = 1_024;
+/// API tokens of one account.
+pub(crate) const MAX_TOKENS: usize = 64;
+/// Longest text part of a form, in bytes.
+pub(crate) const MAX_FORM_TEXT_BYTES: usize = 8 * 1024;
+/// Text parts of a form.
+pub(crate) const MAX_FORM_FIELDS: usize = 32;
+/// How long a token of a login is good (contract B1).
+pub(crate) const LOGIN_TIME: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// Digits of an IMEI or IMSI that an endpoint name has in it, at least.
+pub(crate) const MIN_NUMBER_DIGITS: usize = 6;
+/// For one answer of a device under a target (contract A7: 30 s).
+pub(crate) const TARGET_REQUEST_TIME: Duration = Duration::from_secs(30);
+/// For a device under a target to fetch its image, from the beginning of the update on (contract A7).
+pub(crate) const TARGET_DOWNLOAD_TIME: Duration = Duration::from_secs(3_600);
+/// From the last block of such a fetch to Execute: the device may not have noticed yet (Horde looks
+/// every 5 s).
+pub(crate) const TARGET_EXECUTE_PAUSE: Duration = Duration::from_secs(5);

@@ -72,7 +72,9 @@ impl Link for AirLink {
             if seen.conditions().is_cut(*party, crossing.up) {
                 Some(Loss::Partition)
             } else {
-                seen.drops(*party, crossing).then_some(Loss::Chance)
+                seen.drops_mut()
+                    .take(*party, crossing)
+                    .then_some(Loss::Chance)
             }
         });
         let fate = match (loss, self.links.get_mut(&number)) {

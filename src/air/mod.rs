@@ -10,9 +10,11 @@
 mod conditions;
 mod crossing;
 mod drive;
+mod drops;
 pub(crate) mod limits;
 mod link;
 pub(crate) mod notation;
+mod party;
 mod peer;
 mod room;
 mod setup;
@@ -24,10 +26,10 @@ pub(crate) use self::{
     conditions::Way,
     crossing::{Crossing, Outcome},
     drive::Devices,
+    party::Tally,
     peer::{LabParts, Peer},
     room::{Air, Known, add, glob},
     setup::{BLUEPRINT, Blueprint, Security, read as read_blueprint, unhex},
     show::{coap, hex},
     url::server_of,
-    watch::Tally,
 };

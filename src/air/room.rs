@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use fotalab_simulators::device::{
     Kind, Setup,
-    drive::{Bind, Driver, Fleet, Psk},
+    drive::{Bind, Driver, Fleet, KeyLog, Psk},
 };
 use fotalab_wire::net::Linked;
 use rand::RngExt as _;
@@ -65,6 +65,11 @@ impl Air {
         Ok(room.0.as_mut().expect("it has just been opened"))
     }
 
+    /// The room of a laboratory, if it is open.
+    pub(crate) fn in_use(lab: &mut Lab) -> Option<&mut Self> {
+        lab.state::<Room>().0.as_mut()
+    }
+
     fn open(lab: &mut Lab) -> Result<Self, String> {
         let watch = Watch::new(lab.trace().clone());
         let seed: u64 = lab.random().random();
@@ -89,6 +94,9 @@ impl Air {
             Ok(Box::new(Linked::new(socket, link, clock)))
         });
         let mut fleet = Fleet::new();
+        if let Some(key_log) = lab.trace().key_log() {
+            fleet.log_keys(KeyLog(key_log));
+        }
         fleet.set_tap(Box::new(watch.clone()));
         let driver = Driver::with_sockets(fleet, network, shared, clock, bind)
             .map_err(|error| format!("no socket can be opened for devices: {error}"))?;
@@ -151,28 +159,31 @@ impl Air {
         Ok(url)
     }
 
-    /// What of the wire of these devices and peers is looked at: the crossings since the last
-    /// mark, and whether some of them are not kept any more.
-    pub(crate) fn crossings(&self, names: &str) -> (Vec<(u64, Crossing)>, bool) {
+    /// Looks at what crossed for these devices and peers since the last mark; `true`: some of it
+    /// is not kept any more.
+    pub(crate) fn with_crossings<T>(
+        &self,
+        names: &str,
+        look: impl FnOnce(Vec<&Crossing>, bool) -> T,
+    ) -> T {
         let seen = self.watch.lock();
         let matches = glob(names);
         let mark = |party: &str| self.marks.get(party).copied().unwrap_or(0);
+        let partly = seen
+            .names()
+            .any(|it| matches(it) && mark(it) < seen.forgotten());
         let of = seen.crossings().filter(|(number, crossing)| {
             matches(&crossing.party) && *number >= mark(&crossing.party)
         });
-        let kept = of.map(|(number, it)| (number, it.clone())).collect();
-        let lost = seen
-            .names()
-            .any(|it| matches(it) && mark(it) < seen.forgotten());
-        (kept, lost)
+        look(of.map(|(_, it)| it).collect(), partly)
     }
 
-    /// The same from the beginning, as far as it is kept.
-    pub(crate) fn crossings_of_all_time(&self, names: &str) -> Vec<Crossing> {
+    /// From where a device last spoke to this address.
+    pub(crate) fn spoke_from(&self, device: &str, to: SocketAddr) -> Option<SocketAddr> {
         let seen = self.watch.lock();
-        let matches = glob(names);
-        let of = seen.crossings().filter(|(_, it)| matches(&it.party));
-        of.map(|(_, it)| it.clone()).collect()
+        let mut of = seen.crossings().rev();
+        let found = of.find(|(_, it)| it.up && it.to == to && *it.party == *device);
+        found.map(|(_, it)| it.from)
     }
 
     /// Looks at the wire of these devices and peers from here on.

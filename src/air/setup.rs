@@ -48,6 +48,12 @@ pub(crate) static BLUEPRINT: Form = Form {
     example: "queue-mode = true",
     required: false,
     check: |language, code| read(language, code).map(drop),
+    secrets: |language, code| {
+        let table = table(language, code).unwrap_or_default();
+        let key = table.get("psk").and_then(|psk| psk.get("key"));
+        let key = key.and_then(Toml::as_str).filter(|it| !it.contains("${"));
+        key.map(|it| ("psk", it.to_owned())).into_iter().collect()
+    },
 };
 
 /// Reads a code block; nothing in it is the usual device.

@@ -9,19 +9,16 @@ use std::{
 
 use bytes::Bytes;
 use fotalab_simulators::device::drive::Tap;
-use fotalab_wire::{
-    coap::{Message, message::Token},
-    net::{Datagram, Fate},
-};
+use fotalab_wire::net::{Datagram, Fate};
 
 use super::{
     Crossing, Outcome,
     conditions::Conditions,
-    crossing::Asked,
-    limits::{ASKED, CROSSINGS, DROPS, RECENT, SEALED, SHOWN_CROSSINGS},
-    notation::Notation,
+    drops::Drops,
+    limits::{CROSSINGS, SEALED, SHOWN_CROSSINGS},
+    party::{Party, Tally, push_bounded},
 };
-use crate::trace::{Kind, Trace};
+use crate::trace::Trace;
 
 /// What one laboratory has seen on the air. Clones share it.
 #[derive(Clone, Debug)]
@@ -43,8 +40,7 @@ pub(crate) struct Seen {
     /// sends from is known to nobody before it does.
     ports: BTreeMap<u16, usize>,
     crossings: VecDeque<Crossing>,
-    /// Messages that get lost.
-    rules: Vec<Rule>,
+    drops: Drops,
     /// Crossings that are not kept any more.
     forgotten: u64,
     shown: usize,
@@ -52,37 +48,6 @@ pub(crate) struct Seen {
     sealing: VecDeque<(Bytes, Bytes)>,
     /// Sealed datagrams for devices, which they may open: number of the crossing, of the message.
     unopened: VecDeque<(Bytes, u64, Option<u64>)>,
-}
-
-/// A device or a peer.
-#[derive(Debug)]
-struct Party {
-    name: Arc<str>,
-    device: bool,
-    tally: Tally,
-    asked: VecDeque<(bool, Token, Arc<Asked>)>,
-    recent: VecDeque<(bool, Bytes)>,
-}
-
-/// Messages that get lost.
-#[derive(Debug)]
-struct Rule {
-    messages: Notation,
-    /// Whose; `None`: everybody's.
-    parties: Option<Vec<usize>>,
-    /// How many more; `None`: all.
-    left: Option<u64>,
-}
-
-/// What has arrived at a device or a peer.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Tally {
-    /// Datagrams that arrived.
-    pub(crate) datagrams: u64,
-    /// Bytes of UDP payload that arrived.
-    pub(crate) bytes: u64,
-    /// Datagrams that it sent.
-    pub(crate) sent: u64,
 }
 
 impl Watch {
@@ -97,7 +62,7 @@ impl Watch {
             hosts: BTreeMap::new(),
             sockets: BTreeMap::new(),
             crossings: VecDeque::new(),
-            rules: Vec::new(),
+            drops: Drops::default(),
             forgotten: 0,
             shown: 0,
             sealing: VecDeque::new(),
@@ -124,13 +89,7 @@ impl Tap for Watch {
 impl Seen {
     /// A device or peer joins; its number.
     pub(crate) fn join(&mut self, name: &str, device: bool) -> usize {
-        self.parties.push(Party {
-            name: name.into(),
-            device,
-            tally: Tally::default(),
-            asked: VecDeque::new(),
-            recent: VecDeque::new(),
-        });
+        self.parties.push(Party::new(name, device));
         let party = self.parties.len() - 1;
         if device {
             self.devices.push(party);
@@ -141,6 +100,11 @@ impl Seen {
     /// How good the links are.
     pub(crate) const fn conditions(&self) -> &Conditions {
         &self.conditions
+    }
+
+    /// What gets lost by rules.
+    pub(crate) const fn drops_mut(&mut self) -> &mut Drops {
+        &mut self.drops
     }
 
     /// How good the links are, to change it.
@@ -195,66 +159,14 @@ impl Seen {
             .any(|party| party.device)
     }
 
-    /// Drops what a rule says, for these devices and peers or, without any, for all; so often, or
-    /// always.
-    ///
-    /// # Errors
-    /// There are too many rules.
-    pub(crate) fn drop_messages(
-        &mut self,
-        messages: Notation,
-        parties: Option<Vec<usize>>,
-        left: Option<u64>,
-    ) -> Result<(), String> {
-        if self.rules.len() >= DROPS {
-            return Err(format!("a link has at most {DROPS} such rules"));
-        }
-        self.rules.push(Rule {
-            messages,
-            parties,
-            left,
-        });
-        Ok(())
-    }
-
-    /// Ends the rules of these devices and peers, and with `None` all of them.
-    pub(crate) fn drop_nothing(&mut self, parties: Option<&[usize]>) {
-        let Some(parties) = parties else {
-            return self.rules.clear();
-        };
-        for rule in &mut self.rules {
-            if let Some(of) = &mut rule.parties {
-                of.retain(|it| !parties.contains(it));
-            }
-        }
-        self.rules
-            .retain(|it| it.parties.as_ref().is_none_or(|of| !of.is_empty()));
-    }
-
-    /// A rule says that it gets lost; the rule counts it.
-    pub(crate) fn drops(&mut self, party: usize, crossing: &Crossing) -> bool {
-        let of_party = |rule: &Rule| rule.parties.as_ref().is_none_or(|it| it.contains(&party));
-        let rules = &mut self.rules;
-        let found = rules
-            .iter_mut()
-            .find(|rule| rule.left != Some(0) && of_party(rule) && rule.messages.is(crossing));
-        if let Some(left) = found.as_ref().and_then(|it| it.left) {
-            if let Some(rule) = found {
-                rule.left = Some(left - 1);
-            }
-            return true;
-        }
-        found.is_some()
-    }
-
     /// What a datagram says in the clear, as far as that is known before it arrives.
-    pub(crate) fn plain(&self, datagram: &Datagram) -> Option<Bytes> {
+    fn plain(&mut self, datagram: &Datagram) -> Option<Bytes> {
         if !is_record(&datagram.bytes) {
             return Some(datagram.bytes.clone());
         }
-        let sealed = self.sealing.iter().rev();
-        let mut found = sealed.filter(|(sealed, _)| *sealed == datagram.bytes);
-        found.next().map(|(_, plain)| plain.clone())
+        let of = |(sealed, _): &(Bytes, Bytes)| *sealed == datagram.bytes;
+        let at = self.sealing.iter().rposition(of)?;
+        self.sealing.remove(at).map(|(_, plain)| plain)
     }
 
     /// A datagram is sent, by a device or peer or to it; what becomes of it is to be said yet.
@@ -275,7 +187,7 @@ impl Seen {
             from: datagram.from,
             to: datagram.to,
             secure: is_record(&datagram.bytes),
-            record: datagram.bytes.first().copied().unwrap_or_default(),
+            record: record_of(&datagram.bytes),
             length: datagram.bytes.len(),
             outcome: Outcome::Delivered,
             retransmission: false,
@@ -300,6 +212,7 @@ impl Seen {
             return;
         };
         crossing.outcome = Outcome::of(fate);
+        self.trace.capture(datagram, crossing.outcome.name());
         let copies = match crossing.outcome {
             Outcome::Lost => 0,
             Outcome::Duplicated => 2,
@@ -312,7 +225,7 @@ impl Seen {
             of.tally.bytes += copies * datagram.bytes.len() as u64;
         }
         let shown = self.show(&crossing);
-        if crossing.secure && !crossing.up && copies > 0 {
+        if crossing.record == APPLICATION && !crossing.up && copies > 0 {
             let unopened = (datagram.bytes.clone(), self.next_number(), shown);
             push_bounded(&mut self.unopened, unopened, SEALED);
         }
@@ -346,14 +259,14 @@ impl Seen {
             if let Some(of) = self.parties.get_mut(party) {
                 of.relate(&mut crossing, plain.clone());
             }
-            heard = !self.drops(party, &crossing);
+            heard = !self.drops.take(party, &crossing);
         }
         if !heard {
             crossing.outcome = Outcome::Lost;
         }
         if let Some(shown) = shown {
-            let (summary, detail) = (crossing.summary(), crossing.detail());
-            self.trace.amend(shown, summary, detail);
+            let (kind, summary) = (crossing.kind(), crossing.summary());
+            self.trace.amend(shown, kind, summary, crossing.detail());
         }
         if let Some(place) = kept.and_then(|it| self.crossings.get_mut(it)) {
             *place = crossing;
@@ -401,54 +314,24 @@ impl Seen {
             return None;
         }
         self.shown += 1;
-        let is_request = crossing
-            .message()
-            .is_some_and(|message| message.code.is_request());
-        let kind = match (&crossing.plain, is_request) {
-            (None, _) => Kind::Connection,
-            (Some(_), true) => Kind::Request,
-            (Some(_), false) => Kind::Answer,
-        };
+        let kind = crossing.kind();
         self.trace.show(kind, crossing.summary(), crossing.detail())
-    }
-}
-
-impl Party {
-    /// Notes what a message says, what it answers and whether it is a repetition.
-    fn relate(&mut self, crossing: &mut Crossing, plain: Bytes) {
-        let sent = (crossing.up, plain.clone());
-        crossing.retransmission = self.recent.contains(&sent);
-        push_bounded(&mut self.recent, sent, RECENT);
-        if let Ok(message) = Message::parse(&plain) {
-            if message.code.is_request() {
-                let asked = Asked {
-                    code: message.code,
-                    path: message.options.path(),
-                };
-                let asked = (crossing.up, message.token, Arc::new(asked));
-                self.asked
-                    .retain(|(up, token, _)| (*up, *token) != (asked.0, asked.1));
-                push_bounded(&mut self.asked, asked, ASKED);
-            } else if message.code.is_response() {
-                let asked = self.asked.iter().rev();
-                let mut asked =
-                    asked.filter(|(up, token, _)| *up != crossing.up && *token == message.token);
-                crossing.answers = asked.next().map(|(.., asked)| Arc::clone(asked));
-            }
-        }
-        crossing.plain = Some(plain);
     }
 }
 
 /// A DTLS record by its content type (RFC 6347, 4.1; RFC 7983, 7): no CoAP message begins so, its
 /// version is 1.
 fn is_record(bytes: &[u8]) -> bool {
-    bytes.len() >= 13 && matches!(bytes.first(), Some(20..=26)) && bytes.get(1) == Some(&254)
+    record_of(bytes) != 0
 }
 
-fn push_bounded<T>(queue: &mut VecDeque<T>, item: T, most: usize) {
-    if queue.len() >= most {
-        queue.pop_front();
+/// The content type of application data (RFC 5246, 6.2.1).
+const APPLICATION: u8 = 23;
+
+/// The content type of a DTLS record, 0 for what is none.
+fn record_of(bytes: &[u8]) -> u8 {
+    match bytes {
+        [kind @ 20..=26, 254, ..] if bytes.len() >= 13 => *kind,
+        _ => 0,
     }
-    queue.push_back(item);
 }

@@ -8,8 +8,8 @@ use super::{Arguments, Failure};
 use crate::scenario::nearest::nearest;
 
 const PREFIX: &str = "FOTALAB_";
-/// Read by our tests: the long runs, where the seeds are, and how many inputs decoders get.
-const OF_TESTS: [&str; 3] = ["FOTALAB_LONG", "FOTALAB_SEEDS", "FOTALAB_INPUTS"];
+/// Read by our tests: the long runs, and where the seeds are.
+const OF_TESTS: [&str; 2] = ["FOTALAB_LONG", "FOTALAB_SEEDS"];
 
 /// Every `FOTALAB_*` variable means something.
 pub(super) fn check() -> Result<(), Failure> {

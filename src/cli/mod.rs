@@ -7,6 +7,7 @@ mod diagnostics;
 mod environment;
 mod files;
 mod fleet;
+mod github;
 mod image;
 mod init;
 mod paint;

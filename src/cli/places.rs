@@ -26,6 +26,11 @@ impl Places {
         }
     }
 
+    /// Whether a report is asked for.
+    pub(super) const fn has_report(&self) -> bool {
+        self.report.is_some()
+    }
+
     /// Writes what is asked for.
     pub(super) fn write(&self, record: &RunRecord, session: &Session) -> Result<(), Failure> {
         let secrets = &session.secrets;
@@ -41,6 +46,12 @@ impl Places {
             let kept = Kept::read(&json, &trace);
             let kept = kept.map_err(|error| Failure::environment(error.to_string()))?;
             write(&directory.join("index.html"), &report::page(&kept))?;
+            for (name, file) in report::captures(record) {
+                let path = directory.join(name);
+                let folder = path.parent().unwrap_or(directory);
+                std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
+                std::fs::write(&path, file).map_err(|error| cannot_write(&path, &error))?;
+            }
             write(
                 &directory.join("junit.xml"),
                 &report::junit(record, secrets),
@@ -57,6 +68,6 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {
     std::fs::write(path, text).map_err(|error| cannot_write(path, &error))
 }
 
-fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+pub(super) fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
     Failure::environment(format!("`{}` cannot be written: {error}", path.display()))
 }

@@ -8,6 +8,7 @@ use super::{
     Exit, Failure,
     config::Config,
     diagnostics, files,
+    github::GitHub,
     paint::When,
     places::Places,
     reach::reachable,
@@ -21,6 +22,7 @@ use crate::{
         Lab, RunRecord, Session, Settings, Verdict,
         cucumber::{PlanParser, PlanRunner},
     },
+    trace::Capture,
 };
 
 /// What `run` takes.
@@ -68,6 +70,12 @@ pub(super) struct Arguments {
     /// Write index.html, report.json, trace.ndjson and junit.xml there.
     #[arg(long, value_name = "DIR", env = "FOTALAB_REPORT")]
     pub(super) report: Option<PathBuf>,
+    /// Beside the report, a capture (pcapng) of the datagrams up to the end of each failed scenario.
+    #[arg(long, env = "FOTALAB_CAPTURE")]
+    pub(super) capture: bool,
+    /// Put the secrets of DTLS sessions into captures: who has one can read all of it.
+    #[arg(long, env = "FOTALAB_CAPTURE_SECRETS")]
+    pub(super) capture_secrets: bool,
     /// Write JUnit XML there.
     #[arg(long, value_name = "FILE", env = "FOTALAB_JUNIT")]
     pub(super) junit: Option<PathBuf>,
@@ -120,15 +128,22 @@ pub(super) fn run(arguments: Arguments, when: When) -> Result<Exit, Failure> {
         return list(&plan);
     }
     reachable(&settings.target)?;
+    let places = Places::of(&arguments, &config);
+    if settings.capture != Capture::No && !places.has_report() {
+        return Err(Failure::usage(
+            "captures are a part of the report: give `--report DIR` too",
+        ));
+    }
 
     let session = Arc::new(Session::new(Arc::new(plan), settings));
     drive(&session, when)?;
     let record = session.record(began.elapsed());
-    let places = Places::of(&arguments, &config);
     places.write(&record, &session)?;
     let mut out = std::io::stdout().lock();
     let text = report::console(&record, when.on(&out));
-    let written = out.write_all(session.secrets.redact(&text).as_bytes());
+    let mut text = session.secrets.redact(&text);
+    text.push_str(&GitHub::of_environment().tell(&record, &session.secrets)?);
+    let written = out.write_all(text.as_bytes());
     // A reader that went away (`| head`) has seen what it wanted.
     drop(written);
     Ok(exit(&record))
@@ -202,6 +217,7 @@ pub(super) fn drive(session: &Arc<Session>, when: When) -> Result<(), Failure> {
             session.secrets.clone(),
             when.on(&std::io::stderr()),
         );
+        let remind = tokio::spawn(progress.remind());
         let parser = PlanParser(Arc::clone(&session.plan));
         let runner = PlanRunner(Arc::clone(session));
         Cucumber::<Lab, _, (), _, _, cli::Empty>::custom(parser, runner, progress)
@@ -209,6 +225,7 @@ pub(super) fn drive(session: &Arc<Session>, when: When) -> Result<(), Failure> {
             .run(())
             .await;
         watch.abort();
+        remind.abort();
     });
     Ok(())
 }

@@ -17,12 +17,18 @@ use crate::{
     run::Settings,
     scenario::ast::ClockChoice,
     target::{PROFILES, TargetChoice, TargetProfile},
+    trace::Capture,
 };
 
 /// What to run with.
 pub(super) fn settings(arguments: &Arguments, config: &Config) -> Result<Settings, Failure> {
     let mut settings = Settings {
         fail_fast: arguments.fail_fast,
+        capture: match (arguments.capture, arguments.capture_secrets) {
+            (_, true) => Capture::WithSecrets,
+            (true, false) => Capture::Datagrams,
+            (false, false) => Capture::No,
+        },
         ..Settings::default()
     };
     let target = arguments

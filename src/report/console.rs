@@ -231,16 +231,13 @@ fn messages(feature: &FeatureRecord, step: &StepRecord, paint: Paint, text: &mut
         );
         return;
     };
-    let mut rows: Vec<(&Message, usize)> = Vec::new();
+    let mut rows: Vec<(&Message, String, usize)> = Vec::new();
     for message in of_step() {
-        let same = |it: &&mut (&Message, usize)| {
-            it.0.lane == message.lane
-                && it.0.kind == message.kind
-                && it.0.summary == message.summary
-        };
+        let line = line(message);
+        let same = |it: &&mut (&Message, String, usize)| it.0.lane == message.lane && it.1 == line;
         match rows.iter_mut().find(same) {
-            Some((_, count)) => *count += 1,
-            None => rows.push((message, 1)),
+            Some((.., count)) => *count += 1,
+            None => rows.push((message, line, 1)),
         }
     }
     let _ = writeln!(
@@ -248,7 +245,7 @@ fn messages(feature: &FeatureRecord, step: &StepRecord, paint: Paint, text: &mut
         "\n    {} while this step was at work:",
         count(of_step().count(), "message")
     );
-    for (message, times) in rows.iter().take(MAX_MESSAGES_SHOWN) {
+    for (message, line, times) in rows.iter().take(MAX_MESSAGES_SHOWN) {
         let after = u64::try_from(message.at - first.at).unwrap_or_default();
         let times = if *times > 1 {
             format!("  {times} times")
@@ -257,12 +254,10 @@ fn messages(feature: &FeatureRecord, step: &StepRecord, paint: Paint, text: &mut
         };
         let _ = writeln!(
             text,
-            "      {:>7}  {:<9} {} {}{}",
+            "      {:>7}  {:<9} {line}{}",
             seconds(after),
             lane(message.lane),
-            arrow(message.kind),
-            message.summary,
-            paint.quiet(&times),
+            paint.quiet(&times)
         );
     }
     if let Some(left) = rows
@@ -300,6 +295,12 @@ fn reason(step: &StepRecord, paint: Paint, text: &mut String) {
         text.push('\n');
         for note in notes {
             let _ = writeln!(text, "    {note}");
+        }
+    }
+    if !step.waiting.is_empty() {
+        let _ = writeln!(text, "\n    why is it waiting?");
+        for line in &step.waiting {
+            let _ = writeln!(text, "      {line}");
         }
     }
     let _ = writeln!(text, "\n    {}", paint.bad(&mismatch.message));
@@ -383,6 +384,38 @@ const fn lane(lane: Lane) -> &'static str {
         Lane::Upstream => "upstream",
         Lane::Air => "air",
     }
+}
+
+/// What one line says of a message. On the air the arrows are those of scenarios: from the server
+/// and to it.
+fn line(message: &Message) -> String {
+    #[derive(serde::Deserialize)]
+    struct OnAir<'a> {
+        device: &'a str,
+        direction: &'a str,
+        fate: &'a str,
+        #[serde(default)]
+        retransmission: bool,
+    }
+    let on_air = (message.lane == Lane::Air)
+        .then(|| serde_json::from_str::<OnAir<'_>>(message.detail.get()).ok());
+    let Some(on_air) = on_air.flatten() else {
+        return format!("{} {}", arrow(message.kind), message.summary);
+    };
+    let arrow = if on_air.direction == "up" { "<-" } else { "->" };
+    let fate = match on_air.fate {
+        "delivered" => String::new(),
+        other => format!(" ({other})"),
+    };
+    let again = if on_air.retransmission {
+        " (again)"
+    } else {
+        ""
+    };
+    format!(
+        "{}  {arrow} {}{fate}{again}",
+        on_air.device, message.summary
+    )
 }
 
 const fn arrow(kind: Kind) -> &'static str {

@@ -1,6 +1,8 @@
 //! From what a run left behind to what people and machines read.
 
+mod capture;
 mod console;
+mod github;
 mod html;
 mod json;
 mod junit;
@@ -9,7 +11,9 @@ mod progress;
 pub mod sequence;
 
 pub use self::{
+    capture::captures,
     console::{console, failed},
+    github::{github_annotations, github_summary},
     html::{MAX_PAGE_BYTES, page},
     json::{json, trace},
     junit::junit,

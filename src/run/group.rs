@@ -18,7 +18,7 @@ use crate::{
     plan::{Group, PartKey, PlannedFeature, PlannedScenario, Role},
     scenario::ast::ClockChoice,
     target::{DEFAULT_PROFILE, Target, TargetError},
-    trace::{Secrets, StepPlace, Trace},
+    trace::{Recording, Secrets, StepPlace, Trace},
 };
 
 /// The virtual clock says this when a group begins: 2026-01-01T00:00:00Z.
@@ -51,7 +51,7 @@ pub(super) fn run_group(
             None => (Arc::new(Sockets), Clock::of_machine()),
             Some(memory) => (Arc::new(memory.clone()), Clock::starting_at(VIRTUAL_EPOCH)),
         };
-        let trace = Trace::new(time);
+        let trace = Trace::capturing(time, settings.capture);
         let seed = seed_of(settings.seed, &group_name(group));
         let target = Target::start(group, settings, &network, time, seed, &trace, secrets).await?;
         let equipment = Equipment {
@@ -89,6 +89,7 @@ pub(super) fn not_begun(group: &Group, reason: &str) -> Vec<FeatureRecord> {
         verdict: Verdict::Skipped,
         reason: Some(reason.to_owned()),
         took_ms: 0,
+        capture: None,
         steps: scenario
             .steps
             .iter()
@@ -114,6 +115,7 @@ pub(super) fn not_begun(group: &Group, reason: &str) -> Vec<FeatureRecord> {
             .collect(),
         messages: Vec::new(),
         messages_dropped: 0,
+        captured: Recording::default(),
     };
     group.features.iter().map(record).collect()
 }
@@ -229,6 +231,7 @@ impl GroupRun<'_> {
             scenarios.push(record);
         }
         let (messages, messages_dropped) = self.equipment.trace.take();
+        let captured = self.equipment.trace.take_recording();
         let verdict = verdict_of(scenarios.iter().map(|it| it.verdict), skip.is_some());
         FeatureRecord {
             path: feature.document.path.display().to_string(),
@@ -253,6 +256,7 @@ impl GroupRun<'_> {
             scenarios,
             messages,
             messages_dropped,
+            captured,
         }
     }
 
@@ -315,6 +319,7 @@ impl GroupRun<'_> {
             verdict: verdict_of(steps.iter().map(|it| it.verdict), skip.is_some()),
             reason: skip,
             took_ms: wall.elapsed(),
+            capture: None,
             steps,
         }
     }

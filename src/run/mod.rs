@@ -8,14 +8,17 @@ mod mismatch;
 mod panics;
 mod record;
 mod schedule;
+mod waiting;
 
 use std::{
     collections::VecDeque,
     num::NonZeroUsize,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use fotalab_simulators::cloud::Mode;
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
 
@@ -31,10 +34,10 @@ pub use self::{
     },
 };
 use crate::{
-    plan::{PartKey, Plan},
+    plan::{BlockNeed, PartKey, Plan},
     scenario::ast::ClockChoice,
     target::TargetChoice,
-    trace::Secrets,
+    trace::{Capture, Secrets},
 };
 
 /// How a plan is to be run.
@@ -59,6 +62,8 @@ pub struct Settings {
     pub concurrency: Option<NonZeroUsize>,
     /// What is under test.
     pub target: TargetChoice,
+    /// Whether datagrams are kept as they cross.
+    pub capture: Capture,
 }
 
 impl Default for Settings {
@@ -73,6 +78,7 @@ impl Default for Settings {
             fail_fast: false,
             concurrency: None,
             target: TargetChoice::default(),
+            capture: Capture::No,
         }
     }
 }
@@ -191,8 +197,17 @@ impl Session {
         // Literals of steps that are never reached stand in reports too.
         for step in plan.scenarios().flat_map(|it| &it.steps) {
             secrets.learn_text(&step.step.title.value);
-            if let Some(block) = &step.step.block {
-                secrets.learn_text(&block.code.value);
+            let Some(block) = &step.step.block else {
+                continue;
+            };
+            let code = &block.code.value;
+            match step.definition.entry.map(|it| it.block) {
+                Some(BlockNeed::Form(form)) => {
+                    for (kind, secret) in (form.secrets)(block.language.as_deref(), code) {
+                        secrets.add(kind, &secret);
+                    }
+                }
+                _ => secrets.learn_text(code),
             }
         }
         Self {
@@ -213,17 +228,18 @@ impl Session {
     #[must_use]
     pub fn start(self: Arc<Self>) -> mpsc::UnboundedReceiver<Event> {
         let (events, receiver) = mpsc::unbounded_channel();
-        let waiting: VecDeque<usize> = (0..self.plan.groups.len()).collect();
+        let shared = !self.settings.target.is_embedded();
+        let waiting = self.lanes();
+        let lanes = waiting.len();
         let waiting = Arc::new(Mutex::new(waiting));
         // One mock has one address there: groups that use it go one after the other.
-        let shared = !self.settings.target.is_embedded();
         let mut groups = self.plan.groups.iter();
         let side_by_side = if shared && groups.any(|it| uses(it, PartKey::Upstream)) {
             1
         } else {
             self.settings.side_by_side()
         };
-        for _ in 0..side_by_side.min(self.plan.groups.len()) {
+        for _ in 0..side_by_side.min(lanes) {
             let (session, waiting, events) =
                 (Arc::clone(&self), Arc::clone(&waiting), events.clone());
             std::thread::spawn(move || {
@@ -232,12 +248,30 @@ impl Session {
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)
                         .pop_front();
-                    let Some(group) = next else { return };
-                    session.run_group(group, &events);
+                    let Some(lane) = next else { return };
+                    for group in lane {
+                        session.run_group(group, &events);
+                    }
                 }
             });
         }
         receiver
+    }
+
+    /// Groups that go one after the other: at one server for all, those of one file, since their
+    /// devices have the same names. Embedded servers are one for each group.
+    fn lanes(&self) -> VecDeque<Vec<usize>> {
+        let groups = || self.plan.groups.iter().enumerate();
+        if self.settings.target.is_embedded() {
+            return groups().map(|(number, _)| vec![number]).collect();
+        }
+        let mut lanes: IndexMap<&Path, Vec<usize>> = IndexMap::new();
+        for (number, group) in groups() {
+            let first = group.features.first();
+            let path = first.map_or(Path::new(""), |it| it.document.path.as_path());
+            lanes.entry(path).or_default().push(number);
+        }
+        lanes.into_values().collect()
     }
 
     /// Runs everything and returns when it is done.
@@ -316,6 +350,11 @@ impl Session {
             match outcome.features {
                 Ok(features) => record.features.extend(features),
                 Err(error) => record.environment.push(error),
+            }
+        }
+        for (number, feature) in record.features.iter_mut().enumerate() {
+            if !feature.captured.datagrams.is_empty() {
+                feature.name_captures(number);
             }
         }
         record

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Mismatch;
-use crate::trace::Message;
+use crate::trace::{Message, Recording};
 
 /// Attempts of one step that are kept whole; of more, the first ones and the last one are.
 pub const MAX_ATTEMPTS_KEPT: usize = 100;
@@ -99,6 +99,23 @@ pub struct FeatureRecord {
     pub messages: Vec<Message>,
     /// Messages that were not kept.
     pub messages_dropped: u64,
+    /// Datagrams as they crossed, where that was asked for. Reports write captures of them.
+    #[serde(skip)]
+    pub captured: Recording,
+}
+
+impl FeatureRecord {
+    /// Says where the captures of its failed scenarios are to be.
+    pub(super) fn name_captures(&mut self, number: usize) {
+        let file = self.path.rsplit(['/', '\\']).next().unwrap_or_default();
+        let stem = file.split('.').next().unwrap_or_default();
+        for scenario in &mut self.scenarios {
+            if matches!(scenario.verdict, Verdict::Failed | Verdict::Interrupted) {
+                let name = format!("captures/{number}-{stem}-{}.pcapng", scenario.line);
+                scenario.capture = Some(name);
+            }
+        }
+    }
 }
 
 /// One scenario.
@@ -128,6 +145,9 @@ pub struct ScenarioRecord {
     pub reason: Option<String>,
     /// Wall time in milliseconds.
     pub took_ms: u64,
+    /// The capture of what crossed up to its end, beside the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<String>,
     /// Its steps.
     pub steps: Vec<StepRecord>,
 }

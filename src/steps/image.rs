@@ -23,15 +23,15 @@ struct Images(BTreeMap<String, Firmware>);
 
 /// A firmware image of a scenario.
 #[derive(Clone, Debug)]
-pub(super) struct Firmware {
+pub(in crate::steps) struct Firmware {
     /// Its bytes.
-    pub(super) bytes: Bytes,
+    pub(in crate::steps) bytes: Bytes,
     /// What a device says that runs it.
-    pub(super) version: String,
+    pub(in crate::steps) version: String,
     /// Of all its bytes, in hexadecimal digits.
-    pub(super) sha256: String,
+    pub(in crate::steps) sha256: String,
     /// The id that the server gave it.
-    pub(super) id: Option<String>,
+    pub(in crate::steps) id: Option<String>,
 }
 
 catalogue! {
@@ -130,7 +130,7 @@ async fn server_has(lab: &mut Lab, name: String) -> StepResult {
 }
 
 /// The image of this name.
-pub(super) fn image_named(lab: &mut Lab, name: &str) -> Result<Firmware, StepError> {
+pub(in crate::steps) fn image_named(lab: &mut Lab, name: &str) -> Result<Firmware, StepError> {
     if let Some(image) = lab.state::<Images>().0.get(name) {
         return Ok(image.clone());
     }
@@ -143,7 +143,7 @@ pub(super) fn image_named(lab: &mut Lab, name: &str) -> Result<Firmware, StepErr
 }
 
 /// The server's id for an image; an image that the server does not have is handed to it first.
-pub(super) async fn server_id(lab: &mut Lab, name: &str) -> Result<String, StepError> {
+pub(in crate::steps) async fn server_id(lab: &mut Lab, name: &str) -> Result<String, StepError> {
     let image = image_named(lab, name)?;
     if let Some(id) = image.id {
         return Ok(id);

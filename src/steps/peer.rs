@@ -259,9 +259,7 @@ fn target(lab: &mut Lab, name: &str, url: &str, device: &str) -> Result<SocketAd
         return found.or_else(|why| lab.fail(Mismatch::new(format!("`{url}`: {why}"))));
     }
     let here = peer(lab, name)?.local();
-    let crossings = Air::of(lab)?.crossings_of_all_time(device);
-    let spoke = crossings.iter().rev().find(|it| it.up && it.to == here);
-    match spoke.map(|it| it.from) {
+    match Air::of(lab)?.spoke_from(device, here) {
         Some(from) => Ok(from),
         None => lab.fail(
             Mismatch::new(format!(

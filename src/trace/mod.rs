@@ -1,5 +1,7 @@
 //! Every message that crossed, on one timeline, with the step that was at work when it did.
 
+mod air;
+mod capture;
 mod secrets;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +14,8 @@ use serde_json::{
 };
 use tokio::sync::watch;
 
+pub(crate) use air::{Block, Coap, Datagram};
+pub use capture::{Capture, Captured, KeyLog, MAX_CAPTURE_BYTES, Recording};
 pub use secrets::Secrets;
 
 /// Messages kept of one feature; later ones are counted, not kept.
@@ -25,6 +29,7 @@ pub const MAX_BODY_BYTES: usize = 256 * 1024;
 #[derive(Clone, Debug)]
 pub struct Trace {
     clock: Clock,
+    capture: Capture,
     inner: Arc<Mutex<Inner>>,
     arrivals: watch::Sender<u64>,
     air: watch::Sender<u64>,
@@ -36,6 +41,7 @@ struct Inner {
     bytes: usize,
     step: Option<StepPlace>,
     dropped: u64,
+    recording: Recording,
 }
 
 /// One message.
@@ -105,8 +111,15 @@ impl Trace {
     /// An empty timeline.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
+        Self::capturing(clock, Capture::No)
+    }
+
+    /// An empty timeline that keeps datagrams as they crossed, too.
+    #[must_use]
+    pub fn capturing(clock: Clock, capture: Capture) -> Self {
         Self {
             clock,
+            capture,
             inner: Arc::default(),
             arrivals: watch::Sender::new(0),
             air: watch::Sender::new(0),
@@ -135,11 +148,12 @@ impl Trace {
     }
 
     /// Says more of a datagram, now that more is known.
-    pub(crate) fn amend(&self, number: u64, summary: String, detail: Value) {
+    pub(crate) fn amend(&self, number: u64, kind: Kind, summary: String, detail: Value) {
         let mut inner = self.inner();
         let at = usize::try_from(number).unwrap_or(usize::MAX);
         let message = inner.messages.get_mut(at);
         if let Some(message) = message.filter(|it| it.lane == Lane::Air) {
+            message.kind = kind;
             message.summary = summary;
             message.detail = to_raw_value(&detail).unwrap_or_else(|_| RawValue::NULL.to_owned());
         }
@@ -179,6 +193,11 @@ impl Trace {
                 Some(seq)
             }
         }
+    }
+
+    /// Looks at the messages that are there; do not hold on to more than is needed.
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&[Message]) -> T) -> T {
+        at(&self.inner().messages)
     }
 
     /// How many there are; the number the next one gets.

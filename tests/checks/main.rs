@@ -1,9 +1,11 @@
 //! What the features cannot say of fotalab itself.
 
+mod air;
 mod broken;
 mod command;
 mod conform;
 mod defects;
+mod devices;
 mod groups;
 #[path = "../scenario/mod.rs"]
 mod language;

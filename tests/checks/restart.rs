@@ -280,3 +280,35 @@ async fn carry(device: tokio::net::UdpSocket, server: SocketAddr, watch: Arc<Wat
         }
     }
 }
+
+#[test]
+fn a_folder_that_cannot_be_used_is_said_with_how_to_mend_it() {
+    let folder = directory("data");
+    let data = folder.join("data");
+    fs::create_dir_all(&data).expect("a folder");
+    fs::write(
+        data.join("fotalab.db"),
+        "this is no database at all".repeat(50),
+    )
+    .expect("written");
+    let ran = fotalab(&folder, &["serve", "--data", "data"]);
+    assert_eq!(ran.code, Some(5), "{}", ran.err);
+    assert!(
+        ran.err.contains("fotalab.db: it is no SQLite database"),
+        "{}",
+        ran.err
+    );
+    assert!(
+        ran.err.contains("put a copy of the whole folder back"),
+        "{}",
+        ran.err
+    );
+    fs::remove_file(data.join("fotalab.db")).expect("it is ours");
+    let trial = Trial::new(&folder, "push", Duration::ZERO);
+    let _first = trial.serve();
+    let second = trial.folder.join("data");
+    let second = second.to_str().expect("UTF-8");
+    let ran = fotalab(&folder, &["serve", "--data", second]);
+    assert_eq!(ran.code, Some(5), "{}", ran.err);
+    assert!(ran.err.contains("another server uses it"), "{}", ran.err);
+}

@@ -20,7 +20,9 @@ pub(crate) fn fotalab(directory: &Path, arguments: &[&str]) -> Ran {
 
 fn command(directory: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fotalab"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FOTALAB_")) {
+    for (name, _) in std::env::vars()
+        .filter(|(name, _)| name.starts_with("FOTALAB_") || name.starts_with("GITHUB_"))
+    {
         command.env_remove(name);
     }
     command

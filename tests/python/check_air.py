@@ -5,6 +5,8 @@
 """
 
 import json
+import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -97,6 +99,52 @@ def refused(config):
         server.wait(timeout=20)
 
 
+def client_hello():
+    """The first datagram of a DTLS-PSK handshake, from RFC 6347 4.2.2 and RFC 4279."""
+    body = b"\xfe\xfd" + os.urandom(32) + b"\x00\x00" + b"\x00\x02\xc0\xa8" + b"\x01\x00" + b"\x00\x04\x00\x17\x00\x00"
+    length = len(body).to_bytes(3, "big")
+    handshake = b"\x01" + length + bytes(2) + bytes(3) + length + body
+    return b"\x16\xfe\xfd" + bytes(8) + len(handshake).to_bytes(2, "big") + handshake
+
+
+def resident_kib(process):
+    status = Path(f"/proc/{process.pid}/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    return next((int(it.split()[1]) for it in lines if it.startswith("VmRSS:")), 0)
+
+
+def flooded(image, config, key, count):
+    """Handshakes that nobody finishes, each from an address of its own; a bystander is updated meanwhile."""
+    server = start("serve", "--config", str(config))
+    fleet = None
+    try:
+        context = json.loads(server.stdout.readline())
+        host, port = context["COAPSURL"].removeprefix("coaps://").split(":")
+        known = ask(context, "POST", "/images", image.read_bytes(), "application/octet-stream")
+        ask(context, "POST", "/updates", {"device": "dev-0", "image": known["id"], "transfer": "push"})
+        before = resident_kib(server)
+        fleet = start("fleet", "--server", context["COAPSURL"], "--endpoint", "dev-0", "--psk", f"id-0:{key}",
+                      "--until", "updated", "--within", "120s")
+        answered = 0
+        for number in range(count):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as attacker:
+                attacker.bind((f"127.{100 + number // 65025}.{number // 255 % 255}.{number % 255 + 1}", 0))
+                attacker.sendto(client_hello(), (host, int(port)))
+                if number % 100 == 0:
+                    attacker.settimeout(5)
+                    answered += attacker.recv(2048)[:1] == b"\x16"
+        check("handshakes are answered one by one", answered == -(-count // 100), answered)
+        told = json.loads(fleet.communicate(timeout=150)[0])
+        check("the bystander is updated all the same", told["versions"] == {"2.0.0": 1}, told)
+        grown = resident_kib(server) - before
+        check(f"{count} half-open handshakes take {grown} KiB", grown < 64 * 1024, grown)
+    finally:
+        for process in (fleet, server):
+            if process:
+                process.terminate()
+        server.wait(timeout=20)
+
+
 def main():
     directory = Path(tempfile.mkdtemp())
     image = directory / "fw.bin"
@@ -113,6 +161,7 @@ def main():
                 ["--coaps", "127.0.0.1:0", "--config", str(config)],
                 ["--psk", f"id-{{}}:{key}", "--persona", str(persona)])
     refused(config)
+    flooded(image, config, key, 10000)
     print(f"{results[True]} passed, {results[False]} failed")
     return 1 if results[False] else 0
 

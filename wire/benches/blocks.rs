@@ -37,7 +37,7 @@ fn main() {
         println!("{:<10} {:>12} {:>14}", "server", "blocks/s", "CPU us/block");
         let mut best = Vec::new();
         for round in 0..ROUNDS {
-            let servers: [(&str, fn(Way) -> Option<Server>); 3] = [
+            let servers: [(&str, Start); 3] = [
                 ("floor", floor),
                 ("endpoint", endpoint),
                 ("libcoap", libcoap),
@@ -93,6 +93,9 @@ fn remarks(outcome: &Outcome) -> String {
         (again, errors) => format!("  ({again} sent again, {errors} errors)"),
     }
 }
+
+/// Starts a server, if it is installed.
+type Start = fn(Way) -> Option<Server>;
 
 /// A server of this process in a thread of its own, or another program's.
 struct Server {

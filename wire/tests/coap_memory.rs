@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fotalab_wire::coap::*;
-use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 #[global_allocator]
@@ -56,9 +56,53 @@ fn proceed(clients: &mut Endpoint<u32>, now: Duration) -> usize {
     blocks
 }
 
+/// What a peer may make an endpoint keep by datagrams that nobody answers.
+const HOSTILE: usize = 16 * 1_024;
+
 /// One test, since the allocator counts for all threads.
 #[test]
-fn a_concurrent_transfer_stays_within_its_budget() {
+fn peers_stay_within_their_budgets() {
+    concurrent_transfers();
+    hostile_datagrams();
+}
+
+/// Requests without end, well formed and not, that the application never answers.
+fn hostile_datagrams() {
+    const PEERS: usize = 50;
+    let config = Config {
+        peers: PEERS,
+        ..Config::default()
+    };
+    let before = allocated();
+    let mut server: Endpoint<u32> = Endpoint::new(config, StdRng::seed_from_u64(3));
+    let mut random = StdRng::seed_from_u64(4);
+    let mut most = 0;
+    for n in 0..100_000_u32 {
+        let mut message = Message::new(Kind::Confirmable, Code::PUT, random.random());
+        message.token = Token::new(&n.to_be_bytes()).expect("short");
+        message.options.push_path("/5/0/0");
+        message.options.push_uint(27, random.random_range(0..1_000));
+        message.payload = Bytes::from(vec![7; random.random_range(0..1_100)]);
+        let mut bytes = message.to_bytes().to_vec();
+        if n % 3 == 0 {
+            let at = random.random_range(0..bytes.len());
+            bytes[at] = random.random();
+        }
+        let now = Duration::from_millis(u64::from(n));
+        server.handle_datagram(now, random.random_range(0..1_000), &bytes);
+        server.handle_timeout(now);
+        while server.poll_event().is_some() {}
+        while server.poll_transmit().is_some() {}
+        most = most.max(allocated() - before);
+    }
+    println!(
+        "100,000 hostile datagrams: {} bytes a peer at most",
+        most / PEERS
+    );
+    assert!(most <= HOSTILE * PEERS, "{most}");
+}
+
+fn concurrent_transfers() {
     let image = Bytes::from(vec![0x5a; 1 << 20]);
     let (mut server, mut clients) = (endpoint(), endpoint());
     let mut now = Duration::from_secs(1);

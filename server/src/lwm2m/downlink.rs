@@ -50,6 +50,23 @@ impl Air {
         }
     }
 
+    /// Gives up what was asked with a ticket, without another word to anybody.
+    pub(crate) fn withdraw(&mut self, now: UnixMillis, endpoint: &str, ticket: &Ticket) {
+        let taken = self.registrations.with(endpoint, |device| {
+            device.queue.retain(|call| call.ticket != *ticket);
+            device.running
+        });
+        let Some(request) = taken.flatten() else {
+            return;
+        };
+        let running = self.running.get(&request);
+        if running.is_some_and(|it| it.call.ticket == *ticket) {
+            self.take_running(request);
+            self.coap.cancel(time(now), request);
+            self.pump(now, endpoint);
+        }
+    }
+
     /// Whether this is observed.
     pub(crate) fn observes(&self, endpoint: &str, watched: &Watched) -> bool {
         let device = self.registrations.get(endpoint);
@@ -185,7 +202,7 @@ impl Air {
             return;
         };
         if let Some(device) = self.registrations.get(&endpoint) {
-            let answer = Answer::of(message, watched.path(), &device.definitions);
+            let answer = Answer::of(message, watched.path(), device.definitions());
             self.tell_values(&endpoint, answer.values(), false);
         }
         self.heard(now, &endpoint);
@@ -258,7 +275,7 @@ impl Air {
     fn read(&self, running: &Running, message: &Message) -> Answer {
         let path = running.call.operation.path();
         match self.registrations.get(&running.endpoint) {
-            Some(device) => Answer::of(message, path, &device.definitions),
+            Some(device) => Answer::of(message, path, device.definitions()),
             None => Answer::of(message, path, &Definitions::new()),
         }
     }

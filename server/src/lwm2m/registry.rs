@@ -1,13 +1,17 @@
 //! Who is registered, where, until when, and what waits for whom.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     net::SocketAddr,
 };
 
 use fotalab_wire::{
     coap::RequestId,
-    lwm2m::{Definitions, Path, Version, registration::Registration},
+    lwm2m::{
+        Definitions, Path, Version,
+        registration::{ObjectList, Registration, Update},
+    },
     net::UnixMillis,
 };
 
@@ -34,8 +38,8 @@ pub(crate) struct Registered {
     pub(crate) updated: UnixMillis,
     /// When it will be forgotten, grace included.
     pub(super) expires: UnixMillis,
-    /// What its objects hold.
-    pub(super) definitions: Definitions,
+    /// What its objects hold, once somebody asked: most devices only keep registered.
+    definitions: OnceCell<Definitions>,
     /// In queue mode it listens until then.
     pub(super) awake_until: UnixMillis,
     /// It did not answer the last request.
@@ -54,10 +58,12 @@ pub(crate) struct Registered {
 /// All registrations.
 #[derive(Debug, Default)]
 pub(super) struct Registrations {
-    by_endpoint: BTreeMap<String, Registered>,
-    by_location: BTreeMap<String, String>,
-    by_peer: BTreeMap<Peer, String>,
+    by_endpoint: HashMap<String, Box<Registered>>,
+    by_location: HashMap<String, String>,
+    by_peer: HashMap<Peer, String>,
     agenda: BTreeSet<(UnixMillis, String)>,
+    /// What the long lists of objects have together.
+    listed: usize,
 }
 
 impl Registered {
@@ -69,7 +75,7 @@ impl Registered {
         (peer, local): (Peer, SocketAddr),
     ) -> Self {
         let mut registered = Self {
-            definitions: said.objects.definitions(said.version),
+            definitions: OnceCell::new(),
             said,
             location,
             peer,
@@ -108,7 +114,9 @@ impl Registered {
 
     /// The types of what it holds.
     pub(crate) fn definitions(&self) -> &Definitions {
-        &self.definitions
+        let said = &self.said;
+        let make = || said.objects.definitions(said.version);
+        self.definitions.get_or_init(make)
     }
 
     /// Its lifetime begins anew.
@@ -145,17 +153,41 @@ impl Registrations {
         let location = registered.location.clone();
         self.by_location.insert(location, endpoint.clone());
         self.by_peer.insert(registered.peer, endpoint.clone());
-        self.by_endpoint.insert(endpoint.clone(), registered);
+        self.listed += weight(&registered.said.objects);
+        self.by_endpoint
+            .insert(endpoint.clone(), Box::new(registered));
         self.arm(&endpoint);
     }
 
     /// Takes a registration out.
     pub(super) fn remove(&mut self, endpoint: &str) -> Option<Registered> {
         let registered = self.by_endpoint.remove(endpoint)?;
+        self.listed -= weight(&registered.said.objects);
         self.by_location.remove(&registered.location);
         self.forget_peer(registered.peer, endpoint);
         self.agenda.remove(&(registered.due, endpoint.to_owned()));
-        Some(registered)
+        Some(*registered)
+    }
+
+    /// Whether there is room for a list of objects in place of the one that a device has.
+    pub(super) fn has_room(&self, endpoint: &str, objects: &ObjectList) -> bool {
+        let before = self.get(endpoint).map_or(0, |it| weight(&it.said.objects));
+        let weight = weight(objects);
+        weight == 0 || self.listed - before + weight <= limits::LONG_LISTS
+    }
+
+    /// What a device sent with an Update.
+    pub(super) fn apply(&mut self, endpoint: &str, update: Update) {
+        let Some(device) = self.by_endpoint.get_mut(endpoint) else {
+            return;
+        };
+        self.listed -= weight(&device.said.objects);
+        let lists = update.objects.is_some();
+        device.said.apply(update);
+        if lists {
+            device.definitions = OnceCell::new();
+        }
+        self.listed += weight(&device.said.objects);
     }
 
     /// Notes that a device moved.
@@ -172,7 +204,7 @@ impl Registrations {
 
     /// One registration.
     pub(super) fn get(&self, endpoint: &str) -> Option<&Registered> {
-        self.by_endpoint.get(endpoint)
+        self.by_endpoint.get(endpoint).map(|it| &**it)
     }
 
     /// Whose location it is.
@@ -191,7 +223,7 @@ impl Registrations {
         endpoint: &str,
         act: impl FnOnce(&mut Registered) -> T,
     ) -> Option<T> {
-        let done = act(self.by_endpoint.get_mut(endpoint)?);
+        let done = act(&mut **self.by_endpoint.get_mut(endpoint)?);
         self.arm(endpoint);
         Some(done)
     }
@@ -226,4 +258,11 @@ impl Registrations {
             self.by_peer.remove(&peer);
         }
     }
+}
+
+/// What a list counts among the long ones.
+fn weight(objects: &ObjectList) -> usize {
+    let listed = objects.objects.values();
+    let all = listed.map(|it| 1 + it.instances.len()).sum();
+    if all > limits::SHORT_LIST { all } else { 0 }
 }

@@ -52,12 +52,26 @@ pub(crate) struct Script {
     pub(crate) datagrams: usize,
     /// Loses its DTLS session, without a word.
     pub(crate) loses_session: bool,
+    /// Keeps what it sends over DTLS.
+    pub(crate) keeps_sealed: bool,
+    /// That.
+    pub(crate) sealed: Vec<Vec<u8>>,
     /// How its handshakes ended.
     pub(crate) handshakes: Vec<Result<(), String>>,
     /// The scheme of the last package URI.
     pub(crate) scheme: String,
     /// Values to be set, and told to who observes them.
     pub(crate) tells: Vec<(&'static str, &'static str)>,
+    /// It needs so long to answer the first block of a package, as flash does that is erased.
+    pub(crate) erase: Option<Duration>,
+    /// Takes another port, without a word.
+    pub(crate) moves: bool,
+    /// Blocks of packages that came: where in bytes, and how large.
+    pub(crate) blocks: Vec<(usize, usize)>,
+    /// Datagrams to its server, sent as they are.
+    pub(crate) raw: Vec<Vec<u8>>,
+    /// Its list of objects, if not the usual.
+    pub(crate) list: Option<&'static str>,
     /// Answers to requests such as `FETCH /`, in place of the usual.
     pub(crate) instead: BTreeMap<&'static str, Reply>,
     /// Those requests, whole.
@@ -127,7 +141,17 @@ pub(crate) struct Device {
 
 impl Device {
     pub(crate) fn new(network: &Arc<dyn Network>, clock: Clock, server: SocketAddr) -> Self {
-        Self::with(network, clock, server, None)
+        Self::with(network, clock, server, None, |_| {})
+    }
+
+    /// Its CoAP is another one.
+    pub(crate) fn adjusted(
+        network: &Arc<dyn Network>,
+        clock: Clock,
+        server: SocketAddr,
+        adjust: impl FnOnce(&mut Config),
+    ) -> Self {
+        Self::with(network, clock, server, None, adjust)
     }
 
     /// Speaks DTLS with its server, as this identity with this key.
@@ -137,7 +161,7 @@ impl Device {
         server: SocketAddr,
         psk: (&str, &[u8]),
     ) -> Self {
-        Self::with(network, clock, server, Some(psk))
+        Self::with(network, clock, server, Some(psk), |_| {})
     }
 
     fn with(
@@ -145,6 +169,7 @@ impl Device {
         clock: Clock,
         server: SocketAddr,
         psk: Option<(&str, &[u8])>,
+        adjust: impl FnOnce(&mut Config),
     ) -> Self {
         let socket = network
             .bind(SocketAddr::from(([127, 0, 0, 1], 0)))
@@ -167,6 +192,10 @@ impl Device {
             address: socket.local_addr(),
         };
         let seed = u64::from(device.address.port());
+        // It does not resume a download, so it clings to it.
+        let mut config = Config::default();
+        config.parameters.max_retransmit = 6;
+        adjust(&mut config);
         let options = PskOptions {
             randomness: Randomness::Seeded(seed),
             ..PskOptions::default()
@@ -179,7 +208,7 @@ impl Device {
             socket: Arc::from(socket),
             clock,
             server,
-            coap: Endpoint::new(Config::default(), StdRng::seed_from_u64(seed)),
+            coap: Endpoint::new(config, StdRng::seed_from_u64(seed)),
             observers: BTreeMap::new(),
             pulls: BTreeMap::new(),
             restart_at: None,
@@ -187,6 +216,7 @@ impl Device {
             session,
             handshaking: false,
             unsent: Vec::new(),
+            erasing: None,
         };
         tokio::spawn(actor.run());
         device
@@ -223,8 +253,8 @@ impl Device {
 
     pub(crate) async fn register(&self, query: &str) -> (Code, Message) {
         let path = format!("/rd?{query}");
-        self.ask(Request::post(&path, "</1/0>,</3/0>,</5/0>").format(40))
-            .await
+        let list = self.script().list.unwrap_or("</1/0>,</3/0>,</5/0>");
+        self.ask(Request::post(&path, list).format(40)).await
     }
 
     pub(crate) fn count(&self, request: &str) -> usize {
@@ -251,6 +281,7 @@ struct Actor {
     session: Option<Client>,
     handshaking: bool,
     unsent: Vec<Bytes>,
+    erasing: Option<(Duration, ExchangeId)>,
 }
 
 impl Actor {
@@ -274,6 +305,20 @@ impl Actor {
                 let observer = self.observers[path];
                 let _gone = self.coap.notify(now, observer, reply.response(), false);
             }
+            let raw: Vec<_> = self.device.script().raw.drain(..).collect();
+            for bytes in raw {
+                let sent = self.socket.send_to(self.server, &bytes);
+                sent.await.expect("sent");
+            }
+            if std::mem::take(&mut self.device.script().moves) {
+                let any = SocketAddr::from(([127, 0, 0, 1], 0));
+                self.socket = Arc::from(self.network.bind(any).expect("a free port"));
+            }
+            if let Some((_, exchange)) = self.erasing.take_if(|(at, _)| *at <= now) {
+                // The server may have given it up.
+                let response = Response::new(Code::CONTINUE);
+                let _over = self.coap.respond(now, exchange, response);
+            }
             if self.restart_at.is_some_and(|at| at <= now) {
                 self.restart_at = None;
                 self.restart(now);
@@ -296,11 +341,15 @@ impl Actor {
             if let Some(session) = &mut self.session {
                 session.handle_timeout(now);
                 while let Some((to, bytes)) = session.poll_transmit() {
+                    if self.device.script().keeps_sealed {
+                        self.device.script().sealed.push(bytes.to_vec());
+                    }
                     self.socket.send_to(to, &bytes).await.expect("sent");
                 }
             }
             let session = self.session.as_ref().and_then(Client::poll_timeout);
-            let next = [self.coap.poll_timeout(), self.restart_at, session];
+            let erased = self.erasing.as_ref().map(|(at, _)| *at);
+            let next = [self.coap.poll_timeout(), self.restart_at, session, erased];
             let next = next.into_iter().flatten().min();
             let wait = next.map_or(Duration::from_secs(3_600), |at| at.saturating_sub(now));
             tokio::select! {
@@ -426,8 +475,13 @@ impl Actor {
                     self.device.script().image.clear();
                     self.set(now, "/5/0/3", "1");
                 }
+                let erase = self.device.script().erase.filter(|_| offset == 0);
+                let block = (offset, message.payload.len());
+                self.device.script().blocks.push(block);
                 self.device.script().image.extend(message.payload);
-                if more {
+                if let Some(erase) = erase {
+                    self.erasing = Some((now + erase, exchange));
+                } else if more {
                     self.reply(now, exchange, Code::CONTINUE);
                 } else {
                     self.reply(now, exchange, Code::CHANGED);
@@ -514,6 +568,12 @@ impl Actor {
                     self.set(now, "/5/0/3", "1");
                     self.pull(now, &uri).await;
                 }
+            }
+            (Code::POST, "/5/0/10") => {
+                self.pulls.clear();
+                self.reply(now, exchange, Code::CHANGED);
+                self.set(now, "/5/0/5", "10");
+                self.set(now, "/5/0/3", "0");
             }
             (Code::PUT, "/5/0/0") if message.payload.as_ref() == [0] => {
                 self.set(now, "/5/0/3", "0");

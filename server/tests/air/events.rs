@@ -50,6 +50,20 @@ impl Events {
         }
     }
 
+    /// The next values that a device told.
+    #[allow(dead_code, reason = "for the tests of hostile peers")]
+    pub(crate) async fn values(&mut self, endpoint: &str, count: usize) -> Vec<u32> {
+        let mut values = Vec::new();
+        while values.len() < count {
+            let told = self.next_of("notification").await;
+            if told["endpoint"] == endpoint {
+                let value = told["value"].as_u64().expect("a number");
+                values.push(u32::try_from(value).expect("a small one"));
+            }
+        }
+        values
+    }
+
     async fn frame(&mut self) -> String {
         let frame = self.body.frame().await.expect("open").expect("a frame");
         String::from_utf8(frame.into_data().expect("bytes").to_vec()).expect("UTF-8")

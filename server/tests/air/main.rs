@@ -7,6 +7,7 @@ mod events;
 mod operations;
 mod registration;
 mod restart;
+mod rows;
 #[path = "../support/mod.rs"]
 mod support;
 mod updates;
@@ -62,6 +63,19 @@ impl Air {
             ..LossyOptions::default()
         };
         network.carry_datagrams(Lossy::new(VirtualLink::new(), options, seed), clock);
+        Self::on(Arc::new(network), clock, |_| {}).await
+    }
+
+    /// In a network where a datagram takes this long, each way.
+    pub(crate) async fn slow(delay: Duration) -> Self {
+        let clock = Clock::starting_at(EPOCH);
+        let network = InMemory::new();
+        let options = LossyOptions {
+            delay_min: delay,
+            delay_max: delay,
+            ..LossyOptions::default()
+        };
+        network.carry_datagrams(Lossy::new(VirtualLink::new(), options, 1), clock);
         Self::on(Arc::new(network), clock, |_| {}).await
     }
 

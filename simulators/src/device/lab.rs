@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fotalab_wire::lwm2m::{Definitions, Path, Value};
 
+use super::setup::coap_of;
 use super::{Device, Faults, Kind, Persona};
 
 impl Device {
@@ -31,10 +32,10 @@ impl Device {
         persona.faults.extend(faults);
         let persona = Arc::new(persona);
         self.kind = Arc::new(Kind {
+            coap: Arc::new(coap_of(&persona)),
             persona: Arc::clone(&persona),
             definitions: self.kind.definitions.clone(),
             custom: self.kind.custom.clone(),
-            coap: Arc::clone(&self.kind.coap),
         });
         self.firmware.take_persona(now, persona, self.starts == 0);
     }

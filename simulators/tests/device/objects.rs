@@ -1,6 +1,6 @@
 //! Reading and writing objects: section 3.3, and the core objects of section 3.4.
 
-use fotalab_simulators::device::{Persona, Phase};
+use fotalab_simulators::device::{Kind, Persona, Phase};
 use fotalab_wire::coap::message::number;
 use fotalab_wire::coap::{Code, Request};
 use fotalab_wire::lwm2m::codec::{self, senml};
@@ -726,4 +726,43 @@ fn int_108_queue_mode_of_1_0_and_1_1() {
         let query = rig.requests[0].1.split(['?', '&']).any(|it| it == item);
         assert!(query, "{}", rig.requests[0].1);
     }
+}
+
+/// An object that its owner described in the XML of OMA's registry.
+#[test]
+fn an_object_of_ones_own_from_the_registrys_xml() {
+    let mut definitions = Definitions::new();
+    let xml = include_str!("../../../wire/src/lwm2m/definition/thing.xml");
+    definitions.read_xml(xml).expect("good");
+    let values = tree(&[
+        ("/26241/0/0", text("mine")),
+        ("/26241/0/3", Value::Float(0.5)),
+        ("/26241/0/1/0", Value::Integer(7)),
+    ]);
+    let kind = Kind::with_objects(Persona::default(), definitions, values);
+    let mut rig = Rig::of(kind);
+    let list = String::from_utf8(rig.payloads[0].to_vec()).expect("text");
+    assert!(list.contains("</26241>;ver=1.1,</26241/0>"), "{list}");
+    assert_eq!(rig.text("/26241/0/0"), ("2.05".into(), "mine".into()));
+    assert_eq!(rig.put("/26241/0/3", "1.5"), Code::CHANGED);
+    assert_eq!(rig.text("/26241/0/3").1, "1.5");
+    assert_eq!(rig.put("/26241/0/3", "high"), Code::BAD_REQUEST);
+    assert_eq!(rig.put("/26241/0/1/0", "8"), Code::METHOD_NOT_ALLOWED);
+    assert_eq!(rig.execute("/26241/0/9"), Some(Code::CHANGED));
+    assert!(
+        rig.discover("/26241/0/1")
+            .starts_with("</26241/0/1>;dim=1,")
+    );
+}
+
+#[test]
+fn int_560_661_reports_are_delayed_by_the_default_period() {
+    let mut rig = Rig::usual();
+    assert_eq!(rig.put("/1/0/2", "15"), Code::CHANGED);
+    let id = rig.observe("/5/0/11");
+    rig.put("/5/0/11", "2");
+    rig.run(10);
+    assert_eq!(rig.notified(id), ["1"]);
+    rig.run(6);
+    assert_eq!(rig.notified(id), ["1", "2"]);
 }

@@ -72,13 +72,17 @@ pub(crate) fn server() -> Peer {
 
 impl Rig {
     pub(crate) fn new(persona: Persona) -> Self {
+        Self::of(Kind::new(persona))
+    }
+
+    pub(crate) fn of(kind: Kind) -> Self {
         let setup = Setup {
             endpoint: "device-1".to_owned(),
             firmware: "1.0.0".to_owned(),
             server: server(),
             seed: 7,
         };
-        let kind = Arc::new(Kind::new(persona));
+        let kind = Arc::new(kind);
         let mut rig = Self {
             device: Device::new(Duration::ZERO, kind, setup),
             server: Endpoint::new(coap::Config::default(), SmallRng::seed_from_u64(1)),

@@ -259,19 +259,30 @@ fn x_fw_c19_no_etag_no_resume() {
     assert!(rig.file_requests >= 30);
 }
 
+/// At every block: what came is void, the new image is fetched from its start, and nothing of the
+/// old one is flashed.
 #[test]
-fn x_fw_c23_etag_change_mid_download() {
-    let mut rig = serving(Rig::usual(), b"one");
-    rig.put("/5/0/1", URI);
-    rig.until("half", |rig| rig.device.firmware().received() > 10_000);
-    let other = image::build("3.0.0", 30_000, 9).expect("fits");
-    rig.file = Some((Bytes::from(other.clone()), b"two".to_vec()));
-    until_state(&mut rig, 2);
-    let flashed: [u8; 32] = Sha256::digest(&other).into();
-    assert_eq!(
-        rig.device.firmware().flashed().expect("some").sha256,
-        flashed
-    );
+fn x_fw_c23_etag_change_at_every_block() {
+    for block in 1..20 {
+        let mut rig = serving(Rig::usual(), b"one");
+        rig.put("/5/0/1", URI);
+        rig.until("it", |rig| {
+            rig.device.firmware().received() >= block * 1_024
+        });
+        let other = image::build("3.0.0", 30_000, 9).expect("fits");
+        rig.file = Some((Bytes::from(other.clone()), b"two".to_vec()));
+        let before = rig.file_requests;
+        until_state(&mut rig, 2);
+        let flashed: [u8; 32] = Sha256::digest(&other).into();
+        let package = rig.device.firmware().flashed().expect("some");
+        assert_eq!((package.sha256, package.length), (flashed, 30_000));
+        // Its 30 blocks, one of which was found to be another image's, and one on its way.
+        let fetched = rig.file_requests - before;
+        assert!(
+            (30..=32).contains(&fetched),
+            "block {block}: {fetched} requests"
+        );
+    }
 }
 
 #[test]

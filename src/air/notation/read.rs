@@ -18,6 +18,7 @@ pub(crate) static MESSAGES: Form = Form {
     example: "-> CON GET /3/0/3\n<- ACK 2.05 [/3/0/3 = 1.0.0]",
     required: true,
     check: |_, code| read_lines(code).map(drop),
+    secrets: Form::no_secrets,
 };
 
 /// One message in several lines that others are compared with, for the plan.
@@ -26,6 +27,7 @@ pub(crate) static MESSAGE: Form = Form {
     example: "ACK 2.01\nLocation-Path: rd\nLocation-Path: *",
     required: true,
     check: |_, code| read_block(code).map(drop),
+    secrets: Form::no_secrets,
 };
 
 /// One message in several lines that is sent, for the plan.
@@ -46,6 +48,7 @@ pub(crate) static OUTGOING: Form = Form {
             .map(drop)
             .map_err(|why| Mistake::in_line(1, why))
     },
+    secrets: Form::no_secrets,
 };
 
 /// Looks at an argument that is a message in one line.
@@ -66,7 +69,7 @@ pub(crate) fn read_lines(text: &str) -> Result<Vec<Line>, Mistake> {
         .map(|(at, line)| match line {
             "..." | "…" => Ok(Line::Gap),
             _ => read_line(line)
-                .map(Line::Message)
+                .map(|it| Line::Message(Box::new(it)))
                 .map_err(|why| Mistake::in_line(at, why)),
         })
         .collect::<Result<_, _>>()?;

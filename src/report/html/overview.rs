@@ -180,7 +180,7 @@ fn feature(feature: &FeatureRecord, names: &Names, columns: &Columns) -> Markup 
                     @for scenario in feature.scenarios.iter().take(60) { i.(word(scenario.verdict)) {} }
                 }
                 span.number title="scenarios" { (feature.scenarios.len()) }
-                span.number title="steps" { (steps) " steps" }
+                span.number title="steps" { (steps) @if steps == 1 { " step" } @else { " steps" } }
                 span.number title="messages" { @if columns.len() > 0 { (thousands(columns.len() as u64)) " msg" } }
                 span.number title={ "time on its " (feature.clock) " clock" } { (seconds(feature.clock_ms)) }
             }

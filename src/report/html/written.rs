@@ -102,6 +102,7 @@ fn scenario(
                 (values(Some(&scenario.row)))
                 @for tag in &scenario.tags { span.tag { (tag) } }
                 @if scenario.prerequisite { span.tag title="it ran because another one needs it" { "prerequisite" } }
+                @if let Some(capture) = &scenario.capture { a.tag href=(capture) title="what crossed the air, for Wireshark" { "pcapng" } }
                 span.facts { span title="wall time" { (seconds(scenario.took_ms)) } }
             }
             @if let (Verdict::Skipped, Some(reason)) = (scenario.verdict, &scenario.reason) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use cucumber::when;
 use fotalab_simulators::device::{Device, drive::Driver};
+use fotalab_wire::lwm2m::{Kind, Path, Value};
 
 use crate::{
     air::{Air, Known, Way},
@@ -161,7 +162,7 @@ fn move_one(
 
 catalogue! {
     sentence: "the (device|devices) `NAME` (goes|go) offline[, but can still (send|receive)]",
-    does: "Cuts devices off the network: what they send and what is sent to them is lost, or only one of the two.",
+    does: "Cuts devices off the network without their knowing: the datagrams that they send and that are sent to them are lost, or only one of the two.",
     example: "Given there is a device `meter-1` running `1.0.0`\n\nAnd the device `meter-1` goes offline\n\nWhen the device `meter-1` is switched on\n\nThen for `1 min` the device `meter-1` should not become registered",
     waiting: Waiting::Never,
     uses: &[Part::Server],
@@ -188,6 +189,130 @@ catalogue! {
 #[when(regex = r"^the devices? `(?P<name>[^`]+)` comes? back online$")]
 async fn comes_back(lab: &mut Lab, name: String) -> StepResult {
     cut(lab, &name, None)
+}
+
+catalogue! {
+    sentence: "the (device|devices) `NAME` (switches its|switch their) radio (off|on)",
+    does: "Ends what is under way, transfers over HTTP too; the device knows that it is offline, and when its radio is on again it registers and goes on with a download where it was.",
+    example: "Given there is a device `meter-1` running `1.0.0`\n\nAnd the device `meter-1` is switched on\n\nSoon the device `meter-1` should be registered\n\nWhen the device `meter-1` switches its radio off\n\nAnd the device `meter-1` switches its radio on\n\nThen the CoAP message `<- CON POST /rd` should have crossed for `meter-1`",
+    waiting: Waiting::Never,
+    uses: &[Part::Server],
+}
+#[when(
+    regex = r"^the devices? `(?P<name>[^`]+)` (?:switches its|switch their) radio (?P<how>on|off)$"
+)]
+async fn radio(lab: &mut Lab, name: String, how: String) -> StepResult {
+    let act = if how == "on" {
+        Device::go_online
+    } else {
+        Device::go_offline
+    };
+    each(lab, &name, act).await
+}
+
+catalogue! {
+    sentence: "`PATH` of the device `NAME` becomes `VALUE`",
+    does: "Gives a resource of a device another value, as a sensor does; whoever observes it is notified. Not for the objects 0, 1 and 5, which are the device's own.",
+    example: "Given there is a device `meter-1` running `1.0.0`\n\n```toml\n[values]\n\"/3303/0/5700\" = 21.5\n```\n\nAnd the device `meter-1` is switched on\n\nSoon the device `meter-1` should be registered\n\nWhen `/3303/0/5700` of the device `meter-1` becomes `22.5`\n\nAnd the server asks `meter-1` to `read` `/3303/0/5700`\n\nThen `value` of the operation's answer should equal\n\n```json\n\"22.5\"\n```",
+    checks: &[("path", resource_path)],
+    waiting: Waiting::Never,
+    uses: &[Part::Server],
+}
+#[when(regex = r"^`(?P<path>/[^`]+)` of the device `(?P<name>[^`]+)` becomes `(?P<value>[^`]*)`$")]
+async fn becomes(lab: &mut Lab, path: String, name: String, value: String) -> StepResult {
+    let at = match path_of(&path) {
+        Ok(at) => at,
+        Err(why) => return lab.fail(Mismatch::new(why)),
+    };
+    let known = super::devices(lab, &name)?;
+    let handle = Air::of(lab)?.handle();
+    let set = handle
+        .fleet(move |fleet, now| {
+            for it in known {
+                let set = fleet.with(now, it.index, |device| {
+                    let kind = device.definitions().kind(at).unwrap_or(Kind::String);
+                    let value = of_kind(kind, &value).ok_or_else(|| {
+                        format!("{at} holds a value of type {kind}, which `{value}` is not")
+                    })?;
+                    if device.set_value(now, at, value) {
+                        return Ok(());
+                    }
+                    Err(format!(
+                        "the device `{}` has no {at} of its sensors to change",
+                        it.name
+                    ))
+                });
+                set.unwrap_or(Ok(()))?;
+            }
+            Ok(())
+        })
+        .await;
+    set.and_then(|it| it)
+        .or_else(|why| lab.fail(Mismatch::new(why)))
+}
+
+catalogue! {
+    sentence: "the (device|devices) `NAME` (sends|send) the values of `PATHS`",
+    does: "Tells the server values by Send (LwM2M 1.1), without being asked; several paths with commas between.",
+    example: "Given there is a device `meter-1` running `1.0.0`\n\nAnd the device `meter-1` is switched on\n\nSoon the device `meter-1` should be registered\n\nWhen the device `meter-1` sends the values of `/3/0/3, /5/0/3`\n\nThen these CoAP messages should have crossed for `meter-1`\n\n```\n<- CON POST /dp Content-Format: 112 [/3/0/3 = 1.0.0]\n-> ACK 2.04 /dp\n```",
+    waiting: Waiting::Never,
+    uses: &[Part::Server],
+}
+#[when(regex = r"^the devices? `(?P<name>[^`]+)` sends? the values of `(?P<paths>/[^`]*)`$")]
+async fn sends_values(lab: &mut Lab, name: String, paths: String) -> StepResult {
+    let read = paths.split(',').map(|it| {
+        let path = it.trim().parse::<Path>();
+        path.map_err(|why| format!("`{it}`: {why}"))
+    });
+    let paths: Vec<Path> = match read.collect() {
+        Ok(paths) => paths,
+        Err(why) => return lab.fail(Mismatch::new(why)),
+    };
+    let known = super::devices(lab, &name)?;
+    let handle = Air::of(lab)?.handle();
+    let sent = handle
+        .fleet(move |fleet, now| {
+            for it in known {
+                let sent = fleet.with(now, it.index, |device| device.send(now, &paths));
+                if let Some(Err(why)) = sent {
+                    return Err(format!("the device `{}` sends nothing: {why}", it.name));
+                }
+            }
+            Ok(())
+        })
+        .await;
+    sent.and_then(|it| it)
+        .or_else(|why| lab.fail(Mismatch::new(why)))
+}
+
+fn path_of(text: &str) -> Result<Path, String> {
+    let path: Path = text.parse().map_err(|why| format!("`{text}`: {why}"))?;
+    if path.depth() == 3 {
+        return Ok(path);
+    }
+    Err(format!("`{text}` is no path of a resource"))
+}
+
+fn resource_path(text: &str) -> Result<(), (String, String)> {
+    let help = "write object, instance and resource, such as `/3303/0/5700`";
+    path_of(text)
+        .map(drop)
+        .map_err(|why| (why, help.to_owned()))
+}
+
+/// A value of a type from its text.
+fn of_kind(kind: Kind, text: &str) -> Option<Value> {
+    Some(match kind {
+        Kind::String => Value::String(text.to_owned()),
+        Kind::CoreLink => Value::CoreLink(text.to_owned()),
+        Kind::Integer => Value::Integer(text.parse().ok()?),
+        Kind::Unsigned => Value::Unsigned(text.parse().ok()?),
+        Kind::Float => Value::Float(text.parse().ok()?),
+        Kind::Boolean => Value::Boolean(text.parse().ok()?),
+        Kind::Time => Value::Time(text.parse().ok()?),
+        Kind::ObjectLink => Value::ObjectLink(text.parse().ok()?),
+        Kind::Opaque => Value::Opaque(crate::air::unhex(text)?.into()),
+    })
 }
 
 fn cut(lab: &mut Lab, name: &str, way: Option<Way>) -> StepResult {

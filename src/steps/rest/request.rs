@@ -8,6 +8,7 @@ use crate::{
     catalogue,
     plan::{BlockNeed, Waiting},
     run::{Lab, Mismatch, StepResult},
+    steps::image::image_named,
 };
 
 catalogue! {
@@ -165,4 +166,47 @@ async fn form(lab: &mut Lab, method: String, url: String, retries: String) -> St
     let parts = std::mem::take(&mut rest.form);
     let content = body::multipart(&parts, rest.forms_made);
     declare(lab, &method, url, Some(content), &retries)
+}
+
+catalogue! {
+    sentence: "I `METHOD` [to] `URL`[ retrying N times] with the image `IMAGE`",
+    does: "Declares a request whose body is a firmware image, as application/octet-stream.",
+    example: "Given there is a firmware image `new` with the version `2.0.0` and `4096` bytes\n\nAnd the `Authorization` header of the next request is `Bearer ${ADMINTOKEN}`\n\nWhen I `POST` `${ADMINURL}/images` with the image `new`\n\nThen the last response should match\n\n```json\n{ \"sha256\": \"${new_sha256}\", \"length\": 4096 }\n```",
+    waiting: Waiting::Never,
+}
+#[when(
+    regex = r"^I `(?P<method>POST|PUT|PATCH)`(?: to)? `(?P<url>https?://[^`]+)`(?: retrying (?P<retries>\d+) times)? with the image `(?P<image>\w+)`$"
+)]
+async fn with_image(
+    lab: &mut Lab,
+    method: String,
+    url: String,
+    retries: String,
+    image: String,
+) -> StepResult {
+    let bytes = image_named(lab, &image)?.bytes;
+    let content = ("application/octet-stream".to_owned(), bytes);
+    declare(lab, &method, url, Some(content), &retries)
+}
+
+catalogue! {
+    sentence: "the form file `NAME` of the next request is the image `IMAGE`[ named `FILENAME`]",
+    does: "Adds a firmware image to the multipart form; its file name is IMAGE.bin where none is given.",
+    example: "Given there is a firmware image `new` with the version `2.0.0` and `4096` bytes\n\nAnd the form file `image` of the next request is the image `new` named `app.bin`\n\nWhen I `POST` `${MOCKURL}/form` with the form\n\nThen the status code of the last response should be `404`",
+    waiting: Waiting::Never,
+}
+#[given(
+    regex = r"^the form file `(?P<name>[^`]+)` of the next request is the image `(?P<image>\w+)`(?: named `(?P<filename>[^`]+)`)?$"
+)]
+async fn form_image(lab: &mut Lab, name: String, image: String, filename: String) -> StepResult {
+    let content = image_named(lab, &image)?.bytes;
+    let filename = if filename.is_empty() {
+        format!("{image}.bin")
+    } else {
+        filename
+    };
+    lab.state::<Rest>()
+        .form
+        .push(body::Part::file(name, filename, content));
+    Ok(())
 }

@@ -9,6 +9,10 @@ use std::time::Duration;
 /// is none, the newcomer's datagram is dropped and counted, and a command refused.
 pub const PEERS_MAX: usize = 131_072;
 
+/// Peers about which nothing but their recent message ids is remembered. At it a newcomer takes the
+/// place of one of them: whoever forges addresses costs no more than this.
+pub const IDLE_PEERS_MAX: usize = 32_768;
+
 /// Peers looked at, in a round over the table, to find one that may go.
 pub const EVICTION_PROBES: usize = 16;
 
@@ -57,6 +61,16 @@ pub const UPLOAD_RESTARTS_MAX: u8 = 3;
 
 /// Peers whose timers one call of `handle_timeout` serves; `poll_timeout` then says "now".
 pub const TIMEOUTS_PER_CALL: usize = 4_096;
+
+/// Bytes of bodies that one endpoint puts together at the same time, what each costs beside its bytes
+/// included; above it the oldest is abandoned, and its next block answered by 4.08.
+pub const COLLECTED_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// What a body that is put together counts beside its bytes.
+pub const COLLECTED_BODY_BYTES: usize = 512;
+
+/// Bodies whose age is kept, completed ones included until the list is swept.
+pub const COLLECTING_MAX: usize = 65_536;
 
 /// Longest datagram that is taken or made: a UDP payload.
 pub const DATAGRAM_MAX: usize = 65_507;

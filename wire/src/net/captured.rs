@@ -19,6 +19,7 @@ const LINKTYPE_RAW: u16 = 101;
 /// `TLSK`: lines in the format of NSS key logs [4.7].
 const TLS_KEY_LOG: u32 = 0x544c_534b;
 const OPTION_END: u16 = 0;
+const OPTION_COMMENT: u16 = 1;
 const OPTION_IF_NAME: u16 = 2;
 const OPTION_IF_TSRESOL: u16 = 9;
 const UDP: u8 = 17;
@@ -68,6 +69,14 @@ impl<W: Write> Pcapng<W> {
     /// # Errors
     /// What the writer says; both addresses must be of one family.
     pub fn datagram(&mut self, at: Duration, datagram: &Datagram) -> io::Result<()> {
+        self.remarked(at, datagram, "")
+    }
+
+    /// The same with a comment [3.5], unless that is empty.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn remarked(&mut self, at: Duration, datagram: &Datagram, comment: &str) -> io::Result<()> {
         self.packets = self.packets.wrapping_add(1);
         let packet = ip_packet(datagram, self.packets)
             .ok_or_else(|| io::Error::other("a datagram between IPv4 and IPv6, or above 64 KiB"))?;
@@ -89,6 +98,10 @@ impl<W: Write> Pcapng<W> {
         block.extend(length.to_le_bytes());
         block.extend(packet);
         pad(&mut block);
+        if !comment.is_empty() {
+            option(&mut block, OPTION_COMMENT, comment.as_bytes());
+            option(&mut block, OPTION_END, &[]);
+        }
         self.block(ENHANCED_PACKET, &block)
     }
 

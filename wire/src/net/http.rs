@@ -12,7 +12,7 @@ use hyper::{
     service::Service,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, task::JoinSet};
 
 use super::{Accept, Connect};
 
@@ -77,6 +77,68 @@ pub async fn send(
     request: Request<Bytes>,
     max_answer_bytes: usize,
 ) -> Result<Response<Bytes>, Error> {
+    let Answering {
+        parts,
+        body,
+        authority,
+        driver: _driver,
+    } = open(network, request).await?;
+    let collected = Limited::new(body, max_answer_bytes)
+        .collect()
+        .await
+        .map_err(|why| {
+            if why.is::<LengthLimitError>() {
+                Error::TooLarge {
+                    authority: authority.clone(),
+                    limit: max_answer_bytes,
+                }
+            } else {
+                Error::BrokeOff {
+                    authority: authority.clone(),
+                    why: why.to_string(),
+                }
+            }
+        });
+    Ok(Response::from_parts(parts, collected?.to_bytes()))
+}
+
+/// An answer whose body is read as it comes. Dropping it ends the connection.
+#[derive(Debug)]
+pub struct Answering {
+    /// Its status and headers.
+    pub parts: http::response::Parts,
+    body: Incoming,
+    authority: String,
+    driver: JoinSet<Result<(), hyper::Error>>,
+}
+
+impl Answering {
+    /// The next bytes of the body; `None` at its end. Nothing is lost when this future is dropped.
+    ///
+    /// # Errors
+    /// [`Error::BrokeOff`].
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        loop {
+            let frame = match self.body.frame().await {
+                None => return Ok(None),
+                Some(frame) => frame.map_err(|why| Error::BrokeOff {
+                    authority: self.authority.clone(),
+                    why: why.to_string(),
+                })?,
+            };
+            // What is no data is a trailer.
+            if let Ok(bytes) = frame.into_data() {
+                return Ok(Some(bytes));
+            }
+        }
+    }
+}
+
+/// Sends one request as [`send`] does, and returns when the head of the answer is there.
+///
+/// # Errors
+/// See [`Error`].
+pub async fn open(network: &dyn Connect, request: Request<Bytes>) -> Result<Answering, Error> {
     let (mut parts, body) = request.into_parts();
     let (host, port) = host_and_port(&parts.uri)?;
     let authority = format!("{host}:{port}");
@@ -97,7 +159,7 @@ pub async fn send(
         .await
         .map_err(broken)?;
     // In a set, so that a caller who gives up also ends the connection.
-    let mut driver = tokio::task::JoinSet::new();
+    let mut driver = JoinSet::new();
     driver.spawn(connection);
 
     let host_header = parts
@@ -121,23 +183,12 @@ pub async fn send(
         .await
         .map_err(broken)?;
     let (parts, body) = answer.into_parts();
-    let collected = Limited::new(body, max_answer_bytes)
-        .collect()
-        .await
-        .map_err(|why| {
-            if why.is::<LengthLimitError>() {
-                Error::TooLarge {
-                    authority: authority.clone(),
-                    limit: max_answer_bytes,
-                }
-            } else {
-                Error::BrokeOff {
-                    authority: authority.clone(),
-                    why: why.to_string(),
-                }
-            }
-        });
-    Ok(Response::from_parts(parts, collected?.to_bytes()))
+    Ok(Answering {
+        parts,
+        body,
+        authority,
+        driver,
+    })
 }
 
 /// The host (IPv6 without brackets) and port of an `http` URL.

@@ -23,5 +23,8 @@ pub const NAT_BINDINGS: usize = 262_144;
 /// Addresses of its own side that a [`Linked`](super::Linked) socket on a wildcard address knows.
 pub const OWN_ADDRESSES: usize = 262_144;
 
+/// Datagrams that wait for a busy socket behind a [`Linked`](super::Linked) one; more are lost.
+pub const UNSENT: usize = 4_096;
+
 /// First port that a NAT hands out for a new binding.
 pub const FIRST_NAT_PORT: u16 = 20_000;

@@ -1,7 +1,7 @@
 //! `Linked`: a link around a socket, so that real traffic can be harmed, traced and captured too.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, VecDeque},
     fmt, io,
     net::{IpAddr, SocketAddr},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::{
     BoxFuture, Clock, Datagram, Datagrams, Link,
-    limits::{OWN_ADDRESSES, RECEIVE_BATCH},
+    limits::{OWN_ADDRESSES, RECEIVE_BATCH, UNSENT},
 };
 
 /// A socket whose datagrams, both ways, first cross a [`Link`].
@@ -30,6 +30,8 @@ struct State<L> {
     link: L,
     /// The addresses of this side, on a socket that is bound to the wildcard.
     own: BTreeSet<IpAddr>,
+    /// What has crossed the link while the socket was busy.
+    unsent: VecDeque<Datagram>,
 }
 
 impl<L: Link> Linked<L> {
@@ -42,6 +44,7 @@ impl<L: Link> Linked<L> {
             state: Mutex::new(State {
                 link,
                 own: BTreeSet::new(),
+                unsent: VecDeque::new(),
             }),
             sent: Notify::new(),
         }
@@ -51,11 +54,18 @@ impl<L: Link> Linked<L> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Moves what has arrived to `received` or out of the socket; tells when there will be more.
-    fn deliver(&self, received: &mut Vec<Datagram>) -> Option<Duration> {
+    /// Moves what has arrived to `received` or out of the socket; tells when there will be more,
+    /// and whether something waits for the socket.
+    fn deliver(&self, received: &mut Vec<Datagram>) -> (Option<Duration>, bool) {
         let now = self.clock.elapsed();
         let local = self.socket.local_addr();
         let mut state = self.state();
+        while let Some(datagram) = state.unsent.front() {
+            if self.is_busy(datagram) {
+                break;
+            }
+            state.unsent.pop_front();
+        }
         while received.len() < RECEIVE_BATCH {
             let Some(datagram) = state.link.poll_deliver(now) else {
                 break;
@@ -63,14 +73,22 @@ impl<L: Link> Linked<L> {
             if state.is_ours(local, datagram.to) {
                 received.push(datagram);
             } else {
-                // A socket that cannot send now loses a datagram, which UDP may.
-                drop(
-                    self.socket
-                        .try_send(datagram.from, datagram.to, &datagram.bytes),
-                );
+                let waits = !state.unsent.is_empty() || self.is_busy(&datagram);
+                // More than that is lost, as with a full send buffer.
+                if waits && state.unsent.len() < UNSENT {
+                    state.unsent.push_back(datagram);
+                }
             }
         }
-        state.link.poll_timeout()
+        (state.link.poll_timeout(), !state.unsent.is_empty())
+    }
+
+    /// Sends a datagram, unless the socket is busy: a fresh one is until its runtime has looked.
+    /// What it says otherwise loses a datagram, which UDP may.
+    fn is_busy(&self, datagram: &Datagram) -> bool {
+        let Datagram { from, to, bytes } = datagram;
+        let sent = self.socket.try_send(*from, *to, bytes);
+        sent.is_err_and(|why| why.kind() == io::ErrorKind::WouldBlock)
     }
 
     async fn pause(&self, until: Option<Duration>) {
@@ -117,7 +135,7 @@ impl<L: Link> Datagrams for Linked<L> {
             let already = received.len();
             loop {
                 let mut due = Vec::new();
-                let next = self.deliver(&mut due);
+                let (next, waits) = self.deliver(&mut due);
                 received.append(&mut due);
                 if received.len() > already {
                     return Ok(());
@@ -134,6 +152,7 @@ impl<L: Link> Datagrams for Linked<L> {
                         }
                     }
                     () = self.sent.notified() => {}
+                    _ = self.socket.writable(), if waits => {}
                     () = self.pause(next) => {}
                 }
             }

@@ -1,29 +1,30 @@
 //! No bytes make a decoder panic, loop, or take more memory than its limits allow.
 //!
-//! 100,000 inputs in `cargo test`; `FOTALAB_INPUTS=10000000 cargo test --release` is the long run.
+//! 100,000 inputs to each codec in `cargo test`; `FOTALAB_LONG=1 cargo test --release` is the long
+//! run of 10,000,000.
 
 use std::time::{Duration, Instant};
 
 use fotalab_wire::image;
 use fotalab_wire::lwm2m::attributes::Changes;
 use fotalab_wire::lwm2m::codec::{self, link, senml};
-use fotalab_wire::lwm2m::registration::ObjectList;
+use fotalab_wire::lwm2m::registration::{ObjectList, Registration, Update};
 use fotalab_wire::lwm2m::{ContentFormat, Definitions, Path, Tree, Value, Version, limits};
 
 use crate::{definitions, hex};
 
 /// SplitMix64: the same inputs on every machine.
-struct Noise(u64);
+pub(crate) struct Noise(pub(crate) u64);
 
 impl Noise {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound.max(1) as u64) as usize
     }
 }
@@ -90,6 +91,13 @@ fn good_payloads(definitions: &Definitions) -> Vec<Vec<u8>> {
     ));
     good.push(b"pmin=1&pmax=10&gt=20.5&lt=-1&st=2".to_vec());
     good.push(image::build("1.2.3", 100, 1).unwrap());
+    good.push(
+        br#"<LWM2M><Object><Name>a</Name><ObjectID>9</ObjectID><MultipleInstances>Single</MultipleInstances><Mandatory>Optional</Mandatory><Resources><Item ID="0"><Name>b</Name><Operations>RW</Operations><MultipleInstances>Single</MultipleInstances><Mandatory>Mandatory</Mandatory><Type>Integer</Type></Item></Resources></Object></LWM2M>"#
+            .to_vec(),
+    );
+    good.push(
+        br#"[{"id":9,"name":"a","resources":[{"id":0,"name":"b","type":"integer"}]}]"#.to_vec(),
+    );
     good
 }
 
@@ -97,10 +105,7 @@ fn good_payloads(definitions: &Definitions) -> Vec<Vec<u8>> {
 fn no_input_makes_a_decoder_panic() {
     let definitions = definitions();
     let good = good_payloads(&definitions);
-    let count: u64 = std::env::var("FOTALAB_INPUTS")
-        .ok()
-        .and_then(|count| count.parse().ok())
-        .unwrap_or(100_000);
+    let count = crate::inputs();
     let bases = [
         "/",
         "/1000",
@@ -117,42 +122,65 @@ fn no_input_makes_a_decoder_panic() {
         let mut noise = Noise(seed);
         let bytes = input(&mut noise, &good);
         let base = bases[noise.below(bases.len())];
-        let format = ContentFormat::ALL[noise.below(ContentFormat::ALL.len())];
-        match codec::decode(format, base, &bytes, &definitions) {
-            Ok(tree) => {
-                understood += 1;
-                assert!(
-                    tree.objects()
-                        .keys()
-                        .all(|object| Path::object(*object).starts_with(&base.prefix(1)))
-                );
-                // What is understood can be said, or the reason given, and means the same again.
-                if let Ok(again) = codec::encode(format, base, &tree) {
-                    let read = codec::decode(format, base, &again, &definitions);
-                    let same = read
-                        .as_ref()
-                        .is_ok_and(|read| format!("{read:?}") == format!("{tree:?}"));
-                    let bare = base.depth() == 0 || tree.values().count() == 0 || bare_nodes(&tree);
-                    assert!(
-                        same || bare,
-                        "seed {seed}: {format} {base} {tree:?} then {read:?}"
-                    );
-                }
-            }
-            Err(error) => assert!(error.to_string().len() < 500, "seed {seed}: {error}"),
+        for format in ContentFormat::ALL {
+            understood += u64::from(decoded(format, base, &bytes, &definitions, seed));
         }
         let _ = link::decode(&bytes)
             .map(|links| assert_eq!(link::decode(&link::encode(&links)), Ok(links)));
         let _ = ObjectList::parse(&bytes);
+        let _ = senml::json::decode_entries(&bytes, &definitions);
+        let _ = senml::cbor::decode_paths(&bytes);
+        let text = String::from_utf8_lossy(&bytes);
+        let query = || text.split('&').take(64);
+        let _ = Registration::parse(query(), Some(40), &bytes, None, Version::V1_2);
+        let _ = Update::parse(query(), Some(40), &bytes, Version::V1_2);
+        let _ = Definitions::new().read(&text);
+        let _ = Definitions::new().read_xml(&text);
         let _ = senml::json::decode_paths(&bytes);
         let _ = senml::cbor::decode_entries(&bytes, &definitions);
         let _ = image::version_of(&bytes);
-        let _ = Changes::parse(String::from_utf8_lossy(&bytes).split('&'), Version::V1_2);
+        let _ = Changes::parse(query(), Version::V1_2);
     }
     assert!(
-        understood > count / 100,
+        understood > count / 10,
         "only {understood} of {count} were understood"
     );
+}
+
+/// Decodes, and says whether that was possible. What is understood can be said, or the reason
+/// given, and means the same again.
+fn decoded(
+    format: ContentFormat,
+    base: Path,
+    bytes: &[u8],
+    definitions: &Definitions,
+    seed: u64,
+) -> bool {
+    let tree = match codec::decode(format, base, bytes, definitions) {
+        Ok(tree) => tree,
+        Err(error) => {
+            assert!(error.to_string().len() < 500, "seed {seed}: {error}");
+            return false;
+        }
+    };
+    let objects = tree.objects().keys().map(|object| Path::object(*object));
+    assert!(
+        objects
+            .into_iter()
+            .all(|it| it.starts_with(&base.prefix(1)))
+    );
+    if let Ok(again) = codec::encode(format, base, &tree) {
+        let read = codec::decode(format, base, &again, definitions);
+        let same = read
+            .as_ref()
+            .is_ok_and(|read| format!("{read:?}") == format!("{tree:?}"));
+        let bare = base.depth() == 0 || tree.values().count() == 0 || bare_nodes(&tree);
+        assert!(
+            same || bare,
+            "seed {seed}: {format} {base} {tree:?} then {read:?}"
+        );
+    }
+    true
 }
 
 /// Whether there are instances or multiple resources with nothing in them, which SenML cannot say.

@@ -56,3 +56,9 @@ fn hex(text: &str) -> Vec<u8> {
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
     digits.chunks(2).map(byte).collect()
 }
+
+/// How many inputs a decoder is given.
+fn inputs() -> u64 {
+    let long = std::env::var_os("FOTALAB_LONG").is_some_and(|it| it != "0");
+    if long { 10_000_000 } else { 100_000 }
+}

@@ -5,6 +5,7 @@ use fotalab_wire::lwm2m::{ContentFormat, ObjectLink, Path, Tree, Value};
 use proptest::prelude::*;
 
 use crate::definitions;
+use crate::hostile::Noise;
 
 /// A value for resource `id` of object 1000, whose last digit is the type.
 fn value(id: u16) -> BoxedStrategy<Value> {
@@ -111,5 +112,83 @@ proptest! {
             .map(|(target, attributes)| link::Link { target, attributes })
             .collect();
         prop_assert_eq!(link::decode(&link::encode(&links)), Ok(links));
+    }
+}
+
+/// A value of resource `id` of object 1000, as [`value`] but faster to make.
+fn noisy_value(noise: &mut Noise, id: u16) -> Value {
+    let number = noise.next() >> (noise.next() % 64);
+    let text = |noise: &mut Noise| {
+        let length = noise.below(12);
+        let chars = (0..length).map(|_| char::from_u32(noise.below(0xd7ff) as u32 + 1));
+        chars.flatten().collect::<String>()
+    };
+    match id % 10 {
+        0 => Value::String(text(noise)),
+        1 => Value::Integer(number as i64),
+        2 => Value::Unsigned(number),
+        3 => {
+            let float = f64::from_bits(noise.next());
+            Value::Float(if float.is_finite() {
+                float
+            } else {
+                number as f64
+            })
+        }
+        4 => Value::Boolean(number & 1 == 1),
+        5 => Value::Opaque(number.to_be_bytes()[..noise.below(9)].to_vec().into()),
+        6 => Value::Time(number as i64),
+        7 => Value::ObjectLink(ObjectLink {
+            object: number as u16,
+            instance: noise.next() as u16,
+        }),
+        _ => Value::CoreLink(text(noise)),
+    }
+}
+
+/// The same as above with many more trees, for all formats that carry more than a value, and a
+/// value of each tree for those that carry one.
+#[test]
+fn trees_by_chance() {
+    let definitions = definitions();
+    let several = [
+        ContentFormat::Tlv,
+        ContentFormat::Json,
+        ContentFormat::SenmlJson,
+        ContentFormat::SenmlCbor,
+    ];
+    let single = [
+        ContentFormat::Text,
+        ContentFormat::Cbor,
+        ContentFormat::Opaque,
+    ];
+    for seed in 0..crate::inputs() {
+        let mut noise = Noise(seed);
+        let instance = noise.below(70_000).min(65_534) as u16;
+        let mut tree = Tree::new();
+        for _ in 0..=noise.below(2) {
+            let id = noise.below(9) as u16;
+            let value = noisy_value(&mut noise, id);
+            let resource = Path::resource(1000, instance, id);
+            let multiple = Path::resource(1000, instance, id + 10);
+            let path = match noise.below(2) {
+                0 => resource,
+                _ => multiple.child(noise.below(300) as u16).unwrap(),
+            };
+            tree.set(path, value);
+        }
+        let base = Path::instance(1000, instance);
+        for format in several {
+            let payload = codec::encode(format, base, &tree).unwrap();
+            let read = codec::decode(format, base, &payload, &definitions);
+            assert_eq!(read.as_ref(), Ok(&tree), "seed {seed}: {format}");
+        }
+        let (path, value) = tree.values().next().unwrap();
+        for format in single {
+            if let Ok(payload) = codec::encode(format, path, &tree) {
+                let read = codec::decode(format, path, &payload, &definitions).unwrap();
+                assert_eq!(read.value(path), Some(value), "seed {seed}: {format}");
+            }
+        }
     }
 }

@@ -65,7 +65,7 @@ async fn route(
         ["devices", _] => &[Method::PUT, Method::GET],
         ["devices", _, "operations"] | ["images"] | ["updates"] => &[Method::POST],
         ["images", _] => &[Method::DELETE],
-        ["updates", _] => &[Method::GET],
+        ["updates", _] => &[Method::GET, Method::DELETE],
         _ => return Err(Problem::no_route(&method, &path)),
     };
     if !methods.contains(&method) {
@@ -76,6 +76,7 @@ async fn route(
         ["images"] => images::post(server, request.into_body()).await.map(created),
         ["images", id] => images::delete(server, id).map(ok),
         ["updates"] => updates::post(server, &json(server, request).await?).map(created),
+        ["updates", id] if method == Method::DELETE => updates::delete(server, id).map(ok),
         ["updates", id] => updates::get(server, id).map(ok),
         ["accounts", name] => accounts::put(server, name, &json(server, request).await?).map(ok),
         ["devices", id, "operations"] => {
@@ -88,7 +89,10 @@ async fn route(
     }
 }
 
-/// `GET /events`: server-sent events until somebody hangs up.
+/// `GET /events`: server-sent events until somebody hangs up, each with a JSON object: `registered`,
+/// `updated`, `deregistered`, `expired` (`endpoint`), `notification` (`endpoint`, `path`, `value`, `by`
+/// observation or send), `update` (as `GET /updates/{id}`, with the last `detail`), `handshakeFailed`
+/// (`address`, `detail`).
 pub(super) fn events(
     server: &Server,
     request: &Request<Incoming>,

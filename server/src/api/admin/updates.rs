@@ -78,6 +78,21 @@ pub(super) fn post(server: &Arc<Server>, body: &Value) -> Result<Value, Problem>
     })
 }
 
+/// `DELETE /updates/{id}`: takes an update back. It ends as `failed` once the device has answered
+/// Cancel (/5/0/10, result 10) or, where it has none, the reset; 409 when it has ended, or when the
+/// device installs.
+pub(super) fn delete(server: &Arc<Server>, id: &str) -> Result<Value, Problem> {
+    let cancelled = server.change(|state, now| state.firmware.cancel(now, id));
+    let unknown = || Problem::not_found("No update found with ID!").detail(id);
+    match cancelled.ok_or_else(unknown)? {
+        Ok(()) => get(server, id),
+        Err(why) => {
+            let problem = Problem::conflict("The update cannot be cancelled");
+            Err(problem.detail(why.to_string()))
+        }
+    }
+}
+
 /// `GET /updates/{id}`.
 pub(super) fn get(server: &Server, id: &str) -> Result<Value, Problem> {
     let state = server.state();
@@ -107,5 +122,12 @@ fn whole(update: &Update) -> Value {
         })
     });
     document["history"] = history.collect();
+    let waits = update.waits();
+    document["waitsFor"] = json!({
+        "what": waits.what,
+        "asked": waits.asked,
+        "until": waits.until.map(iso),
+        "deadline": waits.deadline.map(iso),
+    });
     document
 }

@@ -89,6 +89,7 @@ impl Field {
                         self.firmware.answered(self.now, &update, serial, outcome);
                     }
                     Wish::Changed { update } => self.changed(&update),
+                    Wish::Withdraw { .. } => {}
                 }
             } else {
                 break;

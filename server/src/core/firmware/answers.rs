@@ -3,7 +3,10 @@
 use fotalab_wire::{coap::Code, lwm2m::Value, net::UnixMillis};
 
 use super::{
-    messages::{Ask, DELIVERY, MEMORY_FREE, Outcome, PACKAGE_VERSION, PROTOCOLS, State, VERSION},
+    messages::{
+        AUTOMATIC, Ask, DELIVERY, MAX_DEFER, MEMORY_FREE, Outcome, PACKAGE_VERSION, PROTOCOLS,
+        State, VERSION,
+    },
     update::Update,
 };
 use crate::limits;
@@ -19,7 +22,12 @@ impl Update {
                     self.learn(path, &values);
                 }
             }
-            Ask::ClearUri | Ask::ClearPackage | Ask::Lifetime(..) | Ask::Forget(_) => {}
+            Ask::ClearUri
+            | Ask::ClearPackage
+            | Ask::Cancel
+            | Ask::Unhide(_)
+            | Ask::Lifetime(..)
+            | Ask::Forget(_) => {}
             Ask::Uri(_) => {
                 self.note(now, "wrote the package URI");
                 self.look_later(now);
@@ -42,13 +50,18 @@ impl Update {
 
     /// Takes in an answer of another class.
     pub(super) fn refused(&mut self, now: UnixMillis, ask: Ask, code: Code) {
-        self.knows.refusal = Some((ask, code));
+        if !matches!(ask, Ask::Read(_) | Ask::Observe(_) | Ask::Unhide(_)) {
+            self.knows.refusal = Some((ask, code));
+        }
         let said = format!("{}.{:02}", code.class(), code.detail());
         match ask {
-            Ask::Read(DELIVERY | PROTOCOLS | PACKAGE_VERSION | VERSION | MEMORY_FREE)
+            Ask::Read(DELIVERY | PROTOCOLS | PACKAGE_VERSION | VERSION)
+            | Ask::Read(MEMORY_FREE | MAX_DEFER | AUTOMATIC)
             | Ask::Observe(_)
+            | Ask::Unhide(_)
             | Ask::Lifetime(..)
-            | Ask::Forget(_) => {}
+            | Ask::Forget(_)
+            | Ask::Cancel => {}
             Ask::Read(_) => self.fail(now, &format!("/5/0 cannot be read: {said}")),
             Ask::ClearUri => self.plan.push_front(Ask::ClearPackage),
             Ask::ClearPackage => {}
@@ -88,8 +101,8 @@ impl Update {
                 self.look();
                 self.unheard(now, ask);
             }
-            // The device is the one that ends it now.
-            Ask::Forget(_) => {}
+            // The device is the one that ends it now, and some do not even refuse the other.
+            Ask::Forget(_) | Ask::Unhide(_) => {}
             _ => {
                 self.plan.push_front(ask);
                 match outcome {

@@ -13,6 +13,9 @@ use crate::{core::time::millis, limits};
 impl Update {
     /// The plan is empty: what now? `false` when there is nothing to do but to wait.
     pub(super) fn decide(&mut self, now: UnixMillis) -> bool {
+        if self.is_plain() {
+            return false;
+        }
         let (Some(state), Some(result)) = (self.knows.state, self.knows.result) else {
             // Nothing is known yet but that there is something to know.
             if self.look_at.is_none() && !self.is_told() {
@@ -22,10 +25,11 @@ impl Update {
             return false;
         };
         match self.stage {
-            Stage::Inspecting => self.inspected(now, state, result),
+            Stage::Inspecting => self.looked_at(now, state, result),
             Stage::Resetting => self.reset_done(now, state, result),
             Stage::Downloading { push } => self.downloading(now, push, state, result),
             Stage::Installing => self.installing(now, state, result),
+            Stage::Cancelling => false,
             Stage::Soaking => self.soaking(now),
             Stage::Ended => false,
         }
@@ -45,7 +49,7 @@ impl Update {
         }
     }
 
-    fn inspected(&mut self, now: UnixMillis, state: i64, result: i64) -> bool {
+    fn looked_at(&mut self, now: UnixMillis, state: i64, result: i64) -> bool {
         if self.before.is_none() {
             self.before.clone_from(&self.knows.version);
         }
@@ -93,12 +97,7 @@ impl Update {
             return false;
         }
         self.stage = Stage::Resetting;
-        let push_only = self.knows.delivery == Some(1);
-        let clear = if push_only {
-            Ask::ClearPackage
-        } else {
-            Ask::ClearUri
-        };
+        let clear = self.clearing();
         self.plan.push_back(clear);
         self.plan.extend(self.looks_at_once());
         if self.knows.memory_free.is_some() {
@@ -199,6 +198,9 @@ impl Update {
                 2 => Ok(Ask::Package),
                 _ => Err(why),
             }),
+            Transfer::ByIdentity { .. } | Transfer::Unasked => {
+                Err("the device fetches by itself".to_owned())
+            }
         }
     }
 
@@ -208,10 +210,14 @@ impl Update {
 
     fn downloading(&mut self, now: UnixMillis, push: bool, state: i64, result: i64) -> bool {
         match state {
+            // X-FW-S40: it did not take our image, so this is another one.
+            1 | 2 if self.was_refused() => {
+                let found = format!("found State {state} of somebody else's image");
+                self.again(now, &found)
+            }
             2 => self.downloaded(now),
-            // Automatic upgrade (/5/0/14), or a short look away.
             3 => {
-                self.installs(now, "the device installs by itself");
+                self.installs(now, "the device installs, though nobody here told it to");
                 true
             }
             0 if result > 0 => self.judge(now, result),
@@ -248,6 +254,11 @@ impl Update {
         }
     }
 
+    /// The device refused the URI: it has no reason to download what is ours.
+    fn was_refused(&self) -> bool {
+        matches!(self.knows.refusal, Some((Ask::Uri(_), _)))
+    }
+
     fn too_large(&self) -> bool {
         let refusal = self.knows.refusal;
         refusal == Some((Ask::Package, Code::REQUEST_ENTITY_TOO_LARGE))
@@ -272,8 +283,9 @@ impl Update {
                 self.again(now, &said)
             }
             Verdict::Deferred if self.state != State::Failed => {
-                if self.deadline < now + millis(limits::DEFER_DEADLINE) / 2 {
-                    self.deadline = now + millis(limits::DEFER_DEADLINE);
+                if !self.tally.deferred {
+                    self.tally.deferred = true;
+                    self.deadline = now + self.patience_when_deferred();
                     self.note(now, &said);
                 }
                 self.look_later(now);

@@ -22,8 +22,25 @@ impl Update {
         self.deadline = now + millis(limits::INSTALL_DEADLINE);
         self.tally.executes = 0;
         self.tally.boots = 0;
+        self.tally.deferred = false;
+        if self.knows.automatic {
+            // /5/0/14 (object 1.2): it goes on by itself.
+            self.note(now, "the device installs by itself: /5/0/14");
+            self.look_later(now);
+            return false;
+        }
         self.plan.push_back(Ask::Execute);
         true
+    }
+
+    /// X-FW-S28: after the time in /5/0/13 the device installs without asking anybody; one that
+    /// does not tell gets [`limits::DEFER_DEADLINE`].
+    pub(super) fn patience_when_deferred(&self) -> UnixMillis {
+        let told = self.knows.max_defer.filter(|it| *it > 0);
+        told.map_or(millis(limits::DEFER_DEADLINE), |seconds| {
+            let seconds = seconds.min(limits::MAX_DEFER.as_secs().cast_signed());
+            seconds * 1_000 + millis(limits::INSTALL_DEADLINE)
+        })
     }
 
     pub(super) fn installs(&mut self, now: UnixMillis, how: &str) {
@@ -43,7 +60,15 @@ impl Update {
                 self.look_later(now);
                 false
             }
+            (2, 0) if self.knows.automatic => {
+                self.look_later(now);
+                false
+            }
             (2, 0) => self.not_installed_yet(now),
+            // X-FW-S40: there was an image, and nobody here took it away.
+            (0, 0) if matches!(self.knows.refusal, Some((Ask::Execute, _))) => {
+                self.again(now, "found State 0: somebody else reset the device")
+            }
             (1, _) => self.again(now, "the device downloads again"),
             (_, 0 | 1) => self.compare(now, result),
             _ => self.judge(now, result),
@@ -97,6 +122,14 @@ impl Update {
                 // X-FW-S23
                 self.fail(now, &format!("says Result 1 but runs {shown}"));
                 return false;
+            }
+            // The Execute may never have arrived: then a reboot took the image, not the boot loader.
+            _ if self.tally.returned
+                && !self.tally.acknowledged
+                && self.tally.installs < limits::MAX_INSTALL_RETRIES =>
+            {
+                self.tally.installs += 1;
+                return self.again(now, "the device came back without the image");
             }
             _ if self.tally.returned => {
                 self.fail(

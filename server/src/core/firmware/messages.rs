@@ -21,6 +21,14 @@ pub(crate) enum Transfer {
     Pull,
     /// Package URI with this scheme.
     PullBy(Scheme),
+    /// As Horde does it: a URI that is the same for all devices, and the server knows by who asks
+    /// which image it is. The image may be there already, `downloaded`.
+    ByIdentity {
+        /// /5/0/3 was 2 when the update began.
+        downloaded: bool,
+    },
+    /// The device fetches and installs by itself.
+    Unasked,
 }
 
 /// Schemes of a package URI that this server serves.
@@ -109,6 +117,10 @@ pub(crate) enum Ask {
     Package,
     /// Execute /5/0/2.
     Execute,
+    /// Execute /5/0/10.
+    Cancel,
+    /// Set pmin 0, so that no short state is hidden (contract 2.4).
+    Unhide(Path),
     /// Write so many seconds to the lifetime of an instance of object 1.
     Lifetime(u16, u32),
     /// End an observation.
@@ -142,6 +154,15 @@ pub(crate) enum Effect {
         /// What.
         ask: Ask,
     },
+    /// Give up what was asked last, however far it got.
+    Withdraw {
+        /// The update's id.
+        update: String,
+        /// Of whom it was asked.
+        device: String,
+        /// Which of the update's asks it is.
+        serial: u64,
+    },
     /// The update moved.
     Changed {
         /// Its id.
@@ -165,6 +186,14 @@ pub(crate) const PACKAGE_VERSION: Path = Path::resource(5, 0, 7);
 pub(crate) const PROTOCOLS: Path = Path::resource(5, 0, 8);
 /// /5/0/9
 pub(crate) const DELIVERY: Path = Path::resource(5, 0, 9);
+/// /5/0/10
+pub(crate) const CANCEL: Path = Path::resource(5, 0, 10);
+/// /5/0/13, seconds
+pub(crate) const MAX_DEFER: Path = Path::resource(5, 0, 13);
+/// /5/0/14
+pub(crate) const AUTOMATIC: Path = Path::resource(5, 0, 14);
+/// The Update Result of an update that Cancel ended.
+pub(super) const CANCELLED: i64 = 10;
 /// /3/0/3
 pub(crate) const VERSION: Path = Path::resource(3, 0, 3);
 /// /3/0/21, kilobytes of 1,000 bytes

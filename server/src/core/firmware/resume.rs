@@ -39,7 +39,7 @@ impl Update {
                 // It may never have been sent.
                 self.tally.executes = self.tally.executes.saturating_sub(1);
             }
-            Stage::Installing => {}
+            Stage::Installing | Stage::Cancelling => {}
             Stage::Inspecting | Stage::Resetting | Stage::Downloading { .. } => {
                 self.tally.cut = self.tally.transfers > 0;
             }
@@ -60,9 +60,11 @@ impl Update {
             }
             Stage::Installing => {
                 self.note(now, "the server is back and looks what runs");
+                self.read_newer();
                 self.observe();
                 self.look();
             }
+            Stage::Cancelling => return self.cancels_again(now),
             Stage::Inspecting | Stage::Resetting | Stage::Downloading { .. } => {
                 self.note(now, "the server is back and looks where the device is");
                 self.stage = Stage::Inspecting;

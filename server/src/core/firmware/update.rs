@@ -7,14 +7,18 @@ use std::{collections::VecDeque, time::Duration};
 
 use fotalab_wire::{
     coap::Code,
-    lwm2m::{Path, Value},
+    lwm2m::{Path, Value, Version},
     net::UnixMillis,
 };
 use serde::{Deserialize, Serialize};
 
-use super::messages::{
-    Arrival, Ask, DELIVERY, Effect, Entry, MEMORY_FREE, Outcome, PACKAGE_VERSION, PROTOCOLS,
-    RESULT, STATE, State, VERSION, Wanted,
+use super::{
+    messages::{
+        AUTOMATIC, Arrival, Ask, DELIVERY, Effect, Entry, MAX_DEFER, MEMORY_FREE, Outcome,
+        PACKAGE_VERSION, PROTOCOLS, RESULT, STATE, State, VERSION, Wanted,
+    },
+    options::Watch,
+    plain::Cause,
 };
 use crate::{core::time::millis, limits};
 
@@ -34,6 +38,8 @@ pub(crate) struct Update {
     pub(crate) result: Option<i64>,
     /// All that happened.
     pub(crate) history: Vec<Entry>,
+    /// Why it failed.
+    pub(super) cause: Cause,
     pub(super) stage: Stage,
     #[serde(skip)]
     pub(super) knows: Knows,
@@ -78,6 +84,8 @@ pub(super) enum Stage {
     Downloading { push: bool },
     /// For the answer to Execute, and for what follows.
     Installing,
+    /// For the answer to Cancel or to a reset: nobody wants it any more.
+    Cancelling,
     /// For a moment in which the old version must not come back.
     Soaking,
     /// For nothing.
@@ -94,6 +102,10 @@ pub(super) struct Knows {
     pub(super) protocols: Option<Vec<i64>>,
     /// Kilobytes.
     pub(super) memory_free: Option<i64>,
+    /// The device installs by itself (/5/0/14, object 1.2).
+    pub(super) automatic: bool,
+    /// How long its user may put it off, in seconds (/5/0/13, object 1.1).
+    pub(super) max_defer: Option<i64>,
     /// The code of the last answer that was none of class 2, and to what.
     pub(super) refusal: Option<(Ask, Code)>,
 }
@@ -113,6 +125,8 @@ pub(super) struct Tally {
     pub(super) acknowledged: bool,
     /// The device registered after Execute.
     pub(super) returned: bool,
+    /// Its user put the installation off.
+    pub(super) deferred: bool,
     /// The lifetime was written.
     pub(super) extended: bool,
     /// The server ended during this transfer.
@@ -132,6 +146,7 @@ impl Update {
             state: State::Queued,
             result: None,
             history: Vec::new(),
+            cause: Cause::default(),
             stage: Stage::Inspecting,
             knows: Knows::default(),
             tally: Tally::default(),
@@ -169,9 +184,13 @@ impl Update {
 
     /// The device registered: what was under way is void, observations too (contract 1.6, 6).
     pub(super) fn registered(&mut self, now: UnixMillis, arrival: Arrival) {
+        if self.is_plain() {
+            return self.begin_plain(now);
+        }
         let has_firmware_object = arrival.object.is_some();
         self.arrival = arrival;
-        self.connected = true;
+        // X-FW-S38: of a device without /5 nothing is asked.
+        self.connected = has_firmware_object || self.stage == Stage::Soaking;
         self.asked = None;
         self.paused_until = None;
         self.plan.clear();
@@ -188,6 +207,7 @@ impl Update {
                 // X-FW-S38: it may list it again.
                 return self.note(now, "the device lists no firmware object any more");
             }
+            Stage::Cancelling => return self.cancels_again(now),
             Stage::Installing => {
                 self.tally.returned = true;
                 self.note(now, "registered after Execute");
@@ -230,7 +250,11 @@ impl Update {
         let Some((_, ask)) = self.asked.take_if(|(asked, _)| *asked == serial) else {
             return;
         };
+        if self.is_plain() {
+            return self.plain_answered(now, ask, &outcome);
+        }
         match outcome {
+            _ if self.stage == Stage::Cancelling => self.cancelled(now, ask, &outcome),
             Outcome::Answered(code, values) if code.is_success() => {
                 self.succeeded(now, ask, values);
             }
@@ -249,7 +273,7 @@ impl Update {
 
     /// A notification, or a value by Send.
     pub(super) fn notified(&mut self, now: UnixMillis, path: Path, value: &Value) {
-        if self.stage == Stage::Ended || self.told(now, path, value) {
+        if self.stage == Stage::Ended || self.is_plain() || self.told(now, path, value) {
             return;
         }
         let before = (self.knows.state, self.knows.result);
@@ -260,8 +284,10 @@ impl Update {
             _ if !waits => {}
             VERSION => self.go_on(now),
             STATE | RESULT if moved => {
-                // Downloading, Downloaded and Updating say all; Idle needs its result.
-                if path == STATE && self.knows.state != Some(0) {
+                // Downloading, Downloaded and Updating say all; Idle needs its result. X-FW-S26: after
+                // Execute a Downloading may be an old one that comes late.
+                let late = self.stage == Stage::Installing && self.knows.state == Some(1);
+                if path == STATE && self.knows.state != Some(0) && !late {
                     self.knows.result = Some(0);
                 } else {
                     self.look();
@@ -276,6 +302,9 @@ impl Update {
     pub(super) fn handle_timeout(&mut self, now: UnixMillis) {
         if self.stage == Stage::Ended {
             return;
+        }
+        if self.is_plain() {
+            return self.plain_timeout(now);
         }
         if self.stage != Stage::Soaking && self.limit.is_some_and(|limit| limit <= now) {
             return self.fail(now, "the update took longer than it may");
@@ -338,7 +367,8 @@ impl Update {
     pub(super) fn fail(&mut self, now: UnixMillis, why: &str) {
         self.stage = Stage::Ended;
         self.plan.clear();
-        self.asked = None;
+        // No block is sent for an update that is over.
+        self.withdraw();
         if self.connected {
             let farewell: Vec<Ask> = self.farewell().collect();
             farewell.into_iter().for_each(|ask| self.ask(ask));
@@ -366,7 +396,16 @@ impl Update {
         self.knows = Knows::default();
         let reads = self.first_reads();
         self.plan.extend(reads);
+        self.read_newer();
         self.observe();
+    }
+
+    /// Plans to read what newer versions of the object have.
+    pub(super) fn read_newer(&mut self) {
+        for (path, since) in [(MAX_DEFER, Version::V1_1), (AUTOMATIC, Version::V1_2)] {
+            let has_it = self.arrival.object >= Some(since);
+            self.plan.extend(has_it.then_some(Ask::Read(path)));
+        }
     }
 
     /// Takes in a value that the device told.
@@ -378,6 +417,11 @@ impl Update {
             RESULT => self.knows.result = number.or(self.knows.result),
             DELIVERY => self.knows.delivery = number,
             MEMORY_FREE => self.knows.memory_free = number,
+            MAX_DEFER => self.knows.max_defer = number,
+            AUTOMATIC => {
+                let told = values.first();
+                self.knows.automatic = matches!(told, Some(Value::Boolean(true)));
+            }
             PROTOCOLS => {
                 self.knows.protocols = Some(values.iter().filter_map(Value::as_i64).collect());
             }
@@ -422,8 +466,23 @@ impl Update {
 
     /// Plans the observations.
     pub(super) fn observe(&mut self) {
-        let paths = self.wanted.options.watch.observes().iter();
+        let watch = self.wanted.options.watch;
+        // Who chose another way to watch gets no other request than that takes.
+        self.plan
+            .extend((watch == Watch::Observed).then_some(Ask::Unhide(STATE)));
+        let paths = watch.observes().iter();
         self.plan.extend(paths.map(|path| Ask::Observe(*path)));
+    }
+
+    /// Gives up what is asked.
+    pub(super) fn withdraw(&mut self) {
+        if let Some((serial, _)) = self.asked.take() {
+            self.effects.push_back(Effect::Withdraw {
+                update: self.id.clone(),
+                device: self.wanted.device.clone(),
+                serial,
+            });
+        }
     }
 
     /// X-FW-S29: one that registers again and again does not run.

@@ -189,6 +189,8 @@ impl Ask {
             Self::ClearUri | Self::Uri(_) => "Write /5/0/1".to_owned(),
             Self::ClearPackage | Self::Package => "Write /5/0/0".to_owned(),
             Self::Execute => "Execute /5/0/2".to_owned(),
+            Self::Cancel => "Execute /5/0/10".to_owned(),
+            Self::Unhide(path) => format!("Write-Attributes {path}"),
             Self::Lifetime(instance, _) => format!("Write /1/{instance}/1"),
         }
     }

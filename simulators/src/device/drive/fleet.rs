@@ -10,6 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use fotalab_wire::net::Datagram;
 
+use super::KeyLog;
+use super::esp32::Esp32;
 use super::secure::{Psk, Sealed, Secure};
 use crate::device::{Device, Event, Kind, Peer, Phase, Setup, State, UpdateResult};
 use crate::limits;
@@ -33,10 +35,12 @@ pub struct Fleet {
     out: VecDeque<Datagram>,
     told: VecDeque<Told>,
     wishes: VecDeque<(usize, Option<Wish>)>,
+    questions: VecDeque<(usize, String)>,
     sent: u64,
     received: u64,
     /// How often a device got another address.
     moves: u32,
+    key_log: Option<KeyLog>,
     tap: Option<Box<dyn Tap>>,
 }
 
@@ -55,6 +59,8 @@ pub(super) struct Wish {
     pub(super) uri: String,
     pub(super) offset: usize,
     pub(super) etag: Option<Vec<u8>>,
+    /// Asked for as an ESP32's updater does.
+    pub(super) esp32: Option<Esp32>,
 }
 
 /// What happened to one of the devices.
@@ -96,6 +102,12 @@ impl Fleet {
         Self::default()
     }
 
+    /// From now on tells the secrets of the sessions of devices that are added, so that a capture
+    /// of them can be read. Nobody does that unless the user asked for it.
+    pub fn log_keys(&mut self, key_log: KeyLog) {
+        self.key_log = Some(key_log);
+    }
+
     /// Adds a device that switches itself on at `start`, and says its index. With a PSK it speaks
     /// DTLS with its server, if that is a secure one, and with where it pulls packages from by
     /// `coaps`; `seed` makes its handshakes the same each time.
@@ -132,7 +144,7 @@ impl Fleet {
             device,
             address,
             secure: psk
-                .and_then(|(psk, seed)| Secure::new(server, psk, seed))
+                .and_then(|(psk, seed)| Secure::new(server, psk, seed, self.key_log.as_ref()))
                 .map(Box::new),
             began_with,
             armed: None,
@@ -298,6 +310,11 @@ impl Fleet {
         self.wishes.pop_front()
     }
 
+    /// A document that a device asks for.
+    pub(super) fn poll_question(&mut self) -> Option<(usize, String)> {
+        self.questions.pop_front()
+    }
+
     /// None has a registration, or waits to be rid of it.
     #[must_use]
     pub fn has_left(&self) -> bool {
@@ -383,9 +400,11 @@ impl Fleet {
                         uri: uri.clone(),
                         offset: *offset,
                         etag: etag.clone(),
+                        esp32: Esp32::of(&member.device),
                     };
                     self.wishes.push_back((index, Some(wish)));
                 }
+                Event::Ask { uri } => self.questions.push_back((index, uri.clone())),
                 Event::StopFetching | Event::Off => self.wishes.push_back((index, None)),
                 _ => {}
             }

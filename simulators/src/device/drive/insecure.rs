@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::KeyLog;
+
 /// A pre-shared key and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Psk {
@@ -26,7 +28,7 @@ pub(super) struct Sealed {
 }
 
 impl Secure {
-    pub(super) fn new(_: SocketAddr, _: &Psk, _: Option<u64>) -> Option<Self> {
+    pub(super) fn new(_: SocketAddr, _: &Psk, _: Option<u64>, _: Option<&KeyLog>) -> Option<Self> {
         None
     }
 

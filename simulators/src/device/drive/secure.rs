@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fotalab_wire::dtls::{Client, ClientEvent, PskOptions, Randomness};
 
+use super::KeyLog;
 use crate::limits;
 
 /// A pre-shared key and whose it is.
@@ -47,9 +48,15 @@ pub(super) struct Sealed {
 
 impl Secure {
     /// `seed`: for a virtual world, the same bytes on the wire each time.
-    pub(super) fn new(server: SocketAddr, psk: &Psk, seed: Option<u64>) -> Option<Self> {
+    pub(super) fn new(
+        server: SocketAddr,
+        psk: &Psk,
+        seed: Option<u64>,
+        key_log: Option<&KeyLog>,
+    ) -> Option<Self> {
         let options = PskOptions {
             randomness: seed.map_or(Randomness::System, Randomness::Seeded),
+            key_log: key_log.map(|it| std::sync::Arc::clone(&it.0)),
             ..PskOptions::default()
         };
         let client = Client::new(options, server, &psk.identity, &psk.key);

@@ -18,10 +18,8 @@ class MessagePane {
     const messages = this.messages;
     const detail = await messages.detail(i);
     if (turn !== this.turn) return;
-    const code = messages.codeOf(i);
-    const chip = make('span', code);
     const fate = FATES[messages.fate[i]];
-    const title = make('h3', this.ends(i), code && ['rest', 'upstream', 'air'].includes(messages.laneOf(i)) ? chip : null, make('span.text', visible(messages.words(i))));
+    const title = make('h3', this.ends(i), make('span.text', visible(messages.words(i))));
     const facts = make('div.facts',
       make('span', `at ${clock(messages.at[i])} s`), make('span', new Date(messages.began + messages.at[i]).toISOString()),
       messages.size[i] ? make('span', bytes(messages.size[i])) : null, make('span', `message ${i} of ${messages.count}`));

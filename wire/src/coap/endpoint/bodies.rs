@@ -66,7 +66,7 @@ impl<P: PeerKey> Peer<P> {
         if block.number == 0 {
             // 2.5: a block 0 begins anew, whatever came before.
             if let Some(index) = known {
-                let serial = self.bodies.remove(index).serial;
+                let serial = self.drop_body(shared, index);
                 self.tell_body_abandoned(shared, serial);
             }
             self.make_room(shared);
@@ -107,7 +107,7 @@ impl<P: PeerKey> Peer<P> {
         }
         let oldest = (0..self.bodies.len()).min_by_key(|index| self.bodies[*index].expires);
         if let Some(index) = oldest {
-            let serial = self.bodies.remove(index).serial;
+            let serial = self.drop_body(shared, index);
             self.tell_body_abandoned(shared, serial);
         }
     }
@@ -143,14 +143,15 @@ impl<P: PeerKey> Peer<P> {
             self.exchanges.push(exchange);
             return;
         };
-        if collected.bytes.len() + view.payload().len() > collected.limit {
-            let limit = collected.limit;
-            self.bodies.remove(index);
-            let response = too_large(limit);
+        let length = view.payload().len();
+        if collected.bytes.len() + length > collected.limit {
+            let response = too_large(collected.limit);
+            self.drop_body(shared, index);
             self.exchanges.push(exchange);
             let _over = self.respond(shared, now, id.serial, response, false);
             return;
         }
+        shared.collected += length;
         collected.bytes.extend_from_slice(view.payload());
         if block.more {
             self.exchanges.push(exchange);
@@ -159,6 +160,7 @@ impl<P: PeerKey> Peer<P> {
             return;
         }
         let bytes = std::mem::take(&mut collected.bytes);
+        shared.collected -= bytes.len();
         let mut message = view.with_payload(bytes.into());
         message.options.remove(number::BLOCK1);
         shared.events.push_back(Event::Request {
@@ -187,9 +189,12 @@ impl<P: PeerKey> Peer<P> {
             })
         });
         let body = body.next().ok_or(Refused::Over)?;
+        let taken = first.len() + limits::COLLECTED_BODY_BYTES;
         let response = if first.len() > limit {
             too_large(limit)
         } else {
+            shared.collected += taken;
+            shared.collecting.push_back((self.place, body.serial));
             body.collected = Some(Collected {
                 bytes: first.to_vec(),
                 limit,
@@ -201,7 +206,7 @@ impl<P: PeerKey> Peer<P> {
     }
 
     /// The application answered a block: the next one may come, or the body is over.
-    pub(super) fn body_answered(&mut self, exchange: u64, code: Code) {
+    pub(super) fn body_answered(&mut self, shared: &mut Shared<P>, exchange: u64, code: Code) {
         let of_exchange = |body: &IncomingBody| {
             body.with_application
                 .is_some_and(|(serial, ..)| serial == exchange)
@@ -216,16 +221,39 @@ impl<P: PeerKey> Peer<P> {
                 body.last = Some(block);
             }
             _ => {
-                self.bodies.remove(index);
+                self.drop_body(shared, index);
             }
         }
     }
 
     pub(super) fn bodies_due(&mut self, shared: &mut Shared<P>, now: Duration) {
         while let Some(index) = self.bodies.iter().position(|body| body.expires <= now) {
-            let serial = self.bodies.remove(index).serial;
+            let serial = self.drop_body(shared, index);
             self.tell_body_abandoned(shared, serial);
         }
+    }
+
+    /// Gives up a body, if it is still being put together.
+    pub(super) fn give_up_body(&mut self, shared: &mut Shared<P>, serial: u64) {
+        if let Some(index) = self.collecting(serial) {
+            self.drop_body(shared, index);
+            self.tell_body_abandoned(shared, serial);
+        }
+    }
+
+    /// Where a body is that is being put together.
+    pub(super) fn collecting(&self, serial: u64) -> Option<usize> {
+        let mut bodies = self.bodies.iter();
+        bodies.position(|body| body.serial == serial && body.collected.is_some())
+    }
+
+    /// Takes a body out, and tells its serial.
+    pub(super) fn drop_body(&mut self, shared: &mut Shared<P>, index: usize) -> u64 {
+        let body = self.bodies.remove(index);
+        if let Some(collected) = body.collected {
+            shared.collected -= collected.bytes.len() + limits::COLLECTED_BODY_BYTES;
+        }
+        body.serial
     }
 
     pub(super) fn tell_body_abandoned(&self, shared: &mut Shared<P>, serial: u64) {

@@ -72,7 +72,9 @@ impl<P: PeerKey> Peer<P> {
                     if self.calls.iter().any(|c| c.serial == serial && c.token == view.token))
         });
         let Some(index) = matching else {
-            shared.statistics.ignored += 1;
+            if !self.renumber(shared, view.id) {
+                shared.statistics.ignored += 1;
+            }
             return;
         };
         if let Role::Request(serial) = self.outgoing.remove(index).role {

@@ -154,7 +154,7 @@ impl<P: PeerKey> Peer<P> {
             None
         };
         if exchange.block1.is_some() {
-            self.body_answered(serial, response.code);
+            self.body_answered(shared, serial, response.code);
         }
         self.answer(shared, now, exchange, response, observer);
         Ok(observer)
@@ -212,7 +212,7 @@ impl<P: PeerKey> Peer<P> {
     pub(super) fn reject(&mut self, shared: &mut Shared<P>, serial: u64) -> Result<(), Refused> {
         let position = self.exchanges.iter().position(|e| e.serial == serial);
         let exchange = self.exchanges.swap_remove(position.ok_or(Refused::Over)?);
-        self.body_answered(serial, Code::EMPTY);
+        self.body_answered(shared, serial, Code::EMPTY);
         if exchange.acknowledge_at.is_some() || !exchange.confirmable {
             let reply = empty(Kind::Reset, exchange.message_id);
             self.seen.answered(exchange.message_id, reply.clone());

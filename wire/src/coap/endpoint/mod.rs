@@ -76,6 +76,8 @@ impl<P: PeerKey> Endpoint<P> {
                 events: VecDeque::new(),
                 transmits: VecDeque::new(),
                 replays: VecDeque::new(),
+                collected: 0,
+                collecting: VecDeque::new(),
                 statistics: Statistics::default(),
                 serial: 0,
             },
@@ -387,9 +389,8 @@ impl<P: PeerKey> Endpoint<P> {
         place: PeerRef,
         act: impl FnOnce(&mut Peer<P>, &mut Shared<P>) -> T,
     ) -> Option<T> {
-        let peer = self.peers.get_mut(place)?;
-        let done = act(peer, &mut self.shared);
-        peer.trim();
+        let shared = &mut self.shared;
+        let done = self.peers.with(place, |peer| act(peer, shared))?;
         self.peers.arm(place);
         while self.shared.replays.len() > limits::SAFE_REPLAYS_MAX {
             if let Some((place, id)) = self.shared.replays.pop_front()
@@ -398,7 +399,30 @@ impl<P: PeerKey> Endpoint<P> {
                 peer.seen.forget_safe(id);
             }
         }
+        if self.shared.collected > limits::COLLECTED_BYTES_MAX {
+            self.give_up_oldest_bodies();
+        }
+        if self.shared.collecting.len() > limits::COLLECTING_MAX {
+            let peers = &self.peers;
+            let live = |(place, serial): &(PeerRef, u64)| {
+                let peer = peers.get(*place);
+                peer.is_some_and(|peer| peer.collecting(*serial).is_some())
+            };
+            self.shared.collecting.retain(live);
+        }
         Some(done)
+    }
+
+    fn give_up_oldest_bodies(&mut self) {
+        while self.shared.collected > limits::COLLECTED_BYTES_MAX {
+            let Some((place, serial)) = self.shared.collecting.pop_front() else {
+                return;
+            };
+            let shared = &mut self.shared;
+            self.peers
+                .with(place, |peer| peer.give_up_body(shared, serial));
+            self.peers.arm(place);
+        }
     }
 
     fn reject_stranger(&mut self, to: P, id: u16) {

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use rand::Rng as _;
 
 use super::event::{Event, ExchangeId, Failure, Gone, PingId};
 use super::peer::{Peer, Shared};
@@ -170,6 +171,35 @@ impl<P: PeerKey> Peer<P> {
                 index += 1;
             }
         }
+    }
+
+    /// The peer acknowledged the id of a request of ours with the answer to another one: it takes
+    /// ours for a duplicate of a message that had this id before we restarted, and does not process
+    /// it (RFC 7252 4.5). Sends the request under an id from elsewhere, as a retransmission.
+    pub(super) fn renumber(&mut self, shared: &mut Shared<P>, id: u16) -> bool {
+        let max = self.parameters(shared).max_retransmit;
+        let index = self.outgoing.iter().position(|outgoing| {
+            let is_request = matches!(outgoing.role, Role::Request(_));
+            outgoing.id == id && is_request && outgoing.retransmitted < max
+        });
+        let Some(index) = index else {
+            return false;
+        };
+        self.next_id = shared.random.next_u32() as u16;
+        let id = self.take_id();
+        let role = self.outgoing[index].role;
+        self.sent_with_id(role, id);
+        let outgoing = &mut self.outgoing[index];
+        // Bytes 2 and 3 of every message (RFC 7252 3).
+        let mut bytes = BytesMut::from(outgoing.bytes.as_ref());
+        bytes[2..4].copy_from_slice(&id.to_be_bytes());
+        outgoing.id = id;
+        outgoing.bytes = bytes.freeze();
+        outgoing.retransmitted += 1;
+        shared.statistics.retransmitted += 1;
+        let bytes = outgoing.bytes.clone();
+        self.transmit(shared, bytes);
+        true
     }
 
     /// RFC 7641 4.5.2: where there is something newer, that is sent instead, under a new message

@@ -27,6 +27,10 @@ pub(super) struct Shared<P> {
     pub(super) transmits: VecDeque<Transmit<P>>,
     /// Safe requests whose answers are kept, in order.
     pub(super) replays: VecDeque<(PeerRef, u16)>,
+    /// What the bodies that are put together take, by [`limits::COLLECTED_BYTES_MAX`]'s count.
+    pub(super) collected: usize,
+    /// Those bodies, the oldest first, and some that are complete.
+    pub(super) collecting: VecDeque<(PeerRef, u64)>,
     pub(super) statistics: Statistics,
     pub(super) serial: u64,
 }
@@ -169,8 +173,9 @@ impl<P: PeerKey> Peer<P> {
         for observer in std::mem::take(&mut self.observers) {
             self.tell_observer_gone(shared, observer.serial, Gone::Forgotten);
         }
-        for body in std::mem::take(&mut self.bodies) {
-            self.tell_body_abandoned(shared, body.serial);
+        while !self.bodies.is_empty() {
+            let serial = self.drop_body(shared, 0);
+            self.tell_body_abandoned(shared, serial);
         }
     }
 

@@ -33,6 +33,8 @@ pub(super) struct Peers<P> {
     queue: BinaryHeap<Reverse<(Duration, PeerRef)>>,
     hand: usize,
     max: usize,
+    /// How many are idle.
+    idle: usize,
 }
 
 #[derive(Debug)]
@@ -49,6 +51,7 @@ impl<P: PeerKey> Peers<P> {
             free: Vec::new(),
             queue: BinaryHeap::new(),
             hand: 0,
+            idle: 0,
             max: max.clamp(1, limits::PEERS_MAX),
         }
     }
@@ -66,6 +69,22 @@ impl<P: PeerKey> Peers<P> {
             .filter(|_| slot.generation == place.generation)
     }
 
+    /// Lets a peer do something, and notes whether anything of it is left to remember.
+    pub(super) fn with<T>(
+        &mut self,
+        place: PeerRef,
+        act: impl FnOnce(&mut Peer<P>) -> T,
+    ) -> Option<T> {
+        let peer = self.get_mut(place)?;
+        let was_idle = peer.is_idle();
+        let done = act(peer);
+        let is_idle = peer.is_idle();
+        peer.trim();
+        self.idle += usize::from(is_idle);
+        self.idle -= usize::from(was_idle);
+        Some(done)
+    }
+
     pub(super) fn get(&self, place: PeerRef) -> Option<&Peer<P>> {
         let slot = self.slots.get(place.slot as usize)?;
         slot.peer
@@ -77,7 +96,11 @@ impl<P: PeerKey> Peers<P> {
     pub(super) fn insert(&mut self, key: P, next_id: u16) -> Option<PeerRef> {
         if self.places.len() >= self.max {
             self.evict()?;
+        } else if self.idle >= limits::IDLE_PEERS_MAX {
+            // Where none is found at once there are few.
+            let _ = self.evict();
         }
+        self.idle += 1;
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
@@ -108,6 +131,7 @@ impl<P: PeerKey> Peers<P> {
             return None;
         }
         let peer = slot.peer.take()?;
+        self.idle -= usize::from(peer.is_idle());
         slot.generation = slot.generation.wrapping_add(1);
         self.places.remove(&peer.key);
         self.free.push(place.slot);

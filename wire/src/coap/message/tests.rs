@@ -179,18 +179,17 @@ fn messages() -> impl Strategy<Value = Message> {
         })
 }
 
-/// The long run sets `PROPTEST_CASES`.
-fn cases(default: u32) -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok();
-    let cases = cases.and_then(|n| n.parse().ok()).unwrap_or(default);
-    ProptestConfig {
-        failure_persistence: None,
-        ..ProptestConfig::with_cases(cases)
-    }
+/// How many inputs a codec is given.
+fn inputs() -> u32 {
+    let long = std::env::var_os("FOTALAB_LONG").is_some_and(|it| it != "0");
+    if long { 10_000_000 } else { 100_000 }
 }
 
 proptest! {
-    #![proptest_config(cases(1_000))]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(1_000)
+    })]
 
     #[test]
     fn what_is_written_is_read_and_coap_lite_agrees(message in messages()) {
@@ -204,12 +203,33 @@ proptest! {
     }
 }
 
-/// 100,000 inputs by default, `FUZZ_INPUTS` in the long run. Ours is stricter than coap-lite (empty
+/// Messages by chance: what is written is read.
+#[test]
+fn messages_by_chance_are_read_as_they_were_written() {
+    let mut random = StdRng::seed_from_u64(7959);
+    for _ in 0..inputs() {
+        let code = Code(random.random());
+        let usable = !code.is_reserved() && code != Code::EMPTY;
+        let code = if usable { code } else { Code::PUT };
+        let kind = Kind::from_bits(random.random_range(0..4));
+        let mut message = Message::new(kind, code, random.random());
+        let mut bytes = [0; 40];
+        random.fill_bytes(&mut bytes);
+        message.token = Token::new(&bytes[..random.random_range(0..=8)]).unwrap();
+        for _ in 0..random.random_range(0..5) {
+            let value = &bytes[..random.random_range(0..40)];
+            message.options.push(random.random_range(0..2_100), value);
+        }
+        message.payload = Bytes::copy_from_slice(&bytes[..random.random_range(0..40)]);
+        assert_eq!(Message::parse(&message.to_bytes()).unwrap(), message);
+    }
+}
+
+/// Bytes by chance, 100,000 times, 10,000,000 with `FOTALAB_LONG=1`. Ours is stricter than coap-lite (empty
 /// payloads, empty messages, reserved classes), never more lenient, and reads the same.
 #[test]
 fn arbitrary_bytes_are_read_as_coap_lite_reads_them() {
-    let inputs = std::env::var("FUZZ_INPUTS").ok();
-    let inputs = inputs.and_then(|n| n.parse().ok()).unwrap_or(100_000);
+    let inputs = inputs() as usize;
     let mut random = StdRng::seed_from_u64(7252);
     let (mut taken, mut bytes) = (0, Vec::new());
     for _ in 0..inputs {

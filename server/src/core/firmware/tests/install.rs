@@ -76,8 +76,8 @@ fn x_fw_s25_lost_notifications_are_made_up_for_by_polls() {
 fn x_fw_s27_results_are_final_or_worth_another_try() {
     for (result, transfers) in [
         (2, 1),
-        (3, 4),
-        (4, 4),
+        (3, TRANSFERS),
+        (4, TRANSFERS),
         (5, 1),
         (6, 1),
         (7, 1),

@@ -3,13 +3,15 @@
 use fotalab_wire::{coap::Code, lwm2m::Version};
 
 use super::{
-    messages::{DELIVERY, MEMORY_FREE, PROTOCOLS, RESULT, STATE, State},
+    messages::{AUTOMATIC, DELIVERY, MAX_DEFER, MEMORY_FREE, PROTOCOLS, RESULT, STATE, State},
     options::FIRMWARE_UPDATE,
     *,
 };
 
+mod cancel;
 mod install;
 mod options;
+mod others;
 mod transfer;
 
 const SECOND: UnixMillis = 1_000;
@@ -32,6 +34,16 @@ struct Bench {
     /// What was done to it, without reads and observations.
     done: Vec<Ask>,
     reads: usize,
+    unhidden: usize,
+    /// /5/0/13 and /5/0/14
+    max_defer: Option<i64>,
+    automatic: Option<bool>,
+    /// Asks that the engine gave up.
+    withdrawn: usize,
+    /// The State that somebody else brings it to when it next refuses something.
+    foreign: Option<i64>,
+    /// Does not answer these for now.
+    holds: Option<Ask>,
     /// All that it was asked.
     asked: Vec<Ask>,
     /// Answers to the next asks of a kind, in place of the usual.
@@ -74,6 +86,12 @@ impl Bench {
             },
             done: Vec::new(),
             reads: 0,
+            unhidden: 0,
+            max_defer: None,
+            automatic: None,
+            withdrawn: 0,
+            foreign: None,
+            holds: None,
             asked: Vec::new(),
             instead: Vec::new(),
         }
@@ -111,22 +129,26 @@ impl Bench {
 
     fn settle(&mut self) {
         while let Some(effect) = self.firmware.poll_effect() {
-            if let Effect::Ask {
-                update,
-                serial,
-                ask,
-                ..
-            } = effect
-            {
-                self.asked.push(ask);
-                let outcome = self.answer(ask);
-                if ask == Ask::Observe(FIRMWARE_UPDATE) {
-                    for (path, value) in [(STATE, self.state), (RESULT, self.result)] {
-                        let value = Value::Integer(value);
-                        self.firmware.learned(&update, serial, path, &value);
+            match effect {
+                Effect::Ask { ask, .. } if self.holds == Some(ask) => self.done.push(ask),
+                Effect::Ask {
+                    update,
+                    serial,
+                    ask,
+                    ..
+                } => {
+                    self.asked.push(ask);
+                    let outcome = self.answer(ask);
+                    if ask == Ask::Observe(FIRMWARE_UPDATE) {
+                        for (path, value) in [(STATE, self.state), (RESULT, self.result)] {
+                            let value = Value::Integer(value);
+                            self.firmware.learned(&update, serial, path, &value);
+                        }
                     }
+                    self.firmware.answered(self.now, &update, serial, outcome);
                 }
-                self.firmware.answered(self.now, &update, serial, outcome);
+                Effect::Withdraw { .. } => self.withdrawn += 1,
+                Effect::Changed { .. } => {}
             }
         }
     }
@@ -134,6 +156,10 @@ impl Bench {
     fn answer(&mut self, ask: Ask) -> Outcome {
         let scripted = self.instead.iter().position(|(it, _)| *it == ask);
         let scripted = scripted.map(|at| self.instead.remove(at).1);
+        if let Ask::Unhide(_) = ask {
+            self.unhidden += 1;
+            return scripted.unwrap_or(Outcome::Answered(Code::CHANGED, Vec::new()));
+        }
         if let Ask::Read(path) | Ask::Observe(path) = ask {
             self.reads += 1;
             let values = match path {
@@ -146,6 +172,12 @@ impl Bench {
                     let free = self.memory_free.unwrap_or_default();
                     vec![Value::Integer(free)]
                 }
+                MAX_DEFER if self.max_defer.is_some() => {
+                    vec![Value::Integer(self.max_defer.unwrap_or_default())]
+                }
+                AUTOMATIC if self.automatic.is_some() => {
+                    vec![Value::Boolean(self.automatic.unwrap_or_default())]
+                }
                 PROTOCOLS if self.protocols.is_some() => {
                     let all = self.protocols.iter().flatten();
                     all.map(|it| Value::Integer(*it)).collect()
@@ -156,6 +188,7 @@ impl Bench {
         }
         self.done.push(ask);
         if let Some(outcome) = scripted {
+            self.state = self.foreign.take().unwrap_or(self.state);
             return outcome;
         }
         match ask {
@@ -165,6 +198,7 @@ impl Bench {
             }
             Ask::Package => (self.state, self.result) = (2, 0),
             Ask::Uri(_) => self.result = 0,
+            Ask::Cancel => (self.state, self.result) = (0, 10),
             Ask::Lifetime(..) | Ask::Forget(_) => {}
             _ => self.state = 3,
         }
@@ -203,4 +237,6 @@ fn executed() -> Bench {
     bench
 }
 
+/// As often as an update is tried at all.
+const TRANSFERS: usize = limits::MAX_FIRMWARE_RETRIES as usize + 1;
 const PULL: Ask = Ask::Uri(Scheme::Coap);

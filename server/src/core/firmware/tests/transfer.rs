@@ -151,7 +151,7 @@ fn x_fw_s10_s11_a_broken_push_is_tried_again_and_given_up() {
         always.register();
         always.pass(60 * MINUTE);
         always.is(State::Failed);
-        assert_eq!(always.transfers(), 4);
+        assert_eq!(always.transfers(), TRANSFERS);
     }
 }
 
@@ -185,12 +185,12 @@ fn x_fw_s18_s19_a_device_that_lost_the_transfer_gets_another() {
     let mut bench = Bench::new(Some("2.0"), Transfer::Pull);
     bench.register();
     bench.tell(1, 0);
-    for _ in 0..3 {
+    for _ in 1..TRANSFERS {
         bench.comes_back(0, 0, "1.0");
-        bench.pass(2 * MINUTE);
+        bench.pass(5 * MINUTE);
         bench.tell(1, 0);
     }
-    assert_eq!(bench.transfers(), 4);
+    assert_eq!(bench.transfers(), TRANSFERS);
     bench.comes_back(0, 0, "1.0");
     bench.is(State::Failed);
 }

@@ -32,7 +32,7 @@ fn bound(length: usize, size: BlockSize) -> Duration {
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(
-        std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(300)
+        if std::env::var_os("FOTALAB_LONG").is_some_and(|it| it != "0") { 30_000 } else { 300 }
     ) })]
 
     #[test]

@@ -8,14 +8,14 @@ use rand::{Rng as _, RngExt as _};
 use super::rig::*;
 use crate::coap::endpoint::*;
 use crate::coap::limits;
-use crate::coap::message::{Code, Kind};
+use crate::coap::message::{Block, BlockSize, Code, Kind, Message, number};
 
-/// 100,000 datagrams, `FUZZ_INPUTS` in the long run: half noise, half real messages with a few
+/// 100,000 datagrams, 10,000,000 with `FOTALAB_LONG=1`: half noise, half real messages with a few
 /// bytes changed, to an endpoint that is server and client; nothing panics, hangs or grows.
 #[test]
 fn arbitrary_datagrams() {
-    let inputs = std::env::var("FUZZ_INPUTS").ok();
-    let inputs: u32 = inputs.and_then(|n| n.parse().ok()).unwrap_or(100_000);
+    let long = std::env::var_os("FOTALAB_LONG").is_some_and(|it| it != "0");
+    let inputs: u32 = if long { 10_000_000 } else { 100_000 };
     let (inbox, mut random) = (SharedInbox::default(), random(7641));
     let mut real = Vec::new();
     let mut pair = Pair::new(taking(inbox));
@@ -189,4 +189,69 @@ fn a_hundred_thousand_exchanges() {
     }
     assert_eq!(endpoint.statistics().retransmitted, 400_000);
     assert!(last <= seconds(93) + Duration::from_millis(100));
+}
+
+/// Whoever sends one datagram from each address there is costs no more than so many.
+#[test]
+fn strangers_take_each_others_place() {
+    let mut endpoint: Endpoint<u32> = Endpoint::new(Config::default(), random(1));
+    let bytes = datagram(Kind::NonConfirmable, Code::GET, 1, "/").to_bytes();
+    for from in 0..limits::IDLE_PEERS_MAX as u32 + 5_000 {
+        endpoint.handle_datagram(Duration::ZERO, from, &bytes);
+        let Some(Event::Request { exchange, .. }) = endpoint.poll_event() else {
+            panic!("no request of {from}");
+        };
+        let response = Response::new(Code::NOT_FOUND);
+        endpoint
+            .respond(Duration::ZERO, exchange, response)
+            .unwrap();
+        while endpoint.poll_transmit().is_some() {}
+    }
+    assert_eq!(endpoint.peers(), limits::IDLE_PEERS_MAX);
+}
+
+/// Bodies that nobody completes: the oldest go, and who goes on soon enough is served.
+#[test]
+fn unfinished_bodies_make_room_for_younger_ones() {
+    let mut endpoint: Endpoint<u32> = Endpoint::new(Config::default(), random(1));
+    let mut send = |from: u32, number: u32| {
+        let mut message = datagram(Kind::Confirmable, Code::POST, number as u16, "/rd");
+        let block = Block {
+            number,
+            more: number < 2,
+            size: BlockSize::MAX,
+        };
+        message.options.push_block(number::BLOCK1, block);
+        message.payload = image(1_024);
+        endpoint.handle_datagram(Duration::ZERO, from, &message.to_bytes());
+        let mut whole = 0;
+        while let Some(event) = endpoint.poll_event() {
+            match event {
+                Event::BlockReceived {
+                    exchange, message, ..
+                } => endpoint
+                    .collect(Duration::ZERO, exchange, &message.payload, 4_000)
+                    .unwrap(),
+                Event::Request {
+                    exchange, message, ..
+                } => {
+                    whole = message.payload.len();
+                    let created = Response::new(Code::CREATED);
+                    endpoint.respond(Duration::ZERO, exchange, created).unwrap();
+                }
+                _ => {}
+            }
+        }
+        let answer = endpoint.poll_transmit().expect("an answer").payload;
+        (Message::parse(&answer).unwrap().code, whole)
+    };
+    let each = 1_024 + limits::COLLECTED_BODY_BYTES;
+    let room = (limits::COLLECTED_BYTES_MAX / each) as u32;
+    for from in 0..3 * room {
+        assert_eq!(send(from, 0), (Code::CONTINUE, 0), "{from}");
+    }
+    assert_eq!(send(0, 1), (Code::REQUEST_ENTITY_INCOMPLETE, 0));
+    let last = 3 * room - 1;
+    assert_eq!(send(last, 1), (Code::CONTINUE, 0));
+    assert_eq!(send(last, 2), (Code::CREATED, 3_072));
 }

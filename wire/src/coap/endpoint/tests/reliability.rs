@@ -522,3 +522,25 @@ fn peers_are_forgotten() {
     assert_eq!(pair.time, seconds(247) + LATENCY);
     assert_eq!(pair.client.poll_timeout(), None);
 }
+
+/// 4.5: the server takes the first request of a client that restarted for one that it had, because
+/// both have the same id by chance. The client notices by the token, and takes another id.
+#[test]
+fn an_id_that_a_former_life_used() {
+    let inbox = SharedInbox::default();
+    let mut pair = Pair::new(taking(inbox.clone()));
+    pair.request(Request::put("/5/0/1", "a"));
+    pair.drive_for(seconds(1));
+    let used = pair.log[0].message().id;
+    pair.client = Endpoint::new(Config::default(), random(77));
+    pair.told.clear();
+    let place = pair.client.place_of(SERVER).unwrap();
+    pair.client.with(place, |peer, _| peer.next_id = used);
+    pair.request(Request::put("/5/0/1", "b"));
+    pair.drive_for(seconds(1));
+    assert_eq!(pair.response().code, Code::CHANGED);
+    assert_eq!(inbox.borrow().complete, [b"a", b"b"]);
+    let ids: Vec<u16> = pair.messages(CLIENT).iter().map(|it| it.id).collect();
+    assert_eq!((ids.len(), ids[1]), (3, used));
+    assert_ne!(ids[2], used);
+}
