@@ -3,6 +3,8 @@
 //! First all is read; then what was under way goes on: updates look where their devices are, and
 //! what was observed is observed again.
 
+use std::convert::Infallible;
+
 use fotalab_wire::net::UnixMillis;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -12,7 +14,9 @@ use crate::{
         devices::{Account, DeviceDocument, Identity, StoredShadow},
         firmware,
         groups::Group,
+        horde,
         inventory::Record,
+        iotaap,
         owners::Owner,
         resources::Resource,
         tasks::Kept,
@@ -84,6 +88,29 @@ pub(crate) fn restore(
             state.tasks.restore(kept, key, it)
         })?;
     }
+    each(store, Kind::HordeCollection, |_, it: horde::Collection| {
+        state.horde.restore_collection(it);
+        Ok::<_, Infallible>(())
+    })?;
+    each(store, Kind::HordeImage, |_, it: horde::Image| {
+        state.horde.restore_image(it);
+        Ok::<_, Infallible>(())
+    })?;
+    each(store, Kind::HordeDevice, |_, it: horde::Device| {
+        state.horde.restore_device(it)
+    })?;
+    each(store, Kind::IotaapGroup, |_, it: iotaap::Group| {
+        state.iotaap.restore_group(it);
+        Ok::<_, Infallible>(())
+    })?;
+    each(store, Kind::IotaapDevice, |_, it: iotaap::Device| {
+        state.iotaap.restore_device(it);
+        Ok::<_, Infallible>(())
+    })?;
+    each(store, Kind::IotaapOta, |_, it: iotaap::Ota| {
+        state.iotaap.restore_ota(it);
+        Ok::<_, Infallible>(())
+    })?;
     each(store, Kind::Image, |id, it: ImageDocument| {
         restore_image(blobs, state, id, it)
     })?;

@@ -46,6 +46,20 @@ kinds! {
     Account = "account",
     /// A device's identity; the key is its endpoint name.
     Device = "device",
+    /// An account of our own; the key is its name.
+    Owner = "owner",
+    /// A collection of Horde, by its id.
+    HordeCollection = "horde-collection",
+    /// A device of Horde, by its id.
+    HordeDevice = "horde-device",
+    /// A firmware image of Horde, by its id.
+    HordeImage = "horde-image",
+    /// A device of IoTaaP, by its id.
+    IotaapDevice = "iotaap-device",
+    /// A group of IoTaaP, by its id.
+    IotaapGroup = "iotaap-group",
+    /// An OTA of IoTaaP, by the id of its device or group.
+    IotaapOta = "iotaap-ota",
     /// A firmware image; the key is its id.
     Image = "image",
     /// What upstream told of a device; the key is its endpoint name.
@@ -58,8 +72,6 @@ kinds! {
     Update = "update",
     /// The server itself.
     Server = "server",
-    /// An account of our own; the key is its name.
-    Owner = "owner",
     /// A group; the key is owner and id.
     Group = "group",
     /// A resource; the key is owner and id.

@@ -151,7 +151,7 @@ impl Update {
         self.stage = Stage::Soaking;
         self.enter(now, State::Succeeded, how);
         self.deadline = now + millis(limits::SOAK);
-        let polls = self.wanted.options.watch.polls();
+        let polls = self.wanted.options.watch.poll().is_some();
         self.look_at = polls.then(|| now + millis(limits::SOAK) / 2);
         let farewell = self.farewell();
         self.plan.extend(farewell);
