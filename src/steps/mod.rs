@@ -9,6 +9,7 @@ mod peer;
 mod rest;
 mod schemas;
 mod server;
+mod spoof;
 mod time;
 mod upstream;
 mod websocket;

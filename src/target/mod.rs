@@ -12,7 +12,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use fotalab_simulators::cloud::{self, Cloud};
@@ -93,6 +93,10 @@ pub struct Target {
     provisioner: Provisioner,
     /// How the server is asked for operations; `fotalab` where nobody says otherwise.
     adapter: String,
+    /// The program of the adapter `exec`.
+    program: Vec<String>,
+    /// The adapter, once somebody has asked by it.
+    asked_by: OnceLock<Arc<dyn Adapter>>,
     /// Accounts made known so far, and their keys.
     accounts: Mutex<BTreeMap<String, String>>,
     /// Keeps the server running as long as the target is in use.
@@ -140,6 +144,8 @@ impl Target {
             cloud: None,
             provisioner: Provisioner::None,
             adapter: "fotalab".to_owned(),
+            program: Vec::new(),
+            asked_by: OnceLock::new(),
             accounts: Mutex::default(),
             #[cfg(feature = "embedded")]
             _server: None,
@@ -171,6 +177,7 @@ impl Target {
             TargetChoice::Profile(file) => {
                 target.variables.extend(file.context.clone());
                 target.provisioner = Provisioner::of_profile(file);
+                target.program.clone_from(&file.program);
                 if let Some(adapter) = &file.adapter {
                     target.adapter.clone_from(adapter);
                 }
@@ -270,8 +277,14 @@ impl Target {
     ///
     /// # Errors
     /// There is no such adapter, or the target does not say what it needs.
-    pub fn adapter(&self) -> Result<Box<dyn Adapter>, TargetError> {
-        adapter::named(&self.adapter, &self.variables)
+    pub fn adapter(&self) -> Result<Arc<dyn Adapter>, TargetError> {
+        if self.asked_by.get().is_none() {
+            let adapter = adapter::named(&self.adapter, &self.program, &self.variables)?;
+            // Whoever was faster made the same one.
+            let _first = self.asked_by.set(adapter);
+        }
+        let adapter = self.asked_by.get().map(Arc::clone);
+        adapter.ok_or_else(|| TargetError::new("ask the server", "it has no adapter"))
     }
 
     /// Makes a device known to the server; `body` as the design's admin face takes it.

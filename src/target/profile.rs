@@ -22,6 +22,8 @@ pub struct TargetProfile {
     pub upstream: Option<SocketAddr>,
     /// The program that makes devices and accounts known.
     pub provision: Vec<String>,
+    /// The program of the adapter `exec`.
+    pub program: Vec<String>,
     /// What it can do.
     pub capabilities: Capabilities,
     /// What it is known to do otherwise than the specification says.
@@ -42,6 +44,7 @@ const KEYS: &[&str] = &[
     "context",
     "upstream",
     "provision",
+    "exec",
     "capabilities",
     "deviation",
 ];
@@ -119,17 +122,10 @@ impl TargetProfile {
                 }
             }
             ("provision", Toml::Table(table)) => {
-                for (name, value) in table {
-                    known("key of [provision]", &name, &["command"])?;
-                    let words = value.as_array().and_then(|words| {
-                        words
-                            .iter()
-                            .map(|it| it.as_str().map(str::to_owned))
-                            .collect::<Option<Vec<_>>>()
-                    });
-                    self.provision =
-                        words.ok_or("`command` is a list of texts: [\"./provision.sh\"]")?;
-                }
+                self.provision = command("provision", table, "./provision.sh")?;
+            }
+            ("exec", Toml::Table(table)) => {
+                self.program = command("exec", table, "./adapter.py")?;
             }
             ("capabilities", Toml::Table(table)) => self.capabilities = Capabilities::read(&table)?,
             ("deviation", Toml::Array(all)) => {
@@ -210,6 +206,20 @@ pub(crate) fn toml_error(text: &str, error: &toml::de::Error) -> String {
         .count()
         + 1;
     format!("line {line}: {}", error.message())
+}
+
+/// `command` of a section: a program and its arguments.
+fn command(section: &str, table: toml::Table, example: &str) -> Result<Vec<String>, String> {
+    let mut command = Vec::new();
+    for (name, value) in table {
+        known(&format!("key of [{section}]"), &name, &["command"])?;
+        let words = value.as_array().and_then(|words| {
+            let words = words.iter().map(|it| it.as_str().map(str::to_owned));
+            words.collect::<Option<Vec<_>>>()
+        });
+        command = words.ok_or(format!("`command` is a list of texts: [\"{example}\"]"))?;
+    }
+    Ok(command)
 }
 
 /// The known word that this is, or the nearest one.

@@ -202,7 +202,7 @@ impl Air {
             return;
         };
         if let Some(device) = self.registrations.get(&endpoint) {
-            let answer = Answer::of(message, watched.path(), &device.definitions);
+            let answer = Answer::of(message, watched.path(), device.definitions());
             self.tell_values(&endpoint, answer.values(), false);
         }
         self.heard(now, &endpoint);
@@ -275,7 +275,7 @@ impl Air {
     fn read(&self, running: &Running, message: &Message) -> Answer {
         let path = running.call.operation.path();
         match self.registrations.get(&running.endpoint) {
-            Some(device) => Answer::of(message, path, &device.definitions),
+            Some(device) => Answer::of(message, path, device.definitions()),
             None => Answer::of(message, path, &Definitions::new()),
         }
     }

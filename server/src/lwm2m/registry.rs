@@ -1,7 +1,8 @@
 //! Who is registered, where, until when, and what waits for whom.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     net::SocketAddr,
 };
 
@@ -37,8 +38,8 @@ pub(crate) struct Registered {
     pub(crate) updated: UnixMillis,
     /// When it will be forgotten, grace included.
     pub(super) expires: UnixMillis,
-    /// What its objects hold.
-    pub(super) definitions: Definitions,
+    /// What its objects hold, once somebody asked: most devices only keep registered.
+    definitions: OnceCell<Definitions>,
     /// In queue mode it listens until then.
     pub(super) awake_until: UnixMillis,
     /// It did not answer the last request.
@@ -57,9 +58,9 @@ pub(crate) struct Registered {
 /// All registrations.
 #[derive(Debug, Default)]
 pub(super) struct Registrations {
-    by_endpoint: BTreeMap<String, Registered>,
-    by_location: BTreeMap<String, String>,
-    by_peer: BTreeMap<Peer, String>,
+    by_endpoint: HashMap<String, Box<Registered>>,
+    by_location: HashMap<String, String>,
+    by_peer: HashMap<Peer, String>,
     agenda: BTreeSet<(UnixMillis, String)>,
     /// What the long lists of objects have together.
     listed: usize,
@@ -74,7 +75,7 @@ impl Registered {
         (peer, local): (Peer, SocketAddr),
     ) -> Self {
         let mut registered = Self {
-            definitions: said.objects.definitions(said.version),
+            definitions: OnceCell::new(),
             said,
             location,
             peer,
@@ -113,7 +114,9 @@ impl Registered {
 
     /// The types of what it holds.
     pub(crate) fn definitions(&self) -> &Definitions {
-        &self.definitions
+        let said = &self.said;
+        let make = || said.objects.definitions(said.version);
+        self.definitions.get_or_init(make)
     }
 
     /// Its lifetime begins anew.
@@ -151,7 +154,8 @@ impl Registrations {
         self.by_location.insert(location, endpoint.clone());
         self.by_peer.insert(registered.peer, endpoint.clone());
         self.listed += weight(&registered.said.objects);
-        self.by_endpoint.insert(endpoint.clone(), registered);
+        self.by_endpoint
+            .insert(endpoint.clone(), Box::new(registered));
         self.arm(&endpoint);
     }
 
@@ -162,7 +166,7 @@ impl Registrations {
         self.by_location.remove(&registered.location);
         self.forget_peer(registered.peer, endpoint);
         self.agenda.remove(&(registered.due, endpoint.to_owned()));
-        Some(registered)
+        Some(*registered)
     }
 
     /// Whether there is room for a list of objects in place of the one that a device has.
@@ -181,7 +185,7 @@ impl Registrations {
         let lists = update.objects.is_some();
         device.said.apply(update);
         if lists {
-            device.definitions = device.said.objects.definitions(device.said.version);
+            device.definitions = OnceCell::new();
         }
         self.listed += weight(&device.said.objects);
     }
@@ -200,7 +204,7 @@ impl Registrations {
 
     /// One registration.
     pub(super) fn get(&self, endpoint: &str) -> Option<&Registered> {
-        self.by_endpoint.get(endpoint)
+        self.by_endpoint.get(endpoint).map(|it| &**it)
     }
 
     /// Whose location it is.
@@ -219,7 +223,7 @@ impl Registrations {
         endpoint: &str,
         act: impl FnOnce(&mut Registered) -> T,
     ) -> Option<T> {
-        let done = act(self.by_endpoint.get_mut(endpoint)?);
+        let done = act(&mut **self.by_endpoint.get_mut(endpoint)?);
         self.arm(endpoint);
         Some(done)
     }

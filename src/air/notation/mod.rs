@@ -83,7 +83,7 @@ pub(crate) enum Line {
     /// `...`: any messages, or none.
     Gap,
     /// A message.
-    Message(Notation),
+    Message(Box<Notation>),
 }
 
 impl Notation {

@@ -69,7 +69,7 @@ pub(crate) fn read_lines(text: &str) -> Result<Vec<Line>, Mistake> {
         .map(|(at, line)| match line {
             "..." | "…" => Ok(Line::Gap),
             _ => read_line(line)
-                .map(Line::Message)
+                .map(|it| Line::Message(Box::new(it)))
                 .map_err(|why| Mistake::in_line(at, why)),
         })
         .collect::<Result<_, _>>()?;

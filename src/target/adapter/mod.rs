@@ -2,15 +2,16 @@
 //!
 //! The profile of a target names its adapter; the embedded server has `fotalab`, the admin face.
 
+mod exec;
 mod fotalab;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use fotalab_wire::net::{BoxFuture, Network};
 use serde_json::{Map, Value};
 use tokio::{sync::mpsc, task::JoinSet};
 
-use self::fotalab::Fotalab;
+use self::{exec::Exec, fotalab::Fotalab};
 use super::TargetError;
 use crate::trace::Trace;
 
@@ -70,16 +71,22 @@ pub struct World<'a> {
 /// There is none of this name, or the target does not say what it needs.
 pub(super) fn named(
     name: &str,
+    command: &[String],
     variables: &Map<String, Value>,
-) -> Result<Box<dyn Adapter>, TargetError> {
+) -> Result<Arc<dyn Adapter>, TargetError> {
     let doing = format!("ask the server by the adapter `{name}`");
     match name {
         "fotalab" => Fotalab::of_variables(variables)
-            .map(|it| Box::new(it) as Box<_>)
+            .map(|it| Arc::new(it) as Arc<_>)
             .ok_or_else(|| {
                 let why = "the target gives no ADMINURL and ADMINTOKEN";
                 TargetError::new(doing, why)
             }),
+        "exec" if command.is_empty() => Err(TargetError::new(
+            doing,
+            "the target's profile does not say which program: [exec] command = [\"./adapter.py\"]",
+        )),
+        "exec" => Ok(Arc::new(Exec::new(command, variables))),
         "none" => Err(TargetError::new(
             doing,
             "the target's profile says that it cannot be asked; scenarios can use its own API with \
@@ -87,7 +94,7 @@ pub(super) fn named(
         )),
         _ => Err(TargetError::new(
             doing,
-            "fotalab has no such adapter yet; it has `fotalab`",
+            "fotalab has no such adapter yet; it has `fotalab` and `exec`",
         )),
     }
 }

@@ -20,7 +20,7 @@
 //! - CBC suites (`TLS_PSK_WITH_AES_128_CBC_SHA256`), GCM, ECDHE-PSK, certificates, DTLS 1.3.
 //! - Peers without extended master secret (RFC 7627) are refused.
 //! - A stateless cookie: each new peer costs a half-open session, of which there are at most
-//!   [`limits::HALF_OPEN_SESSIONS`].
+//!   [`limits::HALF_OPEN_SESSIONS`]. It is answered once for each time it asks (RFC 6347, 4.2.4).
 //! - During a handshake, a record that does not open ends it, since dimpl cannot go on: an attacker
 //!   who knows the 5-tuple and the moment, or a damaged datagram that UDP's checksum let pass,
 //!   makes the peer start again. Established sessions ignore such records.
@@ -30,6 +30,7 @@ mod config;
 mod event;
 mod key_log;
 pub mod limits;
+mod paced;
 mod psk;
 mod record;
 mod server;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{
     End, Failure, Output, PskLookup, PskOptions, SecureSession, ServerEvent,
     limits::{HALF_OPEN_SESSIONS, SESSION_IDLE, SESSIONS, TIMEOUTS_PER_CALL},
+    paced::Paced,
     psk::PskAcceptor,
     record::{self, Record},
     table::{Route, Table},
@@ -107,6 +108,14 @@ impl Server {
             }
             route => route,
         };
+        let repeats =
+            route == Route::HalfOpen && record.client_hello().is_some_and(|it| it.message_seq == 0);
+        if repeats && let Some(verify) = self.table.unproven(from).and_then(|it| it.verify.clone())
+        {
+            // It was lost on its way: the same again, once for each time it is asked for.
+            self.transmits.push_back((from, verify));
+            return;
+        }
         let Some(session) = self.session(from, route) else {
             self.ignored += 1;
             return;
@@ -219,7 +228,7 @@ impl Server {
         }
     }
 
-    fn session(&mut self, peer: SocketAddr, route: Route) -> Option<&mut Box<dyn SecureSession>> {
+    fn session(&mut self, peer: SocketAddr, route: Route) -> Option<&mut Paced> {
         let peer = self.table.get_mut(peer)?;
         match route {
             Route::HalfOpen => Some(&mut peer.half_open.as_mut()?.session),
@@ -244,6 +253,8 @@ impl Server {
                         && Record::first(&bytes).is_some_and(|it| it.is_server_hello());
                     if accepts {
                         self.table.prove(now, peer);
+                    } else if let Some(half_open) = self.table.unproven(peer) {
+                        half_open.verify.get_or_insert_with(|| bytes.clone());
                     }
                     self.transmits.push_back((peer, bytes));
                 }

@@ -6,9 +6,12 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+
 use super::{
     SecureSession,
     limits::HALF_OPEN_GRACE,
+    paced::Paced,
     record::{ClientHello, ClientRandom, HANDSHAKE, Record},
 };
 
@@ -22,7 +25,7 @@ pub(super) struct Peer {
 }
 
 pub(super) struct Established {
-    pub(super) session: Box<dyn SecureSession>,
+    pub(super) session: Paced,
     pub(super) random: ClientRandom,
     last_heard: Duration,
     /// Under which time it stands in [`Table::idle`]: `last_heard`, or earlier.
@@ -30,10 +33,12 @@ pub(super) struct Established {
 }
 
 pub(super) struct HalfOpen {
-    pub(super) session: Box<dyn SecureSession>,
+    pub(super) session: Paced,
     pub(super) random: ClientRandom,
     /// The peer has answered to what was sent to its address.
     pub(super) proven: bool,
+    /// What was sent to its address until then: HelloVerifyRequest.
+    pub(super) verify: Option<Bytes>,
     pub(super) last_progress: Duration,
     /// It is given up at this time.
     pub(super) until: Duration,
@@ -75,6 +80,12 @@ impl Table {
 
     pub(super) fn established(&self) -> usize {
         self.idle.len()
+    }
+
+    /// The handshake of a peer that has not shown yet that it is where it says.
+    pub(super) fn unproven(&mut self, peer: SocketAddr) -> Option<&mut HalfOpen> {
+        let half_open = self.peers.get_mut(&peer)?.half_open.as_mut()?;
+        (!half_open.proven).then_some(half_open)
     }
 
     pub(super) fn half_open(&self) -> usize {
@@ -137,9 +148,10 @@ impl Table {
         let order = self.begun;
         self.unproven.insert((order, from));
         self.peers.entry(from).or_default().half_open = Some(HalfOpen {
-            session,
+            session: Paced::held(session, now),
             random,
             proven: false,
+            verify: None,
             last_progress: now,
             until,
             order,
@@ -153,6 +165,7 @@ impl Table {
             .and_then(|it| it.half_open.as_mut());
         if let Some(half_open) = half_open {
             half_open.proven = true;
+            half_open.session.release(now);
             half_open.last_progress = now;
             self.unproven.remove(&(half_open.order, peer));
             self.proven.insert((half_open.order, peer));

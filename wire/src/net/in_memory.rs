@@ -55,6 +55,11 @@ impl InMemory {
         self.udp.replace_link(Box::new(link), clock);
     }
 
+    /// Sends a datagram in the name of any address, as somebody on the way can.
+    pub fn send_as(&self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        self.udp.send(from, to, bytes);
+    }
+
     fn ports(&self) -> MutexGuard<'_, Ports> {
         self.ports.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -193,20 +193,7 @@ impl Datagrams for Socket {
             _ => return Err(io::ErrorKind::AddrNotAvailable.into()),
         };
         let from = SocketAddr::new(from, self.local.port());
-        let before = {
-            let mut state = self.network.state();
-            let now = state.now();
-            let before = state.link.poll_timeout();
-            let bytes = Bytes::copy_from_slice(bytes);
-            state.link.send(now, Datagram { from, to, bytes });
-            before.map(|at| at.saturating_sub(now))
-        };
-        // What is due at once is delivered here. Who waits for the next arrival must know when
-        // that has become earlier.
-        let next = self.network.deliver();
-        if next.is_some() && before.is_none_or(|before| next < Some(before)) {
-            self.network.wake_all();
-        }
+        self.network.send(from, to, bytes);
         Ok(())
     }
 
@@ -216,6 +203,24 @@ impl Datagrams for Socket {
 }
 
 impl VirtualUdp {
+    /// Puts a datagram on the link, whoever its sender is said to be.
+    pub(super) fn send(&self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+        let before = {
+            let mut state = self.state();
+            let now = state.now();
+            let before = state.link.poll_timeout();
+            let bytes = Bytes::copy_from_slice(bytes);
+            state.link.send(now, Datagram { from, to, bytes });
+            before.map(|at| at.saturating_sub(now))
+        };
+        // What is due at once is delivered here. Who waits for the next arrival must know when
+        // that has become earlier.
+        let next = self.deliver();
+        if next.is_some() && before.is_none_or(|before| next < Some(before)) {
+            self.wake_all();
+        }
+    }
+
     /// Lets everybody who waits look at the link's next time again.
     fn wake_all(&self) {
         for queue in self.state().sockets.values() {

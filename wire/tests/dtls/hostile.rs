@@ -60,6 +60,26 @@ fn a_forged_hello_does_not_disturb_a_handshake_of_its_address() {
 }
 
 #[test]
+fn an_address_that_may_be_forged_gets_no_more_than_it_asked_for() {
+    let mut rig = Rig::new().connected();
+    let mut hello = rig.sent[0].bytes.to_vec();
+    hello[40] ^= 1;
+    let to = |rig: &Rig, peer: SocketAddr| -> usize {
+        let datagrams = rig.sent.iter().filter(|it| it.to == peer);
+        datagrams.map(|it| it.bytes.len()).sum()
+    };
+    let forged = device(9);
+    for asked in 1..=3 {
+        rig.inject(forged, &hello);
+        // Time enough for every retransmission there could be (RFC 6347, 4.2.4).
+        rig.drive(Duration::from_secs(30));
+        let got = to(&rig, forged);
+        assert!(got > 0, "HelloVerifyRequest");
+        assert!(got <= asked * hello.len(), "{asked} asked, {got} bytes got");
+    }
+}
+
+#[test]
 fn damaged_records_are_ignored() {
     let mut rig = Rig::new().connected();
     rig.say(device(1), b"whole");

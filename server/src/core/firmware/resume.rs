@@ -34,7 +34,7 @@ impl Update {
         // Nobody was there to hear a device that came in time.
         self.deadline = self.deadline.max(now + millis(limits::RESTART_GRACE));
         match self.stage {
-            Stage::Ended | Stage::Soaking | Stage::Cancelling => {}
+            Stage::Ended | Stage::Soaking => {}
             Stage::Installing if !self.tally.acknowledged => {
                 // It may never have been sent.
                 self.tally.executes = self.tally.executes.saturating_sub(1);
@@ -53,7 +53,6 @@ impl Update {
         self.wanted.options.start = None;
         match self.stage {
             Stage::Ended => return,
-            Stage::Cancelling => return self.cancels_again(now),
             Stage::Soaking => {
                 let farewell = self.farewell();
                 self.plan.extend(farewell);

@@ -189,3 +189,26 @@ fn short_states_are_not_hidden_by_a_default_pmin() {
         assert_eq!(bench.done, [PULL]);
     }
 }
+
+#[test]
+fn one_that_installs_by_itself_is_not_executed_after_a_restart_either() {
+    let mut bench = Bench::new(Some("2.0"), Transfer::Pull);
+    bench.arrival.object = Some(Version::V1_2);
+    bench.automatic = Some(true);
+    bench.register();
+    bench.tell(2, 0);
+    // The server ends and begins again with what it remembered.
+    let remembered = serde_json::to_value(bench.firmware.get(&bench.id));
+    let remembered = serde_json::from_value(remembered.expect("JSON"));
+    bench.firmware = Firmware::new(2);
+    bench
+        .firmware
+        .restore(bench.now, remembered.expect("an update"));
+    bench.firmware.resume(bench.now, "d", bench.arrival);
+    bench.settle();
+    bench.pass(5 * MINUTE);
+    assert_eq!(bench.executes(), 0);
+    bench.tell(3, 0);
+    bench.comes_back(0, 1, "2.0");
+    bench.is(State::Succeeded);
+}
