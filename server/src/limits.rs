@@ -223,3 +223,28 @@ pub(crate) const MAX_REPORT_CURSORS: usize = 1_024;
 pub(crate) const LIFETIME_MARGIN: Duration = Duration::from_secs(60);
 /// Longest package URI, in bytes (contract 1.1 of LwM2M).
 pub(crate) const MAX_PACKAGE_URI: usize = 255;
+/// Collections, and IoTaaP groups, at most.
+pub(crate) const MAX_COLLECTIONS: usize = 10_000;
+/// Devices of one collection.
+pub(crate) const MAX_MEMBERS: usize = 100_000;
+/// Tags of one resource.
+pub(crate) const MAX_TAGS: usize = 64;
+/// Longest value of a tag.
+pub(crate) const MAX_TAG_BYTES: usize = 1_024;
+/// API tokens of one account.
+pub(crate) const MAX_TOKENS: usize = 64;
+/// Longest text part of a form, in bytes.
+pub(crate) const MAX_FORM_TEXT_BYTES: usize = 8 * 1024;
+/// Text parts of a form.
+pub(crate) const MAX_FORM_FIELDS: usize = 32;
+/// How long a token of a login is good (contract B1).
+pub(crate) const LOGIN_TIME: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// Digits of an IMEI or IMSI that an endpoint name has in it, at least.
+pub(crate) const MIN_NUMBER_DIGITS: usize = 6;
+/// For one answer of a device under a target (contract A7: 30 s).
+pub(crate) const TARGET_REQUEST_TIME: Duration = Duration::from_secs(30);
+/// For a device under a target to fetch its image, from the beginning of the update on (contract A7).
+pub(crate) const TARGET_DOWNLOAD_TIME: Duration = Duration::from_secs(3_600);
+/// From the last block of such a fetch to Execute: the device may not have noticed yet (Horde looks
+/// every 5 s).
+pub(crate) const TARGET_EXECUTE_PAUSE: Duration = Duration::from_secs(5);

@@ -65,6 +65,11 @@ impl Air {
         Ok(room.0.as_mut().expect("it has just been opened"))
     }
 
+    /// The room of a laboratory, if it is open.
+    pub(crate) fn in_use(lab: &mut Lab) -> Option<&mut Self> {
+        lab.state::<Room>().0.as_mut()
+    }
+
     fn open(lab: &mut Lab) -> Result<Self, String> {
         let watch = Watch::new(lab.trace().clone());
         let seed: u64 = lab.random().random();

@@ -297,6 +297,12 @@ fn reason(step: &StepRecord, paint: Paint, text: &mut String) {
             let _ = writeln!(text, "    {note}");
         }
     }
+    if !step.waiting.is_empty() {
+        let _ = writeln!(text, "\n    why is it waiting?");
+        for line in &step.waiting {
+            let _ = writeln!(text, "      {line}");
+        }
+    }
     let _ = writeln!(text, "\n    {}", paint.bad(&mismatch.message));
     for difference in &mismatch.differences {
         let _ = writeln!(text, "      at {}", difference.path);

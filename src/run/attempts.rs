@@ -15,6 +15,7 @@ use super::{
     panics::{self, InStep, panic_message},
     record::{AttemptRecord, MAX_ATTEMPTS_KEPT},
     schedule::Schedule,
+    waiting,
 };
 use crate::{
     plan::{BoundStep, Captures, LimitKind, is_json, time_limit},
@@ -30,6 +31,9 @@ const MAX_ATTEMPTS: u32 = 20_000;
 const SETTLES: Duration = Duration::from_millis(1);
 /// The part of the wait so far that this moment is.
 const SETTLES_PART: u32 = 1_000;
+
+/// An attempt that took so long was a wait.
+const LONG_ATTEMPT_MS: u64 = 1_000;
 
 /// What holds for all steps of a feature.
 pub(super) struct Conditions<'a> {
@@ -73,6 +77,12 @@ pub(super) async fn run_step(
     }
     record.messages.1 = lab.trace().len();
     record.clock_ms = millis(began.elapsed());
+    let tried = record.attempts.len() + record.attempts_dropped as usize;
+    // One attempt was no wait, unless the attempt itself took its time.
+    let waited = tried > 1 || record.clock_ms >= LONG_ATTEMPT_MS;
+    if record.verdict == Verdict::Failed && record.defect.is_none() && waited {
+        record.waiting = waiting::why(lab, &record).await;
+    }
     record
 }
 

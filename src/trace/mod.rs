@@ -1,5 +1,6 @@
 //! Every message that crossed, on one timeline, with the step that was at work when it did.
 
+mod air;
 mod capture;
 mod secrets;
 
@@ -13,6 +14,7 @@ use serde_json::{
 };
 use tokio::sync::watch;
 
+pub(crate) use air::{Block, Coap, Datagram};
 pub use capture::{Capture, Captured, KeyLog, MAX_CAPTURE_BYTES, Recording};
 pub use secrets::Secrets;
 
@@ -191,6 +193,11 @@ impl Trace {
                 Some(seq)
             }
         }
+    }
+
+    /// Looks at the messages that are there; do not hold on to more than is needed.
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&[Message]) -> T) -> T {
+        at(&self.inner().messages)
     }
 
     /// How many there are; the number the next one gets.

@@ -193,16 +193,41 @@ fn a_target_is_judged_by_what_its_profile_says() {
 }
 
 #[test]
-fn the_page_of_rows_is_what_a_run_writes() {
+fn the_page_of_rows_is_what_a_run_writes_and_what_must_hold_does() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let report = directory("conform-page");
     let report_named = report.display().to_string();
     let ran = fotalab(root, &["conform", "--report", &report_named]);
-    assert!(matches!(ran.code, Some(0 | 4)), "{ran:?}");
+    assert_eq!(ran.code, Some(0), "every row that must hold does: {ran:?}");
     let written = fs::read_to_string(report.join("conformance.md")).expect("a page");
     let committed = fs::read_to_string(root.join("features/lwm2m/ROWS.md")).unwrap_or_default();
     assert!(
         written == committed,
         "features/lwm2m/ROWS.md is stale: copy {report_named}/conformance.md there"
     );
+}
+
+/// Files run side by side against one server: a device of one must not be one of another, too.
+#[test]
+fn no_device_has_its_name_in_two_files() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("features/lwm2m");
+    let made =
+        regex::Regex::new(r"(?:device|devices) `([^`]+)` running|[?&]ep=([\w-]+)").expect("ours");
+    let mut owners: std::collections::BTreeMap<String, String> = Default::default();
+    for entry in fs::read_dir(folder).expect("it is there") {
+        let path = entry.expect("an entry").path();
+        let file = path.display().to_string();
+        if !file.ends_with(".feature.md") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("a text");
+        for found in made.captures_iter(&text) {
+            let name = found.get(1).or(found.get(2)).expect("one of them").as_str();
+            let owner = owners
+                .entry(name.to_owned())
+                .or_insert_with(|| file.clone());
+            assert_eq!(*owner, file, "`{name}` is in both");
+        }
+    }
+    assert!(owners.len() > 30, "{owners:?}");
 }

@@ -201,6 +201,39 @@ const WRONG: &[(&str, &[&str])] = &[
         "Then the server updates `meter-9` to the image `new`",
         &["it answered 404"],
     ),
+    (
+        "Then `registration.lifetime` of what the server knows of `meter-1` should equal\n\n```json\n1\n```",
+        &["what the server knows of `meter-1` is not", "actual    300"],
+    ),
+    (
+        "Then what the server knows of `meter-9` should match\n\n```json\n{ \"registration\": {} }\n```",
+        &["what the server knows of `meter-9` is not", "null"],
+    ),
+    (
+        "Then the server should tell\n\n```json\n{ \"event\": \"registered\" }\n```",
+        &["nobody listens to the server"],
+    ),
+    (
+        "Given I listen to what the server tells\n\nThen the server should tell\n\n```json\n{ \"event\": \"registered\" }\n```",
+        &["the server has told nothing"],
+    ),
+    (
+        "Given I listen to what the server tells\n\nAnd the device `meter-1` sends a registration update\n\n\
+         Then the server should tell\n\n```json\n{ \"event\": \"expired\" }\n```",
+        &[
+            "the server has not told that",
+            "it told {\"event\":\"updated\"",
+        ],
+    ),
+    (
+        "Given I listen to what the server tells\n\nAnd the device `meter-1` sends a registration update\n\n\
+         Then the server should have told this `2` times\n\n```json\n{ \"event\": \"updated\" }\n```",
+        &["the server has told that 1 times"],
+    ),
+    (
+        "When somebody else sends the bytes `40 00 12 34` to the server in the name of the device `meter-9`",
+        &["the device `meter-9` has not spoken yet"],
+    ),
 ];
 
 #[test]

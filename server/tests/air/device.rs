@@ -32,6 +32,8 @@ pub(crate) struct Script {
     pub(crate) loses_execute: bool,
     /// This Result in place of a download.
     pub(crate) fails_with: Option<&'static str>,
+    /// A request that it takes without an answer.
+    pub(crate) silent: Option<&'static str>,
     /// Tells nothing by itself.
     pub(crate) never_notifies: bool,
     /// Drops all that comes until it is set to `false`.
@@ -504,7 +506,11 @@ impl Actor {
                 };
                 let request = format!("{method} {path}");
                 let instead = self.device.script().instead.get(&*request).cloned();
+                let silent = self.device.script().silent.is_some_and(|it| it == request);
                 self.device.script().got.push(request);
+                if silent {
+                    return;
+                }
                 if let Some(reply) = instead {
                     self.device.script().requests.push(message);
                     let response = reply.response();

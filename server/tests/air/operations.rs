@@ -86,6 +86,12 @@ async fn x_fw_s05_int_109_a_sleeping_device_is_asked_when_it_wakes() {
     let wakes = async {
         sleep(Duration::from_secs(20)).await;
         assert_eq!(device.script().datagrams, before, "it was not left alone");
+        // The admin face says why nothing happens.
+        let registration = air.get("/devices/d").await["registration"].clone();
+        assert_eq!(registration["asleep"], true);
+        assert_eq!(registration["awakeUntil"], "2023-11-14T22:14:53.000Z");
+        assert_eq!(registration["asking"], Value::Null);
+        assert_eq!(registration["queued"], json!(["Read /3/0/3"]));
         device.ask(Request::post(&location.join("/"), "")).await
     };
     let (read, (code, _)) = tokio::join!(read, wakes);

@@ -139,9 +139,18 @@ async fn an_update_waits_for_its_device() {
     device.script().deaf = true;
     let id = air.update(&image, "pull").await;
     tokio::time::sleep(std::time::Duration::from_secs(600)).await;
-    assert_eq!(air.get(&format!("/updates/{id}")).await["state"], "queued");
+    let update = air.get(&format!("/updates/{id}")).await;
+    assert_eq!(update["state"], "queued");
+    let waits = &update["waitsFor"];
+    assert!(
+        ["answer", "pause"].iter().any(|it| waits["what"] == *it),
+        "{waits}"
+    );
+    assert!(waits["deadline"].is_string(), "{waits}");
     device.script().deaf = false;
-    assert_eq!(air.ended(&id).await["state"], "succeeded");
+    let update = air.ended(&id).await;
+    assert_eq!(update["state"], "succeeded");
+    assert_eq!(update["waitsFor"]["what"], "soak");
 }
 
 /// X-FW-S14, over 25 seeds each way; a seed that fails is named.

@@ -1,4 +1,4 @@
-//! One simulated LwM2M device without I/O: it really receives the bytes of its firmware, checks
+//! One simulated device without I/O, of LwM2M or of another protocol ([`Speaks`]): it really receives the bytes of its firmware, checks
 //! them, restarts, and comes back with the new version.
 //!
 //! [`Device`] has the four kinds of method of the sans-I/O objects in `wire`: `handle_*` for what
@@ -7,6 +7,7 @@
 //!
 //! - [`firmware`] object 5 as a state machine, [`fault`] what it can do wrong, [`persona`] what
 //!   kind of device it is, [`identity`] who it says it is.
+//! - `simple`, `iotaap`: what devices do that do not speak LwM2M.
 //! - `registration`, `requests`, `write`, `composite`, `discover`, `objects`, `observe`, `send`,
 //!   `fetch`: the parts of `Device`.
 
@@ -17,6 +18,7 @@ pub mod fault;
 mod fetch;
 pub mod firmware;
 pub mod identity;
+pub mod iotaap;
 mod lab;
 mod misbehave;
 mod objects;
@@ -26,6 +28,7 @@ mod registration;
 mod requests;
 mod send;
 mod setup;
+mod simple;
 mod slot;
 mod write;
 
@@ -46,7 +49,7 @@ use self::firmware::Effect;
 pub use self::firmware::{Firmware, State, Step, UpdateResult};
 pub use self::identity::Identity;
 use self::observe::Observed;
-pub use self::persona::Persona;
+pub use self::persona::{Persona, Speaks};
 pub use self::registration::Phase;
 use self::registration::Registration;
 pub use self::send::NotSent;
@@ -89,6 +92,10 @@ pub struct Device {
     /// The id of the last block of a push, for the faults that take it for another one.
     last_block: Option<u16>,
     offline: bool,
+    /// What is compiled into one of IoTaaP.
+    keys: Option<Box<iotaap::Keys>>,
+    /// A trigger waits for its end.
+    triggered: bool,
     pending: Vec<Pending>,
     fetch: Option<Box<Fetch>>,
     power: Power,
@@ -120,6 +127,8 @@ impl Device {
             error_code: 0,
             last_block: None,
             offline: false,
+            keys: None,
+            triggered: false,
             pending: Vec::new(),
             fetch: None,
             power: Power::Off(None),
@@ -385,6 +394,12 @@ impl Device {
     fn on_coap(&mut self, now: Duration, event: coap::Event<Peer>) {
         use coap::Event as E;
         match event {
+            E::Request { exchange, .. } | E::BlockReceived { exchange, .. }
+                if self.kind.persona.speaks != Speaks::Lwm2m =>
+            {
+                // It is a client and nothing else.
+                let _: Result<(), coap::Refused> = self.coap.reset(exchange);
+            }
             E::Request {
                 exchange,
                 from,
@@ -472,6 +487,7 @@ impl Device {
                 _ => {}
             }
             self.report(now, step);
+            self.end_failed_trigger();
         }
     }
 

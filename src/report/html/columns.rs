@@ -10,7 +10,7 @@ use super::{exchange::Exchanges, transfer::Transfer};
 use crate::{
     report::kept::{Line, Place},
     run::FeatureRecord,
-    trace::Kind,
+    trace::{Datagram, Kind},
 };
 
 /// The messages of one feature.
@@ -64,72 +64,6 @@ struct Http<'a> {
     bytes: Option<u64>,
 }
 
-/// The part of a datagram that every row shows.
-#[derive(Debug, Deserialize)]
-pub(super) struct Air<'a> {
-    #[serde(borrow)]
-    pub(super) device: Cow<'a, str>,
-    #[serde(borrow)]
-    pub(super) direction: Cow<'a, str>,
-    #[serde(default)]
-    bytes: u64,
-    #[serde(borrow, default)]
-    fate: Cow<'a, str>,
-    #[serde(default)]
-    retransmission: bool,
-    #[serde(borrow, default)]
-    pub(super) coap: Option<Coap<'a>>,
-}
-
-/// Of a CoAP message (RFC 7252, 3).
-#[derive(Debug, Deserialize)]
-pub(super) struct Coap<'a> {
-    #[serde(borrow, rename = "type")]
-    pub(super) kind: Cow<'a, str>,
-    #[serde(borrow)]
-    pub(super) code: Cow<'a, str>,
-    pub(super) mid: u16,
-    #[serde(borrow, default)]
-    pub(super) token: Cow<'a, str>,
-    #[serde(borrow, default)]
-    pub(super) path: Option<Cow<'a, str>>,
-    #[serde(default)]
-    pub(super) block1: Option<Block>,
-    #[serde(default)]
-    pub(super) block2: Option<Block>,
-    #[serde(default)]
-    pub(super) payload: Option<Payload>,
-}
-
-/// A block option (RFC 7959, 2.2).
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub(super) struct Block {
-    pub(super) num: u32,
-    pub(super) more: bool,
-    pub(super) size: u32,
-}
-
-impl Block {
-    /// Where in the body it begins: sizes may change on the way (RFC 7959, 2.3).
-    pub(super) fn offset(self) -> u64 {
-        u64::from(self.num) * u64::from(self.size)
-    }
-}
-
-/// A payload, or what the page has to know of it.
-#[derive(Clone, Copy, Debug, Deserialize)]
-pub(super) struct Payload {
-    #[serde(default)]
-    pub(super) length: u64,
-}
-
-impl Air<'_> {
-    /// `delivered`, `lost`, `duplicated`, `corrupted` or `late`.
-    pub(super) fn fate(&self) -> &str {
-        &self.fate
-    }
-}
-
 impl Columns {
     /// Of the messages of a feature, in their order.
     pub(super) fn of(feature: &FeatureRecord, lines: &[Line<'_>]) -> Self {
@@ -149,7 +83,7 @@ impl Columns {
                 Kind::Answer => 1,
                 Kind::Connection => 2,
             });
-            let air: Option<Air<'_>> = match line.lane.as_ref() {
+            let air: Option<Datagram<'_>> = match line.lane.as_ref() {
                 "air" => serde_json::from_str(line.detail.get()).ok(),
                 _ => None,
             };
@@ -182,7 +116,7 @@ impl Columns {
         &mut self,
         index: usize,
         line: &Line<'_>,
-        air: &Air<'_>,
+        air: &Datagram<'_>,
         exchanges: &mut Exchanges,
     ) {
         let (device, _) = self.devices.insert_full(air.device.clone().into_owned());
@@ -192,7 +126,7 @@ impl Columns {
         self.words(code, &line.summary);
         self.size.push(air.bytes);
         self.inward.push(u8::from(air.direction == "up"));
-        let fate = FATES.iter().position(|it| *it == air.fate).unwrap_or(0);
+        let fate = FATES.iter().position(|it| *it == air.fate()).unwrap_or(0);
         self.fate.push(u8::try_from(fate).unwrap_or(0));
         self.again.push(u8::from(role.again || air.retransmission));
         self.answers

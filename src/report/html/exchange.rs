@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    columns::{Air, Block, Coap},
-    transfer::Transfer,
-};
-use crate::trace::Kind;
+use super::transfer::Transfer;
+use crate::trace::{Block, Coap, Datagram, Kind};
 
 /// What is known so far, by the messages that crossed.
 #[derive(Debug, Default)]
@@ -63,7 +60,7 @@ impl Exchanges {
     }
 
     /// Takes in a datagram.
-    pub(super) fn datagram(&mut self, index: usize, device: usize, air: &Air<'_>) -> Role {
+    pub(super) fn datagram(&mut self, index: usize, device: usize, air: &Datagram<'_>) -> Role {
         let Some(coap) = &air.coap else {
             return Role::default();
         };
@@ -199,7 +196,7 @@ mod tests {
                     "block1": block("b1:"), "block2": block("b2:") },
             });
             let text = detail.to_string();
-            let air: Air<'_> = serde_json::from_str(&text).expect("air");
+            let air: Datagram<'_> = serde_json::from_str(&text).expect("air");
             let role = exchanges.datagram(index, 0, &air);
             if let Some(transfer) = role.transfer {
                 exchanges.transfers[transfer].take(index, &air, role.again);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::columns::{Air, Block};
+use crate::trace::{Block, Datagram};
 
 /// One transfer.
 #[derive(Debug, Serialize)]
@@ -71,7 +71,7 @@ impl Transfer {
     }
 
     /// Takes in a message of it.
-    pub(super) fn take(&mut self, index: usize, air: &Air<'_>, again: bool) {
+    pub(super) fn take(&mut self, index: usize, air: &Datagram<'_>, again: bool) {
         self.last = index;
         self.messages += 1;
         self.again += u32::from(again);

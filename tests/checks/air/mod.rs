@@ -181,13 +181,6 @@ impl World {
         update["id"].as_str().expect("an id").to_owned()
     }
 
-    /// Whether the server has ever heard of an update.
-    pub(crate) async fn knows(&mut self, update: &str) -> bool {
-        let path = format!("/updates/{update}");
-        let (status, _) = self.ask(Method::GET, &path, Bytes::new()).await;
-        status == 200
-    }
-
     /// The update as the server tells it, when it has ended; `None`: not in that time.
     pub(crate) async fn ended(&mut self, update: &str, longest: Duration) -> Option<Value> {
         let end = self.driver.now() + longest;

@@ -6,3 +6,4 @@ mod devtools;
 mod github;
 mod made;
 mod page;
+mod waiting;

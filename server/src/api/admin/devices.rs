@@ -16,7 +16,7 @@ use crate::{
         upgrade_path::Target,
     },
     limits,
-    lwm2m::Registered,
+    lwm2m::{Downlink, Registered},
     remember,
     server::Server,
 };
@@ -33,6 +33,7 @@ const FIELDS: &[&str] = &[
     "pskIdentity",
     "imei",
     "imsi",
+    "address",
     "groups",
     "slot",
 ];
@@ -78,6 +79,12 @@ pub(super) fn put(server: &Arc<Server>, id: &str, body: &Value) -> Result<Value,
         psk_identity: fields.text("pskIdentity", keys::MAX_IDENTITY_BYTES, any),
         imei: fields.text("imei", longest, digits),
         imsi: fields.text("imsi", longest, digits),
+        address: fields.text("address", longest, |text| {
+            let ip = text.parse::<std::net::IpAddr>().map(drop);
+            let with_port = text.parse::<std::net::SocketAddr>().map(drop);
+            let why = |_| "is neither IP nor IP:PORT".to_owned();
+            ip.or(with_port).map_err(why)
+        }),
         groups: fields.texts("groups"),
         slot: fields.number("slot", 1..=MAX_SLOT_BYTES),
     };
@@ -109,6 +116,7 @@ pub(super) fn put(server: &Arc<Server>, id: &str, body: &Value) -> Result<Value,
     });
     taken.map_err(|why| match why {
         NotTaken::FingerprintTaken => Problem::conflict("Another device has this fingerprint"),
+        NotTaken::AddressTaken => Problem::conflict("Another device has this address"),
         NotTaken::IdentityTaken => Problem::conflict("Another device has this PSK identity"),
         NotTaken::Full => Problem::conflict("There are too many devices"),
     })?;
@@ -131,8 +139,14 @@ pub(super) fn get(server: &Server, id: &str) -> Result<Value, Problem> {
         over_the_air.last().cloned().unwrap_or_default(),
     );
     view.insert("firmwareUpdates".into(), over_the_air.into());
-    let air = state.air.as_ref();
-    let registered = air.and_then(|air| air.registered(id)).map(registration);
+    let registered = state.air.as_ref().and_then(|air| {
+        let mut view = registration(air.registered(id)?);
+        let downlink = air.downlink(server.now(), id)?;
+        for (name, value) in waiting(&downlink) {
+            view[name] = value;
+        }
+        Some(view)
+    });
     view.insert("registration".into(), registered.unwrap_or_default());
     Ok(view.into())
 }
@@ -146,6 +160,7 @@ fn identity(device: &Device) -> Map<String, Value> {
         ("account", &identity.account),
         ("imei", &identity.imei),
         ("imsi", &identity.imsi),
+        ("address", &identity.address),
     ] {
         if let Some(value) = value {
             view.insert(name.into(), value.as_str().into());
@@ -182,6 +197,18 @@ fn registration(registered: &Registered) -> Value {
         "since": iso(registered.since),
         "updated": iso(registered.updated),
     })
+}
+
+/// What stands between the server and a device on the air: whether it listens, what it is asked.
+fn waiting(downlink: &Downlink) -> [(&'static str, Value); 6] {
+    [
+        ("asleep", downlink.asleep.into()),
+        ("awakeUntil", downlink.awake_until.map(iso).into()),
+        ("silent", downlink.silent.into()),
+        ("expires", iso(downlink.expires).into()),
+        ("asking", json!(downlink.asking)),
+        ("queued", json!(downlink.queued)),
+    ]
 }
 
 fn reported(device: &Device) -> Value {

@@ -122,5 +122,12 @@ fn whole(update: &Update) -> Value {
         })
     });
     document["history"] = history.collect();
+    let waits = update.waits();
+    document["waitsFor"] = json!({
+        "what": waits.what,
+        "asked": waits.asked,
+        "until": waits.until.map(iso),
+        "deadline": waits.deadline.map(iso),
+    });
     document
 }

@@ -21,6 +21,14 @@ pub(crate) enum Transfer {
     Pull,
     /// Package URI with this scheme.
     PullBy(Scheme),
+    /// As Horde does it: a URI that is the same for all devices, and the server knows by who asks
+    /// which image it is. The image may be there already, `downloaded`.
+    ByIdentity {
+        /// /5/0/3 was 2 when the update began.
+        downloaded: bool,
+    },
+    /// The device fetches and installs by itself.
+    Unasked,
 }
 
 /// Schemes of a package URI that this server serves.

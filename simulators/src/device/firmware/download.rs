@@ -261,6 +261,8 @@ impl Firmware {
         let outcome = match failure {
             FetchFailure::NotFound => UpdateResult::InvalidUri,
             FetchFailure::Refused => UpdateResult::ConnectionLost,
+            FetchFailure::Damaged => UpdateResult::IntegrityFailure,
+            FetchFailure::Foreign => UpdateResult::UnsupportedPackage,
             FetchFailure::Lost => {
                 if self.strikes(Fault::HangsOnConnectionLoss).is_some() {
                     self.stalled = true;

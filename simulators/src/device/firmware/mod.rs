@@ -103,6 +103,10 @@ pub enum FetchFailure {
     Refused,
     /// Nobody answers.
     Lost,
+    /// What came is not what was sent.
+    Damaged,
+    /// What came is no firmware.
+    Foreign,
 }
 
 /// What a timer is for.

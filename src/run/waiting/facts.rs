@@ -1,0 +1,191 @@
+//! What can be known about a wait that ended without what it waited for.
+
+use fotalab_wire::net::UnixMillis;
+
+/// All of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts {
+    /// When the wait ended.
+    pub(super) now: UnixMillis,
+    /// Whether the server could be asked.
+    pub(super) server: Asked,
+    /// Devices that the step is about.
+    pub(super) devices: Vec<Device>,
+    /// Devices that it is about too, and that were not looked at.
+    pub(super) more_devices: usize,
+    /// The mocked cloud.
+    pub(super) upstream: Upstream,
+    /// Answers to the operator that refuse, while the step was at work.
+    pub(super) refusals: Vec<Refusal>,
+    /// Why the last websocket ended.
+    pub(super) websocket_closed: Option<String>,
+    /// Messages that crossed while the step was at work.
+    pub(super) messages: u64,
+}
+
+/// Whether the server could be asked how it sees things.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// It has no face for that, so only what crossed is known.
+    #[default]
+    NoFace,
+    /// It was asked.
+    Yes,
+    /// It did not answer that.
+    Silent(String),
+}
+
+/// A device.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Device {
+    /// What the scenario calls it.
+    pub(super) name: String,
+    /// As it sees itself, where it is one of ours.
+    pub(super) itself: Option<Itself>,
+    /// As the server sees it, where that could be asked.
+    pub(super) server: Option<AtServer>,
+    /// As the wire shows it.
+    pub(super) air: OnAir,
+}
+
+/// A simulated device, by itself.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Itself {
+    pub(super) on: bool,
+    /// It has a registration.
+    pub(super) registered: bool,
+    /// It asks for one.
+    pub(super) registering: bool,
+    pub(super) asleep: bool,
+    /// When it does something by itself next.
+    pub(super) next: Option<UnixMillis>,
+    /// /5/0/3.
+    pub(super) state: i64,
+    /// /5/0/5.
+    pub(super) result: i64,
+    /// When either changed last.
+    pub(super) changed: Option<UnixMillis>,
+    /// Faults that it was told to have, and had.
+    pub(super) faults: Vec<String>,
+}
+
+/// A device as the server under test sees it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AtServer {
+    /// It has heard of this endpoint name.
+    pub(super) known: bool,
+    pub(super) registration: Option<Registration>,
+    /// The last update of it.
+    pub(super) update: Option<Update>,
+}
+
+/// A registration, as the server sees it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Registration {
+    pub(super) asleep: bool,
+    /// In queue mode, when it stops listening, or stopped.
+    pub(super) awake_until: Option<UnixMillis>,
+    /// When it ends without another word.
+    pub(super) expires: Option<UnixMillis>,
+    /// What was sent and not answered: `Write /5/0/1`.
+    pub(super) asking: Option<String>,
+    /// What waits for its turn.
+    pub(super) queued: Vec<String>,
+}
+
+/// An update, as the server sees it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Update {
+    /// `queued`, `downloading`, `downloaded`, `updating`, `succeeded`, `failed`.
+    pub(super) state: String,
+    /// What it waits for, in the admin face's word.
+    pub(super) what: String,
+    /// What was asked, where that is an answer.
+    pub(super) asked: Option<String>,
+    /// When it goes on by itself.
+    pub(super) until: Option<UnixMillis>,
+    /// When it gives up.
+    pub(super) deadline: Option<UnixMillis>,
+    /// The last that happened.
+    pub(super) last: String,
+}
+
+/// What crossed between a device and the server.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OnAir {
+    /// When it was last heard of, with something that arrived.
+    pub(super) heard: Option<UnixMillis>,
+    /// CoAP messages, and DTLS records that nobody opened.
+    pub(super) messages: u64,
+    pub(super) records: u64,
+    /// The last request without an answer that arrived.
+    pub(super) open: Option<Open>,
+    /// The last answer of class 4 or 5, where no better one to the same came later.
+    pub(super) refused: Option<Refused>,
+    /// The last body in blocks.
+    pub(super) transfer: Option<Transfer>,
+}
+
+/// A request without an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Open {
+    /// `PUT /5/0/0`.
+    pub(super) what: String,
+    /// The device asks.
+    pub(super) up: bool,
+    pub(super) first: UnixMillis,
+    pub(super) last: UnixMillis,
+    /// How often it was sent.
+    pub(super) sent: u32,
+    /// How often it got lost.
+    pub(super) lost: u32,
+    /// How often the answer got lost.
+    pub(super) answers_lost: u32,
+}
+
+/// A request that was refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) what: String,
+    /// The device asked.
+    pub(super) up: bool,
+    /// `4.04`.
+    pub(super) code: String,
+    pub(super) at: UnixMillis,
+}
+
+/// A body in blocks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Transfer {
+    pub(super) path: String,
+    /// Bytes of it that have crossed.
+    pub(super) bytes: u64,
+    /// The last block was among them.
+    pub(super) whole: bool,
+    /// When the last block crossed.
+    pub(super) at: UnixMillis,
+}
+
+/// The mocked cloud.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Upstream {
+    /// Calls that no queued answer fits, how often, and the answer that came closest.
+    pub(super) unexpected: Vec<(String, u32, Option<String>)>,
+    /// Queued answers that nobody has asked for.
+    pub(super) leftovers: Vec<String>,
+    /// Calls that were answered with an error as queued, and with which.
+    pub(super) failing: Vec<(String, u16)>,
+}
+
+/// An answer that refuses a request of the operator.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// `GET /device/1`.
+    pub(super) what: String,
+    pub(super) status: u16,
+    /// What it says.
+    pub(super) said: String,
+    pub(super) times: u32,
+    /// The request proves its right by a fingerprint.
+    pub(super) by_fingerprint: bool,
+}

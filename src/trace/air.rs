@@ -1,0 +1,75 @@
+//! The detail of a message on the air, as far as reports and explanations read it. Steps put much
+//! more into it.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+/// A datagram.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Datagram<'a> {
+    #[serde(borrow)]
+    pub(crate) device: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) direction: Cow<'a, str>,
+    #[serde(default)]
+    pub(crate) bytes: u64,
+    #[serde(borrow, default)]
+    fate: Cow<'a, str>,
+    #[serde(default)]
+    pub(crate) retransmission: bool,
+    #[serde(borrow, default)]
+    pub(crate) coap: Option<Coap<'a>>,
+}
+
+/// Of a CoAP message (RFC 7252, 3).
+#[derive(Debug, Deserialize)]
+pub(crate) struct Coap<'a> {
+    #[serde(borrow, rename = "type")]
+    pub(crate) kind: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(crate) code: Cow<'a, str>,
+    pub(crate) mid: u16,
+    #[serde(borrow, default)]
+    pub(crate) token: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub(crate) path: Option<Cow<'a, str>>,
+    /// Of an answer, the path of its request.
+    #[serde(borrow, default)]
+    pub(crate) answers: Option<Cow<'a, str>>,
+    #[serde(default)]
+    pub(crate) block1: Option<Block>,
+    #[serde(default)]
+    pub(crate) block2: Option<Block>,
+    #[serde(default)]
+    pub(crate) payload: Option<Payload>,
+}
+
+/// A block option (RFC 7959, 2.2).
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Block {
+    pub(crate) num: u32,
+    pub(crate) more: bool,
+    pub(crate) size: u32,
+}
+
+impl Block {
+    /// Where in the body it begins: sizes may change on the way (RFC 7959, 2.3).
+    pub(crate) fn offset(self) -> u64 {
+        u64::from(self.num) * u64::from(self.size)
+    }
+}
+
+/// A payload, or what the page has to know of it.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Payload {
+    #[serde(default)]
+    pub(crate) length: u64,
+}
+
+impl Datagram<'_> {
+    /// `delivered`, `lost`, `duplicated`, `corrupted` or `late`.
+    pub(crate) fn fate(&self) -> &str {
+        &self.fate
+    }
+}
