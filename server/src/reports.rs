@@ -268,8 +268,25 @@ fn inspected_by_horde(
         }
     };
     if busy && state_of_device != 0 {
-        // It is in the middle of what it was told.
-        return state.firmware.inspected(now, endpoint, state_of_device);
+        state.firmware.inspected(now, endpoint, state_of_device);
+        let last = state.firmware.of_device(endpoint).last();
+        if last.is_some_and(|it| !it.has_ended()) {
+            // It is in the middle of what it was told.
+            return;
+        }
+    }
+    if state_of_device == 2 {
+        // A server that was started anew may have forgotten to have it installed.
+        let known = |id: &String| state.firmware.get(id).is_some();
+        let standing = state.horde.scoped(device).map(|it| &it.0.standing);
+        let executed = standing
+            .and_then(|it| it.update.as_ref())
+            .is_some_and(known);
+        if !executed {
+            state
+                .horde
+                .with_device(device, |it| it.standing.is_not_installed());
+        }
     }
     if matches!(state_of_device, 1 | 3) {
         state

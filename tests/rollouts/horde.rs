@@ -90,6 +90,26 @@ impl Rollout {
         Some(all.map(pair).collect())
     }
 
+    /// How the devices stand: what they run, their states, and how many of each.
+    pub(crate) async fn states(&self) -> BTreeMap<String, usize> {
+        let all = self.api.get(&format!("{}/devices", self.collection)).await;
+        let mut states = BTreeMap::new();
+        for device in all["devices"].as_array().expect("a list") {
+            let firmware = &device["firmware"];
+            let [version, state, message] =
+                ["firmwareVersion", "state", "stateMessage"].map(|it| text(&firmware[it]));
+            let kind = if device["imei"].as_str().is_some_and(is_simple) {
+                "simple"
+            } else {
+                "LwM2M"
+            };
+            *states
+                .entry(format!("{kind} {version} {state} {message}"))
+                .or_default() += 1;
+        }
+        states
+    }
+
     async fn usage(&self, image: &str) -> Option<(Vec<String>, Vec<String>)> {
         let path = format!("{}/firmware/{image}/usage", self.collection);
         let usage = self.api.try_get(&path).await?;
@@ -146,6 +166,10 @@ pub(crate) fn fleet(world: &World, context: &Map<String, Value>, devices: usize)
         assert_eq!(address, Some(address_of(index)));
     }
     fleet
+}
+
+fn is_simple(imei: &str) -> bool {
+    imei.ends_with(['1', '3', '5', '7', '9'])
 }
 
 fn imei(index: usize) -> String {

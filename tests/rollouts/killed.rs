@@ -112,7 +112,8 @@ async fn a_collection_of_horde_arrives_all_the_same() {
         }
         sleep(Duration::from_millis(100)).await;
     }
-    assert_eq!(rollout.poll().await, Some(DEVICES));
+    let arrived = rollout.poll().await;
+    assert_eq!(arrived, Some(DEVICES), "{:#?}", rollout.states().await);
     devices.abort();
     served.kill();
 }

@@ -119,6 +119,10 @@ impl Update {
                 self.execute(now);
             }
             (Stage::Installing, 2) if !self.tally.acknowledged => self.execute(now),
+            (Stage::Installing, 2) => {
+                self.cause = Cause::CameBack;
+                self.fail(now, "came back with the image, but did not install it");
+            }
             _ => {}
         }
     }
@@ -248,6 +252,7 @@ fn refusal(ask: Ask, outcome: &Outcome) -> String {
     };
     match outcome {
         Outcome::Answered(code, _) => format!("{path}: {}.{:02}", code.class(), code.detail()),
+        Outcome::Busy(_) => format!("{path}: 5.03"),
         Outcome::Rejected => format!("{path}: Reset"),
         Outcome::Silent | Outcome::Gone => format!("{path}: no answer"),
     }

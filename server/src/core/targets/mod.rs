@@ -173,6 +173,13 @@ impl Standing {
         self.enter(State::UpdateFailed, path);
     }
 
+    /// The image is there, but nobody had it installed: what it reports then is no reversion.
+    pub(crate) fn is_not_installed(&mut self) {
+        if self.state == State::Completed {
+            self.enter(State::Downloading, message::DOWNLOADED);
+        }
+    }
+
     /// Its update moved. One that is not for this target any more says nothing.
     pub(crate) fn moved(&mut self, update: &Update) {
         if self.update.as_deref() != Some(update.id.as_str()) {
