@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fotalab_wire::{
+    coap::Code,
     lwm2m::{ContentFormat, Path},
     net::{Datagrams, UnixMillis},
 };
@@ -16,13 +17,14 @@ use crate::{
     core::{
         devices::{Identity, NotTaken},
         firmware::{
-            Ask, CANCEL, Effect, Outcome as Heard, PACKAGE, PACKAGE_URI, Scheme, UPDATE, VERSION,
+            Ask, CANCEL, Effect, Outcome as Heard, PACKAGE, PACKAGE_URI, Scheme, Transfer, UPDATE,
+            VERSION,
         },
     },
     driver,
     images::{self, Use},
     lwm2m::{Around, FIRMWARE, Operation, Outcome, Outgoing, Registered, Ticket, Told, Way, json},
-    remember,
+    remember, reports,
     server::{Server, State},
     store::blob::Image,
     tasks,
@@ -61,6 +63,7 @@ pub(crate) async fn keep_time(server: Arc<Server>) {
                 air.handle_timeout(now, around)
             });
             state.firmware.handle_timeout(now);
+            state.inspections.handle_timeout(now);
         });
         let at = server.state().air_wakes_at;
         match at {
@@ -92,11 +95,19 @@ pub(crate) fn settle(server: &Arc<Server>, state: &mut State, now: UnixMillis) {
             perform(server, state, now, effect);
         } else if let Some(effect) = state.tasks.poll_effect() {
             tasks::perform(server, state, now, effect);
+        } else if let Some(effect) = state.inspections.poll_effect() {
+            reports::perform(state, now, effect);
         } else {
             break;
         }
     }
     tasks::keep(&*server.store, state);
+    while let Some(change) = reports::poll_change(state) {
+        match change.document {
+            Some(document) => server.store.put(change.kind, &change.key, document),
+            None => server.store.remove(change.kind, &change.key),
+        }
+    }
     if let Some(air) = state.air.as_mut() {
         while let Some(Outgoing { to, bytes }) = air.poll_transmit(now) {
             let socket = if to.secured {
@@ -111,7 +122,8 @@ pub(crate) fn settle(server: &Arc<Server>, state: &mut State, now: UnixMillis) {
         }
     }
     let air = state.air.as_mut().and_then(|air| air.poll_timeout());
-    let next = [air, state.firmware.poll_timeout()];
+    let inspections = state.inspections.poll_timeout();
+    let next = [air, state.firmware.poll_timeout(), inspections];
     let next = next.into_iter().flatten().min();
     let sooner = next.is_some_and(|next| state.air_wakes_at.is_none_or(|at| next < at));
     state.air_wakes_at = next;
@@ -147,11 +159,34 @@ pub(crate) fn put_device(
 
 /// The URI of an image, as a device that reached us at `local` can use it.
 pub(crate) fn uri(server: &Server, scheme: Scheme, local: SocketAddr, image: &str) -> String {
-    let listens = match scheme {
-        Scheme::Coap => server.sockets.plain.as_ref().map(|it| it.local_addr()),
-        Scheme::Coaps => server.sockets.secured.as_ref().map(|it| it.local_addr()),
-        Scheme::Http => server.http.get().copied(),
+    let host = match scheme {
+        Scheme::Coap => coap_host(server, local, false),
+        Scheme::Coaps => coap_host(server, local, true),
+        Scheme::Http => host(server.http.get().copied(), local),
     };
+    format!("{}://{host}/{FIRMWARE}/{image}", scheme.name())
+}
+
+/// Where a device that reached us at `local` finds us over CoAP.
+pub(crate) fn coap_host(server: &Server, local: SocketAddr, secured: bool) -> SocketAddr {
+    let socket = if secured {
+        &server.sockets.secured
+    } else {
+        &server.sockets.plain
+    };
+    host(socket.as_ref().map(|it| it.local_addr()), local)
+}
+
+/// Where we are reached by a device.
+fn local(state: &State, device: &str) -> SocketAddr {
+    let local = state.air.as_ref().map(|air| {
+        let registered = air.registered(device);
+        registered.map_or(air.local(), |it| it.local)
+    });
+    local.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
+}
+
+fn host(listens: Option<SocketAddr>, local: SocketAddr) -> SocketAddr {
     let mut host = listens.unwrap_or(local);
     if host.ip().is_unspecified() {
         host.set_ip(local.ip());
@@ -159,7 +194,7 @@ pub(crate) fn uri(server: &Server, scheme: Scheme, local: SocketAddr, image: &st
     if host.ip().is_unspecified() {
         host.set_ip([127, 0, 0, 1].into());
     }
-    format!("{}://{host}/{FIRMWARE}/{image}", scheme.name())
+    host
 }
 
 fn with_air(
@@ -205,8 +240,8 @@ fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
         Told::Registered { endpoint } => {
             if state.registry.device(&endpoint).is_none() {
                 // One too many is still served on the air.
+                // Its registration is remembered, so it is too.
                 let _full = state.registry.put_device(&endpoint, Identity::default());
-                remember::device(&*server.store, state, &endpoint);
             }
             remember::registration(&*server.store, state, &endpoint);
             state
@@ -217,6 +252,7 @@ fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
             if let Some(arrival) = registered.map(Registered::arrival) {
                 state.firmware.registered(now, &endpoint, arrival);
             }
+            reports::seen(state, now, &endpoint, true);
         }
         Told::Observed { endpoint } => {
             remember::registration(&*server.store, state, &endpoint);
@@ -225,12 +261,20 @@ fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
             remember::registration(&*server.store, state, &endpoint);
             state.feed.tell("updated", &json!({"endpoint": endpoint}));
             state.firmware.uplink(now, &endpoint);
+            reports::seen(state, now, &endpoint, false);
         }
+        Told::Asked {
+            exchange,
+            between,
+            message,
+        } => reports::asked(server, state, now, exchange, between, &message),
         Told::Left { endpoint, expired } => {
             let event = if expired { "expired" } else { "deregistered" };
             state.feed.tell(event, &json!({"endpoint": endpoint}));
+            remember::device(&*server.store, state, &endpoint);
             remember::registration(&*server.store, state, &endpoint);
             state.firmware.left(&endpoint);
+            state.inspections.forget(&endpoint);
         }
         Told::HandshakeFailed { address, why } => {
             let document = json!({"address": address.to_string(), "detail": why});
@@ -306,6 +350,15 @@ fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
             }
             Ticket::Task(serial) => tasks::answered(state, now, serial, outcome),
             Ticket::Look(device) => note_version(server, state, &device, &outcome),
+            Ticket::Inspection { endpoint, serial } => {
+                note_version(server, state, &endpoint, &outcome);
+                let values = match &outcome {
+                    Outcome::Answered(answer) if answer.code.is_success() => Some(answer.values()),
+                    _ => None,
+                };
+                let inspections = &mut state.inspections;
+                inspections.answered(now, &endpoint, serial, values.as_deref());
+            }
             Ticket::Admin(id) => {
                 if let Some((device, sender)) = state.operations.remove(&id) {
                     note_version(server, state, &device, &outcome);
@@ -340,6 +393,10 @@ fn remember_version(server: &Server, state: &mut State, id: &str, version: Optio
 /// An outcome as the engine takes it: what does not decode says nothing.
 fn heard(outcome: &Outcome) -> Heard {
     match outcome {
+        Outcome::Answered(answer) if answer.code == Code::SERVICE_UNAVAILABLE => {
+            let seconds = answer.max_age.map(u64::from);
+            Heard::Busy(seconds.map(Duration::from_secs))
+        }
         Outcome::Answered(answer) => {
             let values = answer.values().into_iter().map(|(_, value)| value);
             Heard::Answered(answer.code, values.collect())
@@ -364,6 +421,7 @@ fn perform(server: &Arc<Server>, state: &mut State, now: UnixMillis, effect: Eff
                 state.feed.tell("update", &document);
                 state.tasks.update_changed(now, update);
             }
+            reports::moved(state, &update);
         }
         Effect::Withdraw {
             update,
@@ -419,13 +477,22 @@ fn execute_now(state: &mut State, now: UnixMillis, (update, serial): (String, u6
     let Some(device) = state.firmware.asks(&update, serial).map(str::to_owned) else {
         return;
     };
-    let operation = Operation::Execute {
-        path: UPDATE,
-        arguments: String::new(),
+    let operation = if is_by_identity(state, &update) {
+        reports::execute(UPDATE)
+    } else {
+        Operation::Execute {
+            path: UPDATE,
+            arguments: String::new(),
+        }
     };
     if let Some(air) = state.air.as_mut() {
         air.operate(now, &device, Ticket::Update { update, serial }, operation);
     }
+}
+
+fn is_by_identity(state: &State, update: &str) -> bool {
+    let update = state.firmware.get(update);
+    update.is_some_and(|it| matches!(it.wanted.transfer, Transfer::ByIdentity { .. }))
 }
 
 fn operation(server: &Server, state: &State, update: &str, device: &str, ask: Ask) -> Operation {
@@ -446,6 +513,14 @@ fn operation(server: &Server, state: &State, update: &str, device: &str, ask: As
         arguments: String::new(),
     };
     match ask {
+        Ask::Uri(_) if is_by_identity(state, update) => {
+            let air = state.air.as_ref();
+            let registered = air.and_then(|air| air.registered(device));
+            let secured = registered.is_some_and(|it| it.peer.secured);
+            let host = coap_host(server, local(state, device), secured);
+            let scheme = if secured { "coaps" } else { "coap" };
+            reports::write_uri(format!("{scheme}://{host}/{FIRMWARE}"))
+        }
         Ask::Read(path) => Operation::Read(path),
         Ask::Observe(path) => Operation::Observe(path),
         Ask::ClearUri => text(String::new()),
@@ -461,13 +536,7 @@ fn operation(server: &Server, state: &State, update: &str, device: &str, ask: As
             if let Some(elsewhere) = wanted.and_then(|it| it.options.elsewhere.as_ref()) {
                 return text(elsewhere.uri.clone());
             }
-            let air = state.air.as_ref();
-            let local = air.map(|air| {
-                let registered = air.registered(device);
-                registered.map_or(air.local(), |it| it.local)
-            });
-            let local = local.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
-            text(uri(server, scheme, local, &image))
+            text(uri(server, scheme, local(state, device), &image))
         }
         Ask::Package => bytes(
             state

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::{net::SocketAddr, time::Duration};
 
 use crate::store::Memory;
+pub use fotalab_wire::simple::Fields;
 
 /// The configuration of one server.
 #[derive(Clone)]
@@ -21,6 +22,8 @@ pub struct Config {
     pub admin_token: String,
     /// The tokens of the default account.
     pub tokens: Tokens,
+    /// Readings of Horde's protocol.
+    pub horde: HordeSettings,
     /// How often upstream is asked, and how long things stay valid.
     pub timing: Timing,
     /// All ids are drawn from this seed and the clock.
@@ -36,6 +39,22 @@ pub struct Config {
 pub struct Tokens {
     /// For Coiote's API.
     pub coiote: Option<String>,
+    /// For Horde's API, over everything.
+    pub horde: Option<String>,
+    /// For IoTaaP's API, as a bearer.
+    pub iotaap: Option<String>,
+}
+
+/// Where Horde's own server and its documentation differ (contract A7, D14, D15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HordeSettings {
+    /// A report of a device that is not managed, or whose update failed, is answered by 5.00 as
+    /// Horde's own server does; else by 2.01 without an image.
+    pub strict: bool,
+    /// What the fields 2 and 4 of a report mean.
+    pub fields: Fields,
+    /// The path of the image has a slash in front, as device samples need it.
+    pub slash: bool,
 }
 
 /// Where a server keeps what it knows.
@@ -95,6 +114,7 @@ impl Config {
             closed: false,
             admin_token,
             tokens: Tokens::default(),
+            horde: HordeSettings::default(),
             timing: Timing {
                 follow: Duration::from_secs(60),
                 shadows: Duration::from_secs(5),
@@ -106,6 +126,16 @@ impl Config {
             seed,
             storage: Storage::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+impl Default for HordeSettings {
+    fn default() -> Self {
+        Self {
+            strict: false,
+            fields: Fields::Span,
+            slash: true,
         }
     }
 }

@@ -25,7 +25,9 @@ mod images;
 mod limits;
 mod live;
 mod lwm2m;
+mod mqtt;
 mod remember;
+mod reports;
 mod restore;
 mod server;
 mod start;
@@ -33,6 +35,6 @@ mod store;
 mod tasks;
 mod upstream;
 
-pub use config::{Config, Storage, Timing, Tokens};
+pub use config::{Config, Fields, HordeSettings, Storage, Timing, Tokens};
 pub use start::{Running, StartError, start};
 pub use store::{DataError, Memory};

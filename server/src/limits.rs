@@ -94,8 +94,12 @@ pub(crate) const MAX_EXECUTES: u32 = 3;
 pub(crate) const MAX_BOOTS: u32 = 5;
 /// Between two looks at a device that should tell by itself (contract 1.6, 4).
 pub(crate) const FIRMWARE_POLL: Duration = Duration::from_secs(30);
+/// The same where it is looked at whenever it gives a sign of life.
+pub(crate) const UPLINK_POLL: Duration = Duration::from_secs(60);
 /// Before a device that did not answer is asked again.
 pub(crate) const SILENCE_PAUSE: Duration = Duration::from_secs(30);
+/// The longest Max-Age of a 5.03 that is waited out (RFC 7252 5.9.3.4).
+pub(crate) const BUSY_PAUSE_MAX: Duration = Duration::from_secs(3_600);
 /// Before a transfer is tried again; doubles each time.
 pub(crate) const RETRY_PAUSE: Duration = Duration::from_secs(10);
 /// For a device to come and say that it is there.
@@ -223,3 +227,28 @@ pub(crate) const MAX_REPORT_CURSORS: usize = 1_024;
 pub(crate) const LIFETIME_MARGIN: Duration = Duration::from_secs(60);
 /// Longest package URI, in bytes (contract 1.1 of LwM2M).
 pub(crate) const MAX_PACKAGE_URI: usize = 255;
+/// Collections, and IoTaaP groups, at most.
+pub(crate) const MAX_COLLECTIONS: usize = 10_000;
+/// Devices of one collection.
+pub(crate) const MAX_MEMBERS: usize = 100_000;
+/// Tags of one resource.
+pub(crate) const MAX_TAGS: usize = 64;
+/// Longest value of a tag.
+pub(crate) const MAX_TAG_BYTES: usize = 1_024;
+/// API tokens of one account.
+pub(crate) const MAX_TOKENS: usize = 64;
+/// Longest text part of a form, in bytes.
+pub(crate) const MAX_FORM_TEXT_BYTES: usize = 8 * 1024;
+/// Text parts of a form.
+pub(crate) const MAX_FORM_FIELDS: usize = 32;
+/// How long a token of a login is good (contract B1).
+pub(crate) const LOGIN_TIME: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// Digits of an IMEI or IMSI that an endpoint name has in it, at least.
+pub(crate) const MIN_NUMBER_DIGITS: usize = 6;
+/// For one answer of a device under a target (contract A7: 30 s).
+pub(crate) const TARGET_REQUEST_TIME: Duration = Duration::from_secs(30);
+/// For a device under a target to fetch its image, from the beginning of the update on (contract A7).
+pub(crate) const TARGET_DOWNLOAD_TIME: Duration = Duration::from_secs(3_600);
+/// From the last block of such a fetch to Execute: the device may not have noticed yet (Horde looks
+/// every 5 s).
+pub(crate) const TARGET_EXECUTE_PAUSE: Duration = Duration::from_secs(5);

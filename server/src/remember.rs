@@ -1,6 +1,6 @@
 //! Puts what changed into the store. `restore` is the other direction.
 
-use serde_json::json;
+use serde::Serialize;
 
 use crate::{
     server::State,
@@ -10,7 +10,7 @@ use crate::{
 /// A device: what it is, and what it told.
 pub(crate) fn device(store: &dyn Store, state: &State, id: &str) {
     if let Some(device) = state.registry.device(id).filter(|_| store.remembers()) {
-        store.put(Kind::Device, id, json!(device.document()));
+        put(store, Kind::Device, id, &device.document());
     }
 }
 
@@ -18,7 +18,7 @@ pub(crate) fn device(store: &dyn Store, state: &State, id: &str) {
 pub(crate) fn shadow(store: &dyn Store, state: &State, id: &str) {
     let device = state.registry.device(id).filter(|_| store.remembers());
     if let Some(shadow) = device.and_then(|it| it.shadow.as_ref()) {
-        store.put(Kind::Shadow, id, json!(shadow));
+        put(store, Kind::Shadow, id, shadow);
     }
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn registration(store: &dyn Store, state: &State, endpoint: &str) {
     let air = state.air.as_ref();
     match air.and_then(|air| air.registered(endpoint)) {
         Some(registered) => {
-            store.put(Kind::Registration, endpoint, json!(registered.document()));
+            put(store, Kind::Registration, endpoint, &registered.document());
         }
         None => store.remove(Kind::Registration, endpoint),
     }
@@ -42,7 +42,7 @@ pub(crate) fn firmware_update(store: &dyn Store, state: &State, id: &str) {
         return;
     }
     match state.firmware.get(id) {
-        Some(update) => store.put(Kind::FirmwareUpdate, id, json!(update)),
+        Some(update) => put(store, Kind::FirmwareUpdate, id, update),
         None => store.remove(Kind::FirmwareUpdate, id),
     }
 }
@@ -53,7 +53,13 @@ pub(crate) fn update(store: &dyn Store, state: &State, id: &str) {
         return;
     }
     match state.updates.get(id) {
-        Some(update) => store.put(Kind::Update, id, json!(update)),
+        Some(update) => put(store, Kind::Update, id, update),
         None => store.remove(Kind::Update, id),
     }
+}
+
+/// Straight to text: a tree of JSON in between would cost more than all the rest.
+fn put(store: &dyn Store, kind: Kind, key: &str, document: &impl Serialize) {
+    let text = serde_json::to_string(document).expect("our documents have texts for keys");
+    store.put_text(kind, key, text);
 }

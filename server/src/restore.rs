@@ -3,22 +3,27 @@
 //! First all is read; then what was under way goes on: updates look where their devices are, and
 //! what was observed is observed again.
 
+use std::convert::Infallible;
+
 use fotalab_wire::net::UnixMillis;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::{
     core::{
-        devices::{Account, DeviceDocument, StoredShadow},
+        devices::{Account, DeviceDocument, Identity, StoredShadow},
         firmware,
         groups::Group,
+        horde,
         inventory::Record,
+        iotaap,
         owners::Owner,
         resources::Resource,
         tasks::Kept,
         updates::Update,
     },
     lwm2m::{Registered, RegistrationDocument, Watched},
+    reports,
     server::State,
     store::{
         DataError, Kind, Store,
@@ -84,6 +89,29 @@ pub(crate) fn restore(
             state.tasks.restore(kept, key, it)
         })?;
     }
+    each(store, Kind::HordeCollection, |_, it: horde::Collection| {
+        state.horde.restore_collection(it);
+        Ok::<_, Infallible>(())
+    })?;
+    each(store, Kind::HordeImage, |_, it: horde::Image| {
+        state.horde.restore_image(it);
+        Ok::<_, Infallible>(())
+    })?;
+    each(store, Kind::HordeDevice, |_, it: horde::Device| {
+        state.horde.restore_device(it)
+    })?;
+    each(store, Kind::IotaapGroup, |_, it: iotaap::Group| {
+        state.iotaap.restore_group(it);
+        Ok::<_, Infallible>(())
+    })?;
+    each(store, Kind::IotaapDevice, |_, it: iotaap::Device| {
+        state.iotaap.restore_device(it);
+        Ok::<_, Infallible>(())
+    })?;
+    each(store, Kind::IotaapOta, |_, it: iotaap::Ota| {
+        state.iotaap.restore_ota(it);
+        Ok::<_, Infallible>(())
+    })?;
     each(store, Kind::Image, |id, it: ImageDocument| {
         restore_image(blobs, state, id, it)
     })?;
@@ -102,6 +130,9 @@ pub(crate) fn restore(
         Kind::Registration,
         |endpoint, it: RegistrationDocument| {
             registered.push((endpoint.to_owned(), it.observed().collect()));
+            if state.registry.device(endpoint).is_none() {
+                let _full = state.registry.put_device(endpoint, Identity::default());
+            }
             match &mut state.air {
                 Some(air) => air.restore(now, it),
                 None => Ok(()),
@@ -119,6 +150,7 @@ fn go_on(state: &mut State, now: UnixMillis, registered: Vec<(String, Vec<Watche
     let Some(air) = air else {
         return;
     };
+    let mut targeted = Vec::new();
     for (endpoint, mut observed) in registered {
         let updates = firmware.of_device(&endpoint).any(|it| !it.has_ended());
         // An update under way observes what it needs by itself.
@@ -130,6 +162,13 @@ fn go_on(state: &mut State, now: UnixMillis, registered: Vec<(String, Vec<Watche
         if let Some(arrival) = air.registered(&endpoint).map(Registered::arrival) {
             firmware.resume(now, &endpoint, arrival);
         }
+        let last = firmware.of_device(&endpoint).last();
+        if last.is_some_and(|it| it.is_plain() && !it.has_ended()) {
+            targeted.push(endpoint);
+        }
+    }
+    for endpoint in targeted {
+        reports::seen(state, now, &endpoint, true);
     }
 }
 

@@ -19,9 +19,12 @@ use crate::{
         devices::Registry,
         firmware::Firmware,
         groups::Groups,
+        horde::Horde,
         inventory::Inventory,
+        iotaap::Iotaap,
         owners::Owners,
         resources::Resources,
+        targets::Inspections,
         tasks::{Cursors, Tasks},
         ulid::Ulids,
         updates::{Update, Updates},
@@ -96,6 +99,12 @@ pub(crate) struct State {
     pub(crate) air_wakes_at: Option<UnixMillis>,
     /// Updates over the air.
     pub(crate) firmware: Firmware,
+    /// Questions to devices under a target.
+    pub(crate) inspections: Inspections,
+    /// What Horde's API knows.
+    pub(crate) horde: Horde,
+    /// What IoTaaP's API knows.
+    pub(crate) iotaap: Iotaap,
     /// What devices are updated to.
     pub(crate) images: Images,
     /// Ids of images.
@@ -151,6 +160,9 @@ impl Server {
             air,
             air_wakes_at: None,
             firmware: Firmware::new(seed),
+            inspections: Inspections::default(),
+            horde: Horde::new(seed),
+            iotaap: Iotaap::new(seed),
             images: Images::default(),
             image_ids: Ulids::new(seed ^ 0x1A),
             chunks: Chunks::default(),

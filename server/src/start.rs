@@ -11,11 +11,11 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     air,
-    api::{self, hello::Generation},
+    api::{self, hello::Generation, horde, iotaap},
     config::{Config, Tokens},
     core::owners::{DEFAULT, Face, Owner, Secret},
     driver, limits,
-    server::{Server, Sockets},
+    server::{Server, Sockets, State},
     store::{self, DataError, Kind},
 };
 
@@ -30,12 +30,12 @@ pub enum StartError {
         /// What the network said.
         source: io::Error,
     },
+    /// The default account cannot have the tokens of the configuration.
+    #[error("failed to set up the default account: {0}")]
+    Account(String),
     /// An empty token would open the admin face to everybody.
     #[error("failed to start without an admin token")]
     NoAdminToken,
-    /// The default account cannot have these tokens.
-    #[error("failed to make the default account: {0}")]
-    Account(String),
     /// What was stored cannot be used.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -112,15 +112,27 @@ pub async fn start(
 /// Says them, since afterwards only their hashes are known.
 fn default_account(server: &Server) -> Result<Tokens, StartError> {
     let mut tokens = server.config.tokens.clone();
+    let now = server.now();
     let mut state = server.state();
-    let mut owner = state.owners.get(DEFAULT).cloned().unwrap_or_default();
-    for (face, token) in [(Face::Coiote, &mut tokens.coiote)] {
+    let State {
+        owners,
+        horde,
+        iotaap,
+        ..
+    } = &mut *state;
+    let mut owner = owners.get(DEFAULT).cloned().unwrap_or_default();
+    owner.complete(now, horde, iotaap);
+    for (face, token) in [
+        (Face::Coiote, &mut tokens.coiote),
+        (Face::Horde, &mut tokens.horde),
+        (Face::Iotaap, &mut tokens.iotaap),
+    ] {
         let secret = &server.config.admin_token;
         let token = token.get_or_insert_with(|| Owner::draw_token(face, secret));
         owner.tokens.insert(face, Secret::of(token));
     }
     let document = json!(owner);
-    let taken = state.owners.put(DEFAULT, owner);
+    let taken = owners.put(DEFAULT, owner);
     taken.map_err(|why| StartError::Account(why.to_string()))?;
     server.store.put(Kind::Owner, DEFAULT, document);
     Ok(tokens)
@@ -147,9 +159,9 @@ impl Running {
         socket.map(|it| it.local_addr())
     }
 
-    /// What a scenario has to know: `ADMINURL`, `ADMINTOKEN`, `COIOTEURL`, `COIOTETOKEN`, `COAPURL` and `COAPSURL` if devices
-    /// may come, and for each profile of the hello.nrfcloud API its `APIURL` and `WSURL`. No URL
-    /// ends in a slash.
+    /// What a scenario has to know: `ADMINURL`, `ADMINTOKEN`, `COIOTEURL`, `COIOTETOKEN`, `HORDEURL`,
+    /// `HORDETOKEN`, `IOTAAPURL`, `IOTAAPTOKEN`, `COAPURL` and `COAPSURL` if devices may come, and for
+    /// each profile of the hello.nrfcloud API its `APIURL` and `WSURL`. No URL ends in a slash.
     #[must_use]
     pub fn context(&self) -> Map<String, Value> {
         let reachable = reachable_from_here(self.address);
@@ -168,9 +180,25 @@ impl Running {
             format!("http://{reachable}/admin").into(),
         );
         context.insert("ADMINTOKEN".into(), self.admin_token.as_str().into());
-        let coiote = format!("http://{reachable}{}", api::coiote::BASE);
-        context.insert("COIOTEURL".into(), coiote.into());
-        context.insert("COIOTETOKEN".into(), self.tokens.coiote.as_deref().into());
+        let urls = [
+            (
+                "COIOTEURL",
+                format!("http://{reachable}{}", api::coiote::BASE),
+            ),
+            ("HORDEURL", format!("http://{reachable}{}", horde::BASE)),
+            ("IOTAAPURL", format!("http://{reachable}{}", iotaap::BASE)),
+        ];
+        for (name, url) in urls {
+            context.insert(name.into(), url.into());
+        }
+        let tokens = [
+            ("COIOTETOKEN", &self.tokens.coiote),
+            ("HORDETOKEN", &self.tokens.horde),
+            ("IOTAAPTOKEN", &self.tokens.iotaap),
+        ];
+        for (name, token) in tokens {
+            context.insert(name.into(), token.as_deref().into());
+        }
         if let Some(coap) = self.coap() {
             let coap = reachable_from_here(coap);
             context.insert("COAPURL".into(), format!("coap://{coap}").into());

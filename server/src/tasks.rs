@@ -56,6 +56,7 @@ pub(crate) fn note(state: &mut State, now: UnixMillis, told: &Told) -> Option<St
             None
         }
         Told::HandshakeFailed { .. }
+        | Told::Asked { .. }
         | Told::Block { .. }
         | Told::Wanted { .. }
         | Told::Observed { .. } => None,
@@ -382,6 +383,7 @@ fn device_of(state: &State, ticket: &Ticket) -> Option<String> {
         Ticket::Admin(id) => state.operations.get(id).map(|(device, _)| device.clone()),
         Ticket::Task(serial) => state.tasks.device_of(*serial).map(str::to_owned),
         Ticket::Look(device) => Some(device.clone()),
+        Ticket::Inspection { endpoint, .. } => Some(endpoint.clone()),
         Ticket::Nobody => None,
     }
 }

@@ -83,6 +83,8 @@ pub const FLEET_DEVICES: usize = 1_000_000;
 /// Sockets of one fleet whose server is not on this machine: one for each device, and a process
 /// may have only so many files.
 pub const FLEET_SOCKETS: usize = 1_000;
+/// Longest answer to which version a device of IoTaaP should run.
+pub const LATEST_BYTES: usize = 128;
 /// Time for one HTTP request of a device, its answer included.
 pub const HTTP_TIME: Duration = Duration::from_secs(300);
 /// Largest package that a device takes over HTTP.

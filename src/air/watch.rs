@@ -160,13 +160,13 @@ impl Seen {
     }
 
     /// What a datagram says in the clear, as far as that is known before it arrives.
-    pub(crate) fn plain(&self, datagram: &Datagram) -> Option<Bytes> {
+    fn plain(&mut self, datagram: &Datagram) -> Option<Bytes> {
         if !is_record(&datagram.bytes) {
             return Some(datagram.bytes.clone());
         }
-        let sealed = self.sealing.iter().rev();
-        let mut found = sealed.filter(|(sealed, _)| *sealed == datagram.bytes);
-        found.next().map(|(_, plain)| plain.clone())
+        let of = |(sealed, _): &(Bytes, Bytes)| *sealed == datagram.bytes;
+        let at = self.sealing.iter().rposition(of)?;
+        self.sealing.remove(at).map(|(_, plain)| plain)
     }
 
     /// A datagram is sent, by a device or peer or to it; what becomes of it is to be said yet.
@@ -187,7 +187,7 @@ impl Seen {
             from: datagram.from,
             to: datagram.to,
             secure: is_record(&datagram.bytes),
-            record: datagram.bytes.first().copied().unwrap_or_default(),
+            record: record_of(&datagram.bytes),
             length: datagram.bytes.len(),
             outcome: Outcome::Delivered,
             retransmission: false,
@@ -225,7 +225,7 @@ impl Seen {
             of.tally.bytes += copies * datagram.bytes.len() as u64;
         }
         let shown = self.show(&crossing);
-        if crossing.secure && !crossing.up && copies > 0 {
+        if crossing.record == APPLICATION && !crossing.up && copies > 0 {
             let unopened = (datagram.bytes.clone(), self.next_number(), shown);
             push_bounded(&mut self.unopened, unopened, SEALED);
         }
@@ -322,5 +322,16 @@ impl Seen {
 /// A DTLS record by its content type (RFC 6347, 4.1; RFC 7983, 7): no CoAP message begins so, its
 /// version is 1.
 fn is_record(bytes: &[u8]) -> bool {
-    bytes.len() >= 13 && matches!(bytes.first(), Some(20..=26)) && bytes.get(1) == Some(&254)
+    record_of(bytes) != 0
+}
+
+/// The content type of application data (RFC 5246, 6.2.1).
+const APPLICATION: u8 = 23;
+
+/// The content type of a DTLS record, 0 for what is none.
+fn record_of(bytes: &[u8]) -> u8 {
+    match bytes {
+        [kind @ 20..=26, 254, ..] if bytes.len() >= 13 => *kind,
+        _ => 0,
+    }
 }

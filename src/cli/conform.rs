@@ -63,7 +63,7 @@ pub(super) struct Arguments {
     /// Where made-up values come from.
     #[arg(long, env = "FOTALAB_SEED")]
     seed: Option<u64>,
-    /// Rows that are tried side by side; one after the other with a target.
+    /// Rows that are tried side by side; with a target, files.
     #[arg(short, long, env = "FOTALAB_CONCURRENCY")]
     concurrency: Option<NonZeroUsize>,
     /// Scales every wait.
@@ -83,11 +83,7 @@ pub(super) fn conform(arguments: Arguments, when: When) -> Result<Exit, Failure>
     let began = std::time::Instant::now();
     let config = Config::of_directory()?;
     let as_run = arguments.as_run();
-    let mut settings = settings(&as_run, &config)?;
-    if !settings.target.is_embedded() {
-        // One server, and the same devices in every world: one after the other.
-        settings.concurrency = settings.concurrency.or(Some(NonZeroUsize::MIN));
-    }
+    let settings = settings(&as_run, &config)?;
     let usage = |error: ConformError| Failure::usage(error.to_string());
     let (catalogue, collected) = suite_of(arguments.path.as_deref())?;
     let plan = match run::planned(collected, &Selection::default(), &settings, when) {

@@ -1,4 +1,4 @@
-//! `fotalab fleet`: simulated devices against any LwM2M server.
+//! `fotalab fleet`: simulated devices against any server of LwM2M, Horde or IoTaaP.
 
 use std::{
     io::{IsTerminal as _, Write as _},
@@ -9,8 +9,9 @@ use std::{
 
 use fotalab_simulators::{
     device::{
-        Kind, Peer, Persona, Setup, State,
+        Kind, Peer, Persona, Setup, Speaks, State,
         drive::{Census, Driver, Fleet, Psk},
+        iotaap::Keys,
         persona::parse_duration,
     },
     limits,
@@ -31,9 +32,16 @@ const LEAVING: Duration = Duration::from_secs(3);
 /// What `fleet` takes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The server: coap://HOST[:PORT], or coaps:// with --psk.
+    /// The server: coap://HOST[:PORT], or coaps:// with --psk; for devices of IoTaaP its API,
+    /// as IOTAAPURL says it.
     #[arg(long, value_name = "URL", env = "FOTALAB_SERVER")]
     server: String,
+    /// What the devices speak.
+    #[arg(long, value_enum, default_value_t = Spoken::Lwm2m)]
+    kind: Spoken,
+    /// What is compiled into devices of IoTaaP, a line for each: ID TOKEN [GROUP-ID GROUP-TOKEN].
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
     /// How many devices.
     #[arg(long, value_name = "N", default_value_t = 1)]
     devices: usize,
@@ -73,6 +81,16 @@ pub(super) struct Arguments {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Spoken {
+    /// LwM2M.
+    Lwm2m,
+    /// Horde's simple CoAP protocol: POST /u, GET /fw.
+    Horde,
+    /// HTTP, as devices of IoTaaP do.
+    Iotaap,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Until {
     /// All devices have a registration.
     Registered,
@@ -82,8 +100,17 @@ enum Until {
 
 /// Runs the devices.
 pub(super) fn fleet(arguments: &Arguments) -> Result<Exit, Failure> {
-    let server = server_of(&arguments.server)
-        .map_err(|why| Failure::usage(format!("--server `{}`: {why}", arguments.server)))?;
+    let keys = keys_of(arguments)?;
+    let server = if arguments.kind == Spoken::Iotaap {
+        // They send no datagram.
+        Peer {
+            address: ([127, 0, 0, 1], 9).into(),
+            secure: false,
+        }
+    } else {
+        server_of(&arguments.server)
+            .map_err(|why| Failure::usage(format!("--server `{}`: {why}", arguments.server)))?
+    };
     let psk = arguments.psk.as_deref().map(psk_of).transpose()?;
     match (server.secure, &psk) {
         (true, None) => return Err(Failure::usage("coaps:// needs --psk ID:HEXKEY")),
@@ -108,7 +135,7 @@ pub(super) fn fleet(arguments: &Arguments) -> Result<Exit, Failure> {
         .build()
         .map_err(|error| Failure::environment(format!("cannot start a runtime: {error}")))?;
     runtime.block_on(async {
-        let fleet = fleet_of(arguments, &kind, server, psk.as_ref());
+        let fleet = fleet_of(arguments, &kind, server, psk.as_ref(), &keys);
         let mut driver = Driver::new(fleet, Arc::new(Sockets), server.address, Clock::of_machine())
             .map_err(|error| Failure::environment(format!("cannot open sockets: {error}")))?;
         let mut shown = Shown::new();
@@ -195,7 +222,67 @@ async fn leave(driver: &mut Driver) {
     }
 }
 
-fn fleet_of(arguments: &Arguments, kind: &Arc<Kind>, server: Peer, psk: Option<&Psk>) -> Fleet {
+/// The keys of as many devices of IoTaaP as there are to be.
+fn keys_of(arguments: &Arguments) -> Result<Vec<Keys>, Failure> {
+    let path = match (arguments.kind, &arguments.keys) {
+        (Spoken::Iotaap, Some(path)) => path,
+        (Spoken::Iotaap, None) => {
+            return Err(Failure::usage("--kind iotaap needs --keys FILE"));
+        }
+        (_, Some(_)) => return Err(Failure::usage("--keys is for --kind iotaap")),
+        (_, None) => return Ok(Vec::new()),
+    };
+    let url = arguments.server.trim_end_matches('/');
+    if !url.starts_with("http://") {
+        let why = "of IoTaaP is http://HOST[:PORT]/…/v1, as IOTAAPURL says it";
+        return Err(Failure::usage(format!("--server `{url}`: a server {why}")));
+    }
+    let fail = |why: String| Failure::usage(format!("{}: {why}", path.display()));
+    let text =
+        std::fs::read_to_string(path).map_err(|error| fail(format!("cannot be read: {error}")))?;
+    let keys = read_keys(url, &text).map_err(fail)?;
+    if keys.len() < arguments.devices {
+        let (found, wanted) = (keys.len(), arguments.devices);
+        return Err(fail(format!(
+            "has keys of {found} devices, not of {wanted}"
+        )));
+    }
+    Ok(keys)
+}
+
+/// A line for each device; an error does not repeat it, since tokens are secrets.
+fn read_keys(url: &str, text: &str) -> Result<Vec<Keys>, String> {
+    let lines = text.lines().enumerate();
+    let said = lines.filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+    said.map(|(number, line)| {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        let (device, group) = match words.as_slice() {
+            [id, token] => ((id.clone(), token.clone()), None),
+            [id, token, group, secret] => {
+                let group = (group.clone(), secret.clone());
+                ((id.clone(), token.clone()), Some(group))
+            }
+            _ => {
+                let why = "is not ID TOKEN [GROUP-ID GROUP-TOKEN]";
+                return Err(format!("line {} {why}", number + 1));
+            }
+        };
+        Ok(Keys {
+            url: url.to_owned(),
+            device,
+            group,
+        })
+    })
+    .collect()
+}
+
+fn fleet_of(
+    arguments: &Arguments,
+    kind: &Arc<Kind>,
+    server: Peer,
+    psk: Option<&Psk>,
+    keys: &[Keys],
+) -> Fleet {
     let mut fleet = Fleet::new();
     let rate = arguments.rate.max(1);
     for index in 0..arguments.devices {
@@ -214,7 +301,10 @@ fn fleet_of(arguments: &Arguments, kind: &Arc<Kind>, server: Peer, psk: Option<&
         });
         let start = Duration::from_secs(index as u64) / rate;
         let psk = own.as_ref().map(|psk| (psk, None));
-        fleet.add(Duration::ZERO, kind, setup, start, psk);
+        let added = fleet.add(Duration::ZERO, kind, setup, start, psk);
+        if let Some(keys) = keys.get(index) {
+            fleet.with(Duration::ZERO, added, |it| it.take_keys(keys.clone()));
+        }
     }
     fleet
 }
@@ -318,7 +408,11 @@ fn persona_of(arguments: &Arguments) -> Result<Persona, Failure> {
             .add(fault)
             .map_err(|error| Failure::usage(format!("--fault: {error}")))?;
     }
-    Ok(persona)
+    Ok(match arguments.kind {
+        Spoken::Lwm2m => persona,
+        Spoken::Horde => persona.speaking(Speaks::Horde),
+        Spoken::Iotaap => persona.speaking(Speaks::Iotaap),
+    })
 }
 
 fn psk_of(text: &str) -> Result<Psk, Failure> {
@@ -349,6 +443,15 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_of_iotaap_are_two_or_four_words() {
+        let keys = read_keys("http://x/v1", "# mine\n\na b\nc d e f\n").expect("good");
+        assert_eq!(keys[0].device, ("a".to_owned(), "b".to_owned()));
+        assert_eq!(keys[1].group, Some(("e".to_owned(), "f".to_owned())));
+        let wrong = read_keys("http://x/v1", "a b\nsecret").expect_err("one word");
+        assert_eq!(wrong, "line 2 is not ID TOKEN [GROUP-ID GROUP-TOKEN]");
+    }
 
     #[test]
     fn keys_are_hexadecimal_and_stay_out_of_messages() {

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use fotalab_server::{Config, Storage};
+use fotalab_server::{Config, Fields, HordeSettings, Storage, Tokens};
 use fotalab_wire::net::{Clock, Network, Sockets};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Map, Value};
@@ -58,7 +58,8 @@ pub(super) struct Arguments {
 #[derive(Debug, Default)]
 struct Known {
     admin_token: Option<String>,
-    coiote_token: Option<String>,
+    tokens: Tokens,
+    horde: HordeSettings,
     accounts: Vec<(String, Value)>,
     devices: Vec<(String, Value)>,
 }
@@ -88,7 +89,8 @@ pub(super) fn serve(arguments: &Arguments) -> Result<Exit, Failure> {
         config.coap = Some(arguments.coap);
         config.coaps = Some(arguments.coaps);
         config.closed = arguments.closed;
-        config.tokens.coiote = known.coiote_token.clone();
+        config.tokens = known.tokens.clone();
+        config.horde = known.horde;
         if let Some(folder) = &arguments.data {
             config.storage = Storage::Folder(folder.clone());
         }
@@ -166,17 +168,44 @@ fn parse(text: &str) -> Result<Known, String> {
     for (key, value) in table {
         match (key.as_str(), value) {
             ("admin_token", toml::Value::String(token)) => known.admin_token = Some(token),
-            ("coiote_token", toml::Value::String(token)) => known.coiote_token = Some(token),
+            ("coiote_token", toml::Value::String(token)) => known.tokens.coiote = Some(token),
+            ("horde_token", toml::Value::String(token)) => known.tokens.horde = Some(token),
+            ("iotaap_token", toml::Value::String(token)) => known.tokens.iotaap = Some(token),
+            ("horde", toml::Value::Table(table)) => known.horde = horde(table)?,
             ("accounts", toml::Value::Table(accounts)) => known.accounts = entries(accounts)?,
             ("devices", toml::Value::Table(devices)) => known.devices = entries(devices)?,
             (key, _) => {
                 return Err(format!(
-                    "`{key}` is not understood; known are admin_token = \"…\", coiote_token = \"…\", [accounts.NAME] and [devices.ENDPOINT]"
+                    "`{key}` is not understood; known are admin_token, coiote_token, horde_token, iotaap_token = \"…\", [horde], [accounts.NAME] and [devices.ENDPOINT]"
                 ));
             }
         }
     }
     Ok(known)
+}
+
+/// Readings of Horde's simple protocol.
+fn horde(table: toml::Table) -> Result<HordeSettings, String> {
+    let mut settings = HordeSettings::default();
+    for (key, value) in table {
+        match (key.as_str(), &value) {
+            ("strict", toml::Value::Boolean(strict)) => settings.strict = *strict,
+            ("slash", toml::Value::Boolean(slash)) => settings.slash = *slash,
+            ("fields", toml::Value::String(fields)) if fields == "span" => {
+                settings.fields = Fields::Span;
+            }
+            ("fields", toml::Value::String(fields)) if fields == "horde" => {
+                settings.fields = Fields::Horde;
+            }
+            _ => {
+                return Err(format!(
+                    "`{key} = {value}` in [horde] is not understood; known are strict = true, \
+                     slash = false and fields = \"span\" or \"horde\""
+                ));
+            }
+        }
+    }
+    Ok(settings)
 }
 
 /// Each entry as the body that the admin face takes.
@@ -214,5 +243,13 @@ mod tests {
             )]
         );
         assert!(parse("tokens = 1").is_err());
+        let known = parse("horde_token = \"h\"\n[horde]\nstrict = true\nfields = \"horde\"");
+        let known = known.expect("good");
+        assert_eq!(known.tokens.horde.as_deref(), Some("h"));
+        assert_eq!(
+            (known.horde.strict, known.horde.fields),
+            (true, Fields::Horde)
+        );
+        assert!(parse("[horde]\nstrict = 1").is_err());
     }
 }

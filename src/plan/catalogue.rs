@@ -129,13 +129,16 @@ pub struct Form {
     /// Looks through a block without placeholders: its language, its text.
     pub check: fn(Option<&str>, &str) -> Result<(), Mistake>,
     /// The secrets that are written in a block, each with what it is: no report shows them.
-    pub secrets: fn(Option<&str>, &str) -> Vec<(&'static str, String)>,
+    pub secrets: fn(Option<&str>, &str) -> FoundSecrets,
 }
+
+/// Secrets of a code block: what each is, and its value.
+pub type FoundSecrets = Vec<(&'static str, String)>;
 
 impl Form {
     /// For blocks that hold no secrets.
     #[must_use]
-    pub const fn no_secrets(_: Option<&str>, _: &str) -> Vec<(&'static str, String)> {
+    pub const fn no_secrets(_: Option<&str>, _: &str) -> FoundSecrets {
         Vec::new()
     }
 }

@@ -16,7 +16,8 @@ pub use self::{
     bind::{BoundStep, LimitKind, is_json, time_limit},
     build::plan,
     catalogue::{
-        BlockNeed, Budget, CheckArgument, Entry, Form, MAX_RETRIES, Mistake, Part, Waiting,
+        BlockNeed, Budget, CheckArgument, Entry, Form, FoundSecrets, MAX_RETRIES, Mistake, Part,
+        Waiting,
     },
     planned::{Group, PartKey, Plan, PlannedFeature, PlannedScenario, Role},
     selection::{Offered, Selection, TagExpression},

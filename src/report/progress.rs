@@ -66,15 +66,18 @@ impl Progress {
         }
     }
 
-    /// Says every few seconds what is at work, where no terminal shows it. It does not end by
-    /// itself.
+    /// Says every few seconds what is at work, where no terminal shows it. There it does not end
+    /// by itself.
     pub fn remind(&self) -> impl Future<Output = ()> + 'static {
         let shown = Arc::clone(&self.shown);
         let secrets = self.secrets.clone();
         let live = self.lines.is_some();
         async move {
             let began = Instant::now();
-            while !live {
+            if live {
+                return;
+            }
+            loop {
                 sleep(EVERY).await;
                 let line = shown
                     .lock()

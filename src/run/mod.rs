@@ -13,10 +13,12 @@ mod waiting;
 use std::{
     collections::VecDeque,
     num::NonZeroUsize,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use fotalab_simulators::cloud::Mode;
+use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
 
@@ -226,17 +228,18 @@ impl Session {
     #[must_use]
     pub fn start(self: Arc<Self>) -> mpsc::UnboundedReceiver<Event> {
         let (events, receiver) = mpsc::unbounded_channel();
-        let waiting: VecDeque<usize> = (0..self.plan.groups.len()).collect();
+        let shared = !self.settings.target.is_embedded();
+        let waiting = self.lanes();
+        let lanes = waiting.len();
         let waiting = Arc::new(Mutex::new(waiting));
         // One mock has one address there: groups that use it go one after the other.
-        let shared = !self.settings.target.is_embedded();
         let mut groups = self.plan.groups.iter();
         let side_by_side = if shared && groups.any(|it| uses(it, PartKey::Upstream)) {
             1
         } else {
             self.settings.side_by_side()
         };
-        for _ in 0..side_by_side.min(self.plan.groups.len()) {
+        for _ in 0..side_by_side.min(lanes) {
             let (session, waiting, events) =
                 (Arc::clone(&self), Arc::clone(&waiting), events.clone());
             std::thread::spawn(move || {
@@ -245,12 +248,30 @@ impl Session {
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)
                         .pop_front();
-                    let Some(group) = next else { return };
-                    session.run_group(group, &events);
+                    let Some(lane) = next else { return };
+                    for group in lane {
+                        session.run_group(group, &events);
+                    }
                 }
             });
         }
         receiver
+    }
+
+    /// Groups that go one after the other: at one server for all, those of one file, since their
+    /// devices have the same names. Embedded servers are one for each group.
+    fn lanes(&self) -> VecDeque<Vec<usize>> {
+        let groups = || self.plan.groups.iter().enumerate();
+        if self.settings.target.is_embedded() {
+            return groups().map(|(number, _)| vec![number]).collect();
+        }
+        let mut lanes: IndexMap<&Path, Vec<usize>> = IndexMap::new();
+        for (number, group) in groups() {
+            let first = group.features.first();
+            let path = first.map_or(Path::new(""), |it| it.document.path.as_path());
+            lanes.entry(path).or_default().push(number);
+        }
+        lanes.into_values().collect()
     }
 
     /// Runs everything and returns when it is done.

@@ -22,7 +22,7 @@ const REORDERED_BY: Duration = Duration::from_secs(2);
 
 catalogue! {
     sentence: "the link of (all devices|`NAME`) CONDITIONS",
-    does: "How what the devices send and are sent fares from now on, by the run's seed: one or more, with commas and `and` between, of: loses `20 %` · duplicates `10 %` · corrupts `1 %` · reorders `5 %`[ by `2 s`] · delays by `1 s`[ to `3 s`] · takes `512 bytes`, what is larger gets lost · carries `2000 bytes` a second · forgets addresses after `60 s`, as a NAT does. What is not said does not happen. `*` in NAME stands for anything.",
+    does: "How what the devices send and are sent fares from now on, by the run's seed: one or more, with commas and `and` between, of: loses `20 %` · duplicates `10 %` · corrupts `1 %` · reorders `5 %`[ by `2 s`] · delays by `1 s`[ to `3 s`] · takes `512 bytes`, what is larger gets lost · carries `2000 bytes` a second · forgets addresses after `60 s`, as a NAT does (on the virtual clock). What is not said does not happen. `*` in NAME stands for anything.",
     example: "Given there is a device `meter-1` running `1.0.0`\n\nAnd the link of `meter-1` loses `20 %`, duplicates `10 %` and delays by `100 ms` to `1 s`\n\nWhen the device `meter-1` is switched on\n\nThen within `10 min` the device `meter-1` should be registered",
     checks: &[("conditions", conditions_exist)],
     waiting: Waiting::Never,
@@ -101,6 +101,12 @@ async fn drops_nothing(lab: &mut Lab, name: String) -> StepResult {
 }
 
 fn set(lab: &mut Lab, name: &str, options: LossyOptions) -> StepResult {
+    if options.nat_idle.is_some() && !lab.network().is_virtual() {
+        return lab.fail(
+            Mismatch::new("a link forgets addresses on the virtual clock only")
+                .help("say: When the device `…` moves to another address"),
+        );
+    }
     let parties = parties(lab, name)?;
     let mut seen = Air::of(lab)?.seen();
     match parties {

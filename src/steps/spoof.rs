@@ -30,10 +30,10 @@ async fn in_the_name_of(lab: &mut Lab, bytes: String, name: String) -> StepResul
     let spoke = {
         let air = Air::of(lab)?;
         let seen = air.seen();
-        let of_device = seen
+        let mut of_device = seen
             .crossings()
             .filter(|(_, it)| it.up && *it.party == *name);
-        of_device.last().map(|(_, it)| (it.from, it.to))
+        of_device.next_back().map(|(_, it)| (it.from, it.to))
     };
     let Some((from, to)) = spoke else {
         return lab.fail(

@@ -14,3 +14,4 @@ pub mod dtls;
 pub mod image;
 pub mod lwm2m;
 pub mod net;
+pub mod simple;

@@ -17,7 +17,7 @@ use super::{Problem, Reply};
 use crate::{
     feed::FeedBody,
     server::Server,
-    store::blob::{Blobs, Hash, chunk_of},
+    store::blob::{Blobs, Hash, Image, chunk_of},
 };
 
 /// Which bytes an answer has.
@@ -51,6 +51,22 @@ pub(super) fn answer(
     reply.headers_mut().insert(header::CONTENT_LENGTH, length);
     let body = from_disk(Arc::clone(&server.blobs), image.sha256, part);
     reply.map(|_| Either::Right(body))
+}
+
+/// An answer with all of an image.
+pub(super) fn whole(server: &Server, image: &Image) -> Response<Either<Full<Bytes>, FeedBody>> {
+    let mut reply = Response::new(());
+    let octets = HeaderValue::from_static("application/octet-stream");
+    let headers = reply.headers_mut();
+    headers.insert(header::CONTENT_TYPE, octets);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(image.length));
+    reply.map(|()| match &image.bytes {
+        Some(bytes) => Either::Left(Full::new(bytes.clone())),
+        None => {
+            let blobs = Arc::clone(&server.blobs);
+            Either::Right(from_disk(blobs, image.sha256, 0..image.length))
+        }
+    })
 }
 
 /// The bytes piece by piece, as fast as they are taken. A disk that fails ends the answer short of

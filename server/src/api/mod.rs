@@ -5,7 +5,10 @@ mod bare;
 mod body;
 pub(crate) mod coiote;
 mod firmware;
+mod form;
 pub(crate) mod hello;
+pub(crate) mod horde;
+pub(crate) mod iotaap;
 mod problem;
 mod upload;
 
@@ -39,6 +42,9 @@ pub(crate) async fn answer(
         }
     } else if let Some(image) = image(request.uri().path()) {
         firmware::answer(&server, image, &request)
+    } else if let Some(rest) = below(request.uri().path(), iotaap::BASE) {
+        let rest = rest.to_owned();
+        iotaap::answer(&server, &rest, request).await
     } else {
         let only_reads = request.method().is_safe();
         let mut reply = whole(&server, request).await;
@@ -72,6 +78,9 @@ async fn whole(server: &Arc<Server>, request: Request<Incoming>) -> Reply {
     if let Some(path) = coiote::path(&path) {
         return coiote::answer(server, path, request).await;
     }
+    if let Some(rest) = below(&path, horde::BASE) {
+        return horde::answer(server, rest, request).await;
+    }
     if let Some(rest) = path.strip_prefix("/admin") {
         return admin::answer(server, rest, request).await;
     }
@@ -80,6 +89,12 @@ async fn whole(server: &Arc<Server>, request: Request<Incoming>) -> Reply {
         .headers_mut()
         .insert(header::CACHE_CONTROL, problem::NO_STORE);
     reply
+}
+
+/// What stands behind the base of a face.
+fn below<'a>(path: &'a str, base: &str) -> Option<&'a str> {
+    let rest = path.strip_prefix(base)?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(rest)
 }
 
 /// The decoded segments of a path that begins with a slash. `%2F` and dots mean nothing here:

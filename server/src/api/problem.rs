@@ -100,6 +100,11 @@ impl Problem {
         (self.status, message, self.closes)
     }
 
+    /// What went wrong, in short.
+    pub(crate) fn title(&self) -> &str {
+        &self.title
+    }
+
     /// The document.
     pub(crate) fn to_json(&self) -> Value {
         let mut document = Map::new();

@@ -1,6 +1,6 @@
 //! Who is known: devices, and the upstream accounts they belong to.
 
-use std::{collections::BTreeMap, ops::Bound};
+use std::{collections::BTreeMap, net::SocketAddr, ops::Bound};
 
 use fotalab_wire::net::UnixMillis;
 use serde::{Deserialize, Serialize};
@@ -36,6 +36,9 @@ pub(crate) struct Identity {
     pub(crate) imei: Option<String>,
     /// The subscriber's number.
     pub(crate) imsi: Option<String>,
+    /// From where it sends, as `IP` or `IP:PORT`: what tells one that says no name who it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) address: Option<String>,
     /// Names of groups it is in.
     pub(crate) groups: Vec<String>,
 }
@@ -99,6 +102,9 @@ pub(crate) enum NotTaken {
     /// Another device has this fingerprint.
     #[error("another one has its fingerprint")]
     FingerprintTaken,
+    /// Another device has this address.
+    #[error("another device has this address")]
+    AddressTaken,
     /// Another device has this PSK identity.
     #[error("another device has this PSK identity")]
     IdentityTaken,
@@ -112,6 +118,7 @@ pub(crate) enum NotTaken {
 pub(crate) struct Registry {
     devices: BTreeMap<String, Box<Device>>,
     by_fingerprint: BTreeMap<String, String>,
+    by_address: BTreeMap<String, String>,
     keys: Keys,
     accounts: BTreeMap<String, Account>,
 }
@@ -208,6 +215,11 @@ impl Registry {
         {
             return Err(NotTaken::FingerprintTaken);
         }
+        if let Some(address) = &identity.address
+            && self.by_address.get(address).is_some_and(|it| it != id)
+        {
+            return Err(NotTaken::AddressTaken);
+        }
         let psk_identity = identity.psk_identity(id).map(str::as_bytes);
         if psk_identity.is_some_and(|it| self.keys.is_of_another(it, id)) {
             return Err(NotTaken::IdentityTaken);
@@ -222,6 +234,12 @@ impl Registry {
         if let Some(fingerprint) = &identity.fingerprint {
             self.by_fingerprint
                 .insert(fingerprint.clone(), id.to_owned());
+        }
+        if let Some(before) = &device.identity.address {
+            self.by_address.remove(before);
+        }
+        if let Some(address) = &identity.address {
+            self.by_address.insert(address.clone(), id.to_owned());
         }
         if let Some(before) = device.identity.psk_identity(id) {
             self.keys.remove(before.as_bytes());
@@ -302,6 +320,13 @@ impl Registry {
         self.by_fingerprint
             .get(fingerprint)
             .and_then(|id| self.device(id))
+    }
+
+    /// The device that sends from an address.
+    pub(crate) fn device_at(&self, address: SocketAddr) -> Option<&str> {
+        let exact = self.by_address.get(&address.to_string());
+        let host = || self.by_address.get(&address.ip().to_string());
+        exact.or_else(host).map(String::as_str)
     }
 
     /// Adds or replaces an account.

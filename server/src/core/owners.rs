@@ -7,13 +7,17 @@ use fotalab_wire::net::UnixMillis;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{campaigns::Pace, devices::Registry, time::millis};
+use super::{campaigns::Pace, devices::Registry, horde::Horde, iotaap::Iotaap, time::millis};
 use crate::limits;
 
 /// The account that every server has; devices that nobody was told of are its.
 pub(crate) const DEFAULT: &str = "default";
 /// The domain of an account that names none.
 pub(crate) const DEFAULT_DOMAIN: &str = "/demo/";
+/// Bytes of the key that signs tokens of logins.
+const KEY_BYTES: usize = 32;
+/// Letters of a name at the MQTT broker.
+const MQTT_USER: usize = 12;
 
 /// A token or password, as far as it is remembered: its SHA-256 in hexadecimal.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -58,6 +62,52 @@ pub(crate) struct Owner {
     pub(crate) pace: Pace,
     /// Updates under way at once, of those that ask for a share of the quota.
     pub(crate) quota: Option<usize>,
+    /// The id of its team at Horde.
+    pub(crate) team: String,
+    /// Tokens of Horde that open a part of it, or do not change anything.
+    pub(crate) horde_tokens: Vec<HordeToken>,
+    /// Who it is at IoTaaP; it logs in as its person.
+    pub(crate) iotaap: User,
+}
+
+/// A token of Horde's API.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HordeToken {
+    /// The token.
+    pub(crate) token: Secret,
+    /// Paths that it opens begin with this.
+    pub(crate) resource: String,
+    /// It may change things.
+    pub(crate) write: bool,
+}
+
+/// A user of IoTaaP.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct User {
+    /// Its id, 24 hexadecimal digits.
+    pub(crate) id: String,
+    /// Signs the tokens of logins; hexadecimal.
+    pub(crate) key: String,
+    /// What it pays for.
+    pub(crate) model: Model,
+    /// Its name at the MQTT broker, with which its topics begin.
+    pub(crate) mqtt_user: String,
+}
+
+/// What a user of IoTaaP pays for (the contract of IoTaaP, B2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Model {
+    /// 2 devices, and no groups.
+    Free,
+    /// 10 devices.
+    Solo,
+    /// 50 devices.
+    Startup,
+    /// As many as there is room for.
+    #[default]
+    Unlimited,
 }
 
 /// All of them.
@@ -82,6 +132,33 @@ impl Secret {
     }
 }
 
+impl Model {
+    /// Devices that it allows.
+    pub(crate) fn devices(self) -> usize {
+        match self {
+            Self::Free => 2,
+            Self::Solo => 10,
+            Self::Startup => 50,
+            Self::Unlimited => limits::MAX_DEVICES,
+        }
+    }
+
+    /// It has groups.
+    pub(crate) fn has_groups(self) -> bool {
+        self != Self::Free
+    }
+}
+
+/// Without the key.
+impl std::fmt::Debug for User {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("User")
+            .field("id", &self.id)
+            .field("model", &self.model)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Nothing of it.
 impl std::fmt::Debug for Secret {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -100,6 +177,26 @@ impl Owner {
         hex.take(16).collect()
     }
 
+    /// Draws what it has at Horde and IoTaaP, unless it has that already.
+    pub(crate) fn complete(&mut self, now: UnixMillis, horde: &mut Horde, iotaap: &mut Iotaap) {
+        if self.team.is_empty() {
+            self.team = horde.draw_id(now);
+        }
+        let user = &mut self.iotaap;
+        if user.id.is_empty() {
+            user.id = iotaap.ids().draw(now);
+            user.key = iotaap.ids().hex(KEY_BYTES);
+            user.mqtt_user = iotaap.ids().secret(MQTT_USER);
+        }
+    }
+
+    /// All its tokens, each with its face.
+    fn all_tokens(&self) -> impl Iterator<Item = (Face, &Secret)> {
+        let tokens = self.tokens.iter().map(|(face, token)| (*face, token));
+        let more = self.horde_tokens.iter();
+        tokens.chain(more.map(|it| (Face::Horde, &it.token)))
+    }
+
     /// The domain of its devices.
     pub(crate) fn domain(&self) -> &str {
         self.domain.as_deref().unwrap_or(DEFAULT_DOMAIN)
@@ -116,10 +213,10 @@ impl Owners {
     pub(crate) fn put(&mut self, name: &str, owner: Owner) -> Result<(), Taken> {
         let others = || self.owners.iter().filter(|(it, _)| *it != name);
         let clashes = others().any(|(_, other)| {
-            let same_token = |(face, token)| other.tokens.get(face) == Some(token);
+            let same_token = |mine| other.all_tokens().any(|its| its == mine);
             let same_person = other.person.as_ref().map(|it| &it.0);
             let same_program = |it: &Program| Some((&it.realm, &it.id)) == other.program_name();
-            owner.tokens.iter().any(same_token)
+            owner.all_tokens().any(same_token)
                 || owner
                     .person
                     .as_ref()
@@ -131,9 +228,8 @@ impl Owners {
         }
         self.by_token.retain(|_, it| it != name);
         self.issued.retain(|_, (it, _)| it != name);
-        for (face, token) in &owner.tokens {
-            self.by_token
-                .insert((*face, token.clone()), name.to_owned());
+        for (face, token) in owner.all_tokens() {
+            self.by_token.insert((face, token.clone()), name.to_owned());
         }
         self.owners.insert(name.to_owned(), owner);
         Ok(())
@@ -151,6 +247,23 @@ impl Owners {
             return (face == Face::Coiote && *until > now).then_some(name);
         }
         self.by_token.get(&(face, secret)).map(String::as_str)
+    }
+
+    /// What a token of Horde opens, and whether it may change things there.
+    pub(crate) fn of_horde_token(&self, token: &str) -> Option<(&str, &str, bool)> {
+        let secret = Secret::of(token);
+        let name = self.by_token.get(&(Face::Horde, secret.clone()))?;
+        let tokens = &self.owners.get(name)?.horde_tokens;
+        let limited = tokens.iter().find(|it| it.token == secret);
+        let (resource, write) = limited.map_or(("/", true), |it| (&it.resource, it.write));
+        Some((name, resource, write))
+    }
+
+    /// The account of the user of IoTaaP with this id.
+    pub(crate) fn of_user(&self, id: &str) -> Option<(&str, &Owner)> {
+        let mut all = self.owners.iter();
+        let found = all.find(|(_, it)| it.iotaap.id == id)?;
+        Some((found.0, found.1))
     }
 
     /// Who has this user name and password.
@@ -205,6 +318,12 @@ impl Owner {
     fn program_name(&self) -> Option<(&String, &String)> {
         self.program.as_ref().map(|it| (&it.realm, &it.id))
     }
+}
+
+/// Compares in a time that does not depend on where two texts differ.
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
+    let difference = a.iter().zip(b).fold(0, |all, (a, b)| all | (a ^ b));
+    a.len() == b.len() && difference == 0
 }
 
 #[cfg(test)]

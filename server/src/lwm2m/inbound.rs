@@ -1,6 +1,6 @@
 //! Requests of devices: Register, Update, De-register, Send, and firmware by pull.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, ops::Range};
 
 use bytes::Bytes;
 use fotalab_wire::{
@@ -13,7 +13,7 @@ use fotalab_wire::{
 };
 use rand::RngExt as _;
 
-use super::{Air, Around, FIRMWARE, Peer, Registered, Told, time};
+use super::{Air, Around, FIRMWARE, Peer, REPORT, Registered, Told, time};
 use crate::{core::time::millis, limits, store::blob::Image};
 
 /// The newest version that is spoken.
@@ -31,6 +31,15 @@ impl Air {
     ) {
         let path = message.options.path();
         let segments: Vec<&str> = path.split('/').skip(1).collect();
+        let simple = segments == [REPORT] || (segments == [FIRMWARE] && message.code == Code::GET);
+        if simple {
+            let message = message.clone();
+            return self.told.push_back(Told::Asked {
+                exchange,
+                between,
+                message,
+            });
+        }
         if let (Code::GET, [FIRMWARE, image]) = (message.code, segments.as_slice()) {
             return self.firmware(now, exchange, image, message, around);
         }
@@ -62,7 +71,7 @@ impl Air {
         message: &Message,
     ) {
         let path = message.options.path();
-        let taken = path == "/rd" || path == "/dp" || path.starts_with("/rd/");
+        let taken = path == "/rd" || path == "/u" || path == "/dp" || path.starts_with("/rd/");
         let _over = if !taken {
             self.coap
                 .respond(time(now), exchange, Response::new(Code::NOT_FOUND))
@@ -120,29 +129,50 @@ impl Air {
         message: &Message,
         around: &Around<'_>,
     ) {
-        let answer = match around.images.get(image) {
-            None => Response::new(Code::NOT_FOUND),
-            Some(image) if has_etag(message, image.etag()) => {
-                Response::new(Code::VALID).etag(image.etag())
+        match around.images.get(image) {
+            None => self.answer(now, exchange, Response::new(Code::NOT_FOUND)),
+            Some(image) => {
+                self.serve(now, exchange, image, message);
             }
-            Some(image) => match &image.bytes {
-                Some(bytes) => content(image, Body::Whole(bytes.clone())),
-                None => {
-                    let total = usize::try_from(image.length).unwrap_or(usize::MAX);
-                    match self.coap.wanted(exchange, total) {
-                        Some(range) => {
-                            return self.told.push_back(Told::Block {
-                                exchange,
-                                image: image.id.clone(),
-                                range: range.start as u64..range.end as u64,
-                            });
-                        }
-                        None => Response::with(Code::BAD_REQUEST, "the block is behind the end"),
-                    }
-                }
-            },
-        };
-        let _over = self.coap.respond(time(now), exchange, answer);
+        }
+    }
+
+    /// Answers with a block of an image, now or when it was read. Says which bytes that are.
+    pub(crate) fn serve(
+        &mut self,
+        now: UnixMillis,
+        exchange: ExchangeId,
+        image: &Image,
+        message: &Message,
+    ) -> Option<Range<usize>> {
+        if has_etag(message, image.etag()) {
+            let valid = Response::new(Code::VALID).etag(image.etag());
+            self.answer(now, exchange, valid);
+            return None;
+        }
+        let total = usize::try_from(image.length).unwrap_or(usize::MAX);
+        let range = self.coap.wanted(exchange, total);
+        match (&image.bytes, &range) {
+            (Some(bytes), _) => {
+                let whole = content(image, Body::Whole(bytes.clone()));
+                self.answer(now, exchange, whole);
+            }
+            (None, Some(range)) => self.told.push_back(Told::Block {
+                exchange,
+                image: image.id.clone(),
+                range: range.start as u64..range.end as u64,
+            }),
+            (None, None) => {
+                let behind = Response::with(Code::BAD_REQUEST, "the block is behind the end");
+                self.answer(now, exchange, behind);
+            }
+        }
+        range
+    }
+
+    /// Answers a request; one that is over needs no answer.
+    pub(crate) fn answer(&mut self, now: UnixMillis, exchange: ExchangeId, response: Response) {
+        let _over = self.coap.respond(time(now), exchange, response);
     }
 
     fn register(
@@ -255,7 +285,7 @@ impl Air {
     }
 
     /// The endpoint name that a peer proved to have; `None` of one without DTLS.
-    fn proven(&self, peer: Peer) -> Result<Option<String>, Refused> {
+    pub(super) fn proven(&self, peer: Peer) -> Result<Option<String>, Refused> {
         if !peer.secured {
             return Ok(None);
         }

@@ -31,7 +31,7 @@ use std::{
 
 use bytes::Bytes;
 use fotalab_wire::{
-    coap::{Config, Endpoint, Event, ExchangeId, RequestId},
+    coap::{Config, Endpoint, Event, ExchangeId, Message, RequestId},
     lwm2m::{Path, Value},
     net::UnixMillis,
 };
@@ -56,6 +56,8 @@ use crate::{
 
 /// Below this path images are read, over CoAP and HTTP: `/fw/{image id}`.
 pub(crate) const FIRMWARE: &str = "fw";
+/// Where a device reports by Horde's simple protocol.
+pub(crate) const REPORT: &str = "u";
 
 /// What the endpoint tells.
 #[derive(Debug)]
@@ -115,6 +117,16 @@ pub(crate) enum Told {
         request: RequestId,
         /// Where the part begins.
         offset: u64,
+    },
+    /// It asks for something that only those above can answer: a report by the simple protocol, or
+    /// the image that is meant for it. Answer with [`Air::answer`].
+    Asked {
+        /// Names it in the answer.
+        exchange: ExchangeId,
+        /// Whose it is, and which of our addresses it reached.
+        between: (Peer, SocketAddr),
+        /// What.
+        message: Message,
     },
     /// Somebody who is really there did not come through the DTLS handshake.
     HandshakeFailed {
@@ -212,6 +224,13 @@ impl Air {
     /// The registration of a device.
     pub(crate) fn registered(&self, endpoint: &str) -> Option<&Registered> {
         self.registrations.get(endpoint)
+    }
+
+    /// Whose this is: by the registration that came from there, or by what a DTLS handshake proved.
+    pub(crate) fn endpoint_at(&self, peer: Peer) -> Option<String> {
+        let registered = self.registrations.at_peer(peer);
+        let registered = registered.map(|it| it.said.endpoint.clone());
+        registered.or_else(|| self.proven(peer).ok().flatten())
     }
 
     /// A datagram arrived.

@@ -124,6 +124,13 @@ pub(crate) enum Ticket {
     Look(String),
     /// Nobody any more.
     Nobody,
+    /// What a target needs to know.
+    Inspection {
+        /// Of whom.
+        endpoint: String,
+        /// Which question it is.
+        serial: u64,
+    },
 }
 
 /// How an operation ended.

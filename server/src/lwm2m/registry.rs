@@ -2,7 +2,7 @@
 
 use std::{
     cell::OnceCell,
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     net::SocketAddr,
 };
 
@@ -58,9 +58,9 @@ pub(crate) struct Registered {
 /// All registrations.
 #[derive(Debug, Default)]
 pub(super) struct Registrations {
-    by_endpoint: BTreeMap<String, Box<Registered>>,
-    by_location: BTreeMap<String, String>,
-    by_peer: BTreeMap<Peer, String>,
+    by_endpoint: HashMap<String, Box<Registered>>,
+    by_location: HashMap<String, String>,
+    by_peer: HashMap<Peer, String>,
     agenda: BTreeSet<(UnixMillis, String)>,
     /// What the long lists of objects have together.
     listed: usize,

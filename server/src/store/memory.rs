@@ -9,7 +9,7 @@ use std::{
 use fotalab_wire::net::BoxFuture;
 use serde_json::Value;
 
-use super::{DataError, Kind, Store, blob::InMemory};
+use super::{DataError, Kind, Store, blob::InMemory, parsed};
 use crate::limits;
 
 /// Remembers as long as one of its copies lives; copies are the same. Like a disk it has two parts:
@@ -22,9 +22,9 @@ pub struct Memory {
 
 #[derive(Clone, Default)]
 struct Content {
-    documents: BTreeMap<(Kind, String), Value>,
+    documents: BTreeMap<(Kind, String), String>,
     /// Written since the last flush, in order; `None` removes.
-    written: Vec<(Kind, String, Option<Value>)>,
+    written: Vec<(Kind, String, Option<String>)>,
 }
 
 impl Memory {
@@ -53,7 +53,7 @@ impl Memory {
         self.lock().written.len()
     }
 
-    fn write(&self, kind: Kind, key: &str, document: Option<Value>) {
+    fn write(&self, kind: Kind, key: &str, document: Option<String>) {
         let mut content = self.lock();
         content.written.push((kind, key.to_owned(), document));
         if content.written.len() >= limits::STORE_QUEUE {
@@ -78,7 +78,7 @@ impl Content {
 }
 
 impl Store for Memory {
-    fn put(&self, kind: Kind, key: &str, document: Value) {
+    fn put_text(&self, kind: Kind, key: &str, document: String) {
         self.write(kind, key, Some(document));
     }
 
@@ -90,10 +90,10 @@ impl Store for Memory {
         let mut content = self.lock().clone();
         content.settle();
         let of_kind = content.documents.into_iter();
-        Ok(of_kind
+        of_kind
             .filter(|((it, _), _)| *it == kind)
-            .map(|((_, key), document)| (key, document))
-            .collect())
+            .map(|((_, key), text)| parsed(kind, key, &text))
+            .collect()
     }
 
     fn flush(&self) -> BoxFuture<'static, ()> {

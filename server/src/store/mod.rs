@@ -46,6 +46,20 @@ kinds! {
     Account = "account",
     /// A device's identity; the key is its endpoint name.
     Device = "device",
+    /// An account of our own; the key is its name.
+    Owner = "owner",
+    /// A collection of Horde, by its id.
+    HordeCollection = "horde-collection",
+    /// A device of Horde, by its id.
+    HordeDevice = "horde-device",
+    /// A firmware image of Horde, by its id.
+    HordeImage = "horde-image",
+    /// A device of IoTaaP, by its id.
+    IotaapDevice = "iotaap-device",
+    /// A group of IoTaaP, by its id.
+    IotaapGroup = "iotaap-group",
+    /// An OTA of IoTaaP, by the id of its device or group.
+    IotaapOta = "iotaap-ota",
     /// A firmware image; the key is its id.
     Image = "image",
     /// What upstream told of a device; the key is its endpoint name.
@@ -58,8 +72,6 @@ kinds! {
     Update = "update",
     /// The server itself.
     Server = "server",
-    /// An account of our own; the key is its name.
-    Owner = "owner",
     /// A group; the key is owner and id.
     Group = "group",
     /// A resource; the key is owner and id.
@@ -78,7 +90,11 @@ kinds! {
 /// the order in which it was put, and [`Store::flush`] tells when it is safe.
 pub(crate) trait Store: Send + Sync {
     /// Remembers a document, in place of one with the same kind and key.
-    fn put(&self, kind: Kind, key: &str, document: Value);
+    fn put(&self, kind: Kind, key: &str, document: Value) {
+        self.put_text(kind, key, document.to_string());
+    }
+    /// The same of a document that is JSON text already.
+    fn put_text(&self, kind: Kind, key: &str, document: String);
     /// Forgets a document; one that is not there is no error.
     fn remove(&self, kind: Kind, key: &str);
     /// All documents of a kind, by key. For the start: it may read a disk.
@@ -102,7 +118,7 @@ pub(crate) trait Store: Send + Sync {
 pub(crate) struct Nowhere;
 
 impl Store for Nowhere {
-    fn put(&self, _kind: Kind, _key: &str, _document: Value) {}
+    fn put_text(&self, _kind: Kind, _key: &str, _document: String) {}
 
     fn remove(&self, _kind: Kind, _key: &str) {}
 
@@ -138,4 +154,16 @@ pub(crate) async fn open(storage: &Storage) -> Result<(Arc<dyn Store>, Arc<dyn B
             (Arc::new(documents), Arc::new(images))
         }
     })
+}
+
+/// A document as it was put.
+fn parsed(kind: Kind, key: String, text: &str) -> Result<(String, Value), DataError> {
+    match serde_json::from_str(text) {
+        Ok(document) => Ok((key, document)),
+        Err(why) => Err(DataError::Document {
+            kind: kind.name(),
+            key,
+            why: why.to_string(),
+        }),
+    }
 }

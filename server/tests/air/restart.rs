@@ -121,7 +121,7 @@ async fn a_registration_goes_on_where_it_was() {
     sleep(Duration::from_secs(1)).await;
     let shown = air.get("/devices/d").await;
     assert_eq!(shown["reported"]["firmwareVersion"], "1.0.1");
-    lives.crash(air, 0).await;
+    lives.crash(air, usize::MAX).await;
 
     // Its lifetime went on all the time.
     sleep(Duration::from_secs(300)).await;
@@ -131,6 +131,13 @@ async fn a_registration_goes_on_where_it_was() {
     assert!(air.get("/devices/d").await["registration"].is_null());
     let (code, _) = device.ask(Request::post(&location, "")).await;
     assert_eq!(code, Code::NOT_FOUND);
+    lives.crash(air, usize::MAX).await;
+
+    // It is gone, but not forgotten.
+    let air = lives.begin().await;
+    let shown = air.get("/devices/d").await;
+    assert!(shown["registration"].is_null());
+    assert_eq!(shown["reported"]["firmwareVersion"], "1.0.1");
 }
 
 #[tokio::test(start_paused = true)]
@@ -311,6 +318,15 @@ async fn images_are_sent_from_files() {
             assert_ne!(update["state"], "failed", "{transfer}: {update:#}");
             sleep(Duration::from_millis(20)).await;
         }
+        // A range over the seam of two pieces.
+        let path = format!("/fw/{}", image["id"].as_str().expect("an id"));
+        let uri = format!("http://{}{path}", air.world.running.address());
+        let request = http::Request::get(uri).header("range", "bytes=262000-262500");
+        let request = request.body(bytes::Bytes::new()).expect("a request");
+        let part = fotalab_wire::net::http::send(&*air.network, request, 1 << 20).await;
+        let part = part.expect("an answer");
+        assert_eq!(part.status(), 206);
+        assert_eq!(part.body()[..], bytes[262_000..=262_500]);
         // An image that is needed stays; one that is not goes, but not the bytes of another.
         let path = format!("/images/{}", image["id"].as_str().expect("an id"));
         let delete = || air.world.admin(Method::DELETE, &path, &Value::Null);

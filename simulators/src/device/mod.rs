@@ -1,4 +1,4 @@
-//! One simulated LwM2M device without I/O: it really receives the bytes of its firmware, checks
+//! One simulated device without I/O, of LwM2M or of another protocol ([`Speaks`]): it really receives the bytes of its firmware, checks
 //! them, restarts, and comes back with the new version.
 //!
 //! [`Device`] has the four kinds of method of the sans-I/O objects in `wire`: `handle_*` for what
@@ -7,6 +7,7 @@
 //!
 //! - [`firmware`] object 5 as a state machine, [`fault`] what it can do wrong, [`persona`] what
 //!   kind of device it is, [`identity`] who it says it is.
+//! - `simple`, `iotaap`: what devices do that do not speak LwM2M.
 //! - `registration`, `requests`, `write`, `composite`, `discover`, `objects`, `observe`, `send`,
 //!   `fetch`: the parts of `Device`.
 
@@ -17,15 +18,18 @@ pub mod fault;
 mod fetch;
 pub mod firmware;
 pub mod identity;
+pub mod iotaap;
 mod lab;
 mod misbehave;
 mod objects;
 mod observe;
 pub mod persona;
+mod power;
 mod registration;
 mod requests;
 mod send;
 mod setup;
+mod simple;
 mod slot;
 mod write;
 
@@ -37,8 +41,6 @@ use bytes::Bytes;
 use fotalab_wire::coap::{self, ExchangeId, Response};
 use fotalab_wire::lwm2m::attributes::Attributes;
 use fotalab_wire::lwm2m::{Path, Tree};
-use rand::SeedableRng as _;
-use rand::rngs::SmallRng;
 
 pub use self::fault::{Fault, Faults};
 use self::fetch::Fetch;
@@ -46,7 +48,7 @@ use self::firmware::Effect;
 pub use self::firmware::{Firmware, State, Step, UpdateResult};
 pub use self::identity::Identity;
 use self::observe::Observed;
-pub use self::persona::Persona;
+pub use self::persona::{Persona, Speaks};
 pub use self::registration::Phase;
 use self::registration::Registration;
 pub use self::send::NotSent;
@@ -89,6 +91,10 @@ pub struct Device {
     /// The id of the last block of a push, for the faults that take it for another one.
     last_block: Option<u16>,
     offline: bool,
+    /// What is compiled into one of IoTaaP.
+    keys: Option<Box<iotaap::Keys>>,
+    /// A trigger waits for its end.
+    triggered: bool,
     pending: Vec<Pending>,
     fetch: Option<Box<Fetch>>,
     power: Power,
@@ -120,6 +126,8 @@ impl Device {
             error_code: 0,
             last_block: None,
             offline: false,
+            keys: None,
+            triggered: false,
             pending: Vec::new(),
             fetch: None,
             power: Power::Off(None),
@@ -204,58 +212,6 @@ impl Device {
 
     // Commands.
 
-    /// Starts, and registers.
-    pub fn switch_on(&mut self, now: Duration) {
-        self.starts += 1;
-        self.power = Power::On;
-        self.renew_endpoint();
-        self.events.push_back(Event::On);
-        if self.starts > 1 {
-            self.firmware.start(now);
-        }
-        self.stay_awake(now);
-        self.register(now);
-        self.settle(now);
-    }
-
-    /// Starts by itself at that time, if it is off.
-    pub fn switch_on_at(&mut self, at: Duration) {
-        if let Power::Off(until) = &mut self.power {
-            *until = Some(at);
-        }
-    }
-
-    /// Goes dark at once, as by a power cut, and starts again after a reboot's time.
-    pub fn cut_power(&mut self, now: Duration) {
-        self.go_dark(now, Some(self.kind.persona.reboot), false);
-    }
-
-    /// Its radio goes off: what is under way is cut, a download waits. It stays on.
-    pub fn go_offline(&mut self, now: Duration) {
-        if self.power != Power::On || self.offline {
-            return;
-        }
-        self.offline = true;
-        self.firmware.pause();
-        self.forget_peers();
-        self.settle(now);
-        while self.coap.poll_transmit().is_some() {}
-        self.out.clear();
-        self.events.push_back(Event::Off);
-    }
-
-    /// Its radio is on again: it registers, and a download goes on where it was.
-    pub fn go_online(&mut self, now: Duration) {
-        if !std::mem::take(&mut self.offline) {
-            return;
-        }
-        self.events.push_back(Event::On);
-        self.stay_awake(now);
-        self.firmware.go_on(now);
-        self.register(now);
-        self.settle(now);
-    }
-
     /// De-registers; it stays on.
     pub fn leave(&mut self, now: Duration) {
         self.deregister(now);
@@ -336,17 +292,6 @@ impl Device {
 
     // Helpers.
 
-    fn make_endpoint(kind: &Kind, seed: u64) -> coap::Endpoint<Peer> {
-        coap::Endpoint::new(Arc::clone(&kind.coap), SmallRng::seed_from_u64(seed))
-    }
-
-    /// Other message ids and tokens than before: a peer may remember the old ones.
-    fn renew_endpoint(&mut self) {
-        self.endpoints += 1;
-        let seed = self.setup.seed ^ self.endpoints.rotate_left(32);
-        self.coap = Self::make_endpoint(&self.kind, seed);
-    }
-
     fn stay_awake(&mut self, now: Duration) {
         self.awake_until = self.awake_until.max(now + self.kind.persona.awake);
     }
@@ -385,6 +330,12 @@ impl Device {
     fn on_coap(&mut self, now: Duration, event: coap::Event<Peer>) {
         use coap::Event as E;
         match event {
+            E::Request { exchange, .. } | E::BlockReceived { exchange, .. }
+                if self.kind.persona.speaks != Speaks::Lwm2m =>
+            {
+                // It is a client and nothing else.
+                let _: Result<(), coap::Refused> = self.coap.reset(exchange);
+            }
             E::Request {
                 exchange,
                 from,
@@ -430,33 +381,6 @@ impl Device {
         }
     }
 
-    fn go_dark(&mut self, now: Duration, after: Option<Duration>, deregister: bool) {
-        self.tell_steps(now);
-        self.flush_sends(now);
-        if deregister {
-            self.deregister(now);
-        }
-        while let Some(transmit) = self.coap.poll_transmit() {
-            self.out.push_back(transmit);
-        }
-        self.power = Power::Off(after.map(|after| now + after));
-        self.forget_peers();
-        self.attributes = BTreeMap::new();
-        self.sends = VecDeque::new();
-        self.reboot_at = None;
-        self.offline = false;
-        self.events.push_back(Event::Off);
-    }
-
-    /// All that it knows of others is gone: its registration, observations, exchanges.
-    fn forget_peers(&mut self) {
-        self.renew_endpoint();
-        self.registration = Registration::new(&self.kind.persona);
-        self.observed = Vec::new();
-        self.pending = Vec::new();
-        self.fetch = None;
-    }
-
     /// Tells the states that were entered since it was last asked.
     fn tell_steps(&mut self, now: Duration) {
         let entered = self.firmware.steps();
@@ -472,6 +396,7 @@ impl Device {
                 _ => {}
             }
             self.report(now, step);
+            self.end_failed_trigger();
         }
     }
 

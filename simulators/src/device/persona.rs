@@ -79,10 +79,25 @@ pub enum Senml {
     Json,
 }
 
+/// What it speaks with its server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Speaks {
+    /// LwM2M.
+    #[default]
+    Lwm2m,
+    /// Horde's simple CoAP protocol; its lifetime is the time between two reports.
+    Horde,
+    /// HTTP as devices of IoTaaP do, and MQTT; its lifetime is the time between two polls.
+    Iotaap,
+}
+
 /// A kind of device.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Persona {
+    /// What it speaks with its server.
+    pub speaks: Speaks,
     /// The version it registers with.
     pub lwm2m: Version,
     /// The version of its object 5.
@@ -164,6 +179,7 @@ pub struct Persona {
 impl Default for Persona {
     fn default() -> Self {
         Self {
+            speaks: Speaks::Lwm2m,
             lwm2m: Version::V1_1,
             firmware_object: Version::V1_1,
             lifetime: Duration::from_secs(300),
@@ -244,6 +260,23 @@ impl Persona {
             return Err(PersonaError::Wrong(why));
         }
         Ok(self)
+    }
+
+    /// The same device that speaks something else. Without LwM2M nobody writes a URI to it or
+    /// executes its update: it installs what it fetched.
+    #[must_use]
+    pub fn speaking(mut self, speaks: Speaks) -> Self {
+        self.speaks = speaks;
+        match speaks {
+            Speaks::Lwm2m => return self,
+            Speaks::Horde => self.protocols = vec![Protocol::Coap, Protocol::Coaps],
+            Speaks::Iotaap => self.protocols = vec![Protocol::Http],
+        }
+        self.delivery = Delivery::Pull;
+        self.upgrades_by_itself = true;
+        self.queue_mode = false;
+        self.reports = Reports::Notify;
+        self
     }
 
     /// With one more fault, as it is by default.

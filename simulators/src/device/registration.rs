@@ -8,6 +8,7 @@ use fotalab_wire::lwm2m::Version;
 use fotalab_wire::lwm2m::registration as rd;
 
 use super::fault::Fault;
+use super::persona::Speaks;
 use super::{Device, Event, Persona};
 use crate::limits;
 
@@ -58,7 +59,9 @@ pub(super) enum Todo {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
+pub(super) enum Asked {
+    /// What it runs, by the simple protocol.
+    Report,
     Register,
     Update,
     Deregister,
@@ -108,6 +111,19 @@ impl Registration {
         self.disable_timeout = DISABLE_TIMEOUT;
     }
 
+    /// The server knows it, by a protocol without registrations; it says something again after
+    /// `lifetime`.
+    pub(super) fn is_known(&mut self, now: Duration, lifetime: Duration) {
+        self.phase = Phase::Registered;
+        self.failures = 0;
+        self.at = Some(now + lifetime);
+    }
+
+    /// Nothing is said before that time has passed, unless an answer comes.
+    pub(super) fn wait(&mut self, now: Duration, time: Duration) {
+        self.at = Some(now + time);
+    }
+
     pub(super) fn timeout(&self) -> Option<Duration> {
         self.at
     }
@@ -123,6 +139,11 @@ impl Registration {
 
 impl Device {
     pub(super) fn register(&mut self, now: Duration) {
+        match self.kind.persona.speaks {
+            Speaks::Lwm2m => {}
+            Speaks::Horde => return self.say_what_runs(now),
+            Speaks::Iotaap => return self.ask_latest(now),
+        }
         let persona = &self.kind.persona;
         let registration = rd::Registration {
             lifetime: self.registration.lifetime,
@@ -148,6 +169,9 @@ impl Device {
         if self.registration.phase != Phase::Registered {
             return;
         }
+        if self.kind.persona.speaks != Speaks::Lwm2m {
+            return self.register(now);
+        }
         let omits = self.kind.persona.fault(Fault::OmitsLifetime).is_some();
         let lifetime = self.registration.lifetime;
         let changed = lifetime != self.registration.lifetime_said && !omits;
@@ -172,8 +196,13 @@ impl Device {
         if self.registration.phase != Phase::Registered {
             return;
         }
-        let request = Request::new(Code::DELETE, &self.registration.location);
         self.registration.phase = Phase::Unregistered;
+        if self.kind.persona.speaks != Speaks::Lwm2m {
+            // Nobody is told.
+            self.registration.at = None;
+            return;
+        }
+        let request = Request::new(Code::DELETE, &self.registration.location);
         self.ask(now, request, Asked::Deregister);
     }
 
@@ -228,6 +257,7 @@ impl Device {
             return;
         };
         match (asked, message.code) {
+            (Asked::Report, _) => self.on_report_answered(now, message),
             (Asked::Register, Code::CREATED) => {
                 let segments = message.options.iter();
                 let location: String = segments
@@ -267,7 +297,7 @@ impl Device {
     pub(super) fn on_registration_failed(&mut self, now: Duration, request: RequestId) {
         let asked = self.registration.request.take_if(|(id, _)| *id == request);
         match asked {
-            Some((_, Asked::Register)) => self.try_again(now, None),
+            Some((_, Asked::Register | Asked::Report)) => self.try_again(now, None),
             Some((_, Asked::Update)) => {
                 self.events.push_back(Event::Unanswered);
                 self.register(now);
@@ -278,7 +308,7 @@ impl Device {
 
     // Helpers.
 
-    fn ask(&mut self, now: Duration, request: Request, asked: Asked) {
+    pub(super) fn ask(&mut self, now: Duration, request: Request, asked: Asked) {
         self.stay_awake(now);
         if let Some((before, _)) = self.registration.request.take() {
             self.coap.cancel(now, before);
@@ -291,7 +321,7 @@ impl Device {
     }
 
     /// Longer and longer, to a limit.
-    fn try_again(&mut self, now: Duration, code: Option<Code>) {
+    pub(super) fn try_again(&mut self, now: Duration, code: Option<Code>) {
         let doubled = limits::REGISTER_AGAIN * 2_u32.pow(self.registration.failures.min(16));
         self.registration.failures += 1;
         self.firmware

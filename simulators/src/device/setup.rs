@@ -6,6 +6,7 @@ use std::sync::Arc;
 use fotalab_wire::coap::{self, BlockSize, TransmissionParameters};
 use fotalab_wire::lwm2m::{Definitions, Path, Tree, Value};
 
+use super::iotaap::Response;
 use super::{Persona, Step};
 use crate::limits;
 
@@ -79,6 +80,13 @@ pub enum Event {
     },
     /// It does not want it any more.
     StopFetching,
+    /// It asks for a document over HTTP: answer with [`Device::answered`](super::Device::answered).
+    Ask {
+        /// What for.
+        uri: String,
+    },
+    /// It says this on its `update-response`, where it has MQTT.
+    Responded(Response),
 }
 
 impl Kind {
@@ -91,6 +99,8 @@ impl Kind {
     /// The same with objects of one's own, and the values that they begin with.
     #[must_use]
     pub fn with_objects(persona: Persona, mut custom: Definitions, mut values: Tree) -> Self {
+        let speaks = persona.speaks;
+        let persona = persona.speaking(speaks);
         let core = Definitions::core(persona.lwm2m);
         if persona.portfolio {
             custom.add_from(&core, PORTFOLIO);

@@ -164,27 +164,17 @@ impl Notation {
         let payload = &message.payload;
         let shown = || Some(json!(payload_text(crossing, message)));
         match &self.payload {
-            None => {}
-            Some(PayloadNotation::Empty) => {
-                if !payload.is_empty() {
-                    differ("payload", json!(""), shown());
-                }
+            Some(PayloadNotation::Empty) if !payload.is_empty() => {
+                differ("payload", json!(""), shown());
             }
-            Some(PayloadNotation::Length(length)) => {
-                if payload.len() != *length {
-                    let is = format!("{} bytes", payload.len());
-                    differ("payload", json!(format!("{length} bytes")), Some(json!(is)));
-                }
+            Some(PayloadNotation::Length(length)) if payload.len() != *length => {
+                let is = format!("{} bytes", payload.len());
+                differ("payload", json!(format!("{length} bytes")), Some(json!(is)));
             }
-            Some(PayloadNotation::Bytes(bytes)) => {
-                if payload != bytes {
-                    let is = format!("hex:{}", hex(payload));
-                    differ(
-                        "payload",
-                        json!(format!("hex:{}", hex(bytes))),
-                        Some(json!(is)),
-                    );
-                }
+            Some(PayloadNotation::Bytes(bytes)) if payload != bytes => {
+                let is = format!("hex:{}", hex(payload));
+                let wanted = format!("hex:{}", hex(bytes));
+                differ("payload", json!(wanted), Some(json!(is)));
             }
             Some(PayloadNotation::Value(path, wanted)) => {
                 let values = crossing.values(message);
@@ -201,10 +191,12 @@ impl Notation {
             }
             Some(PayloadNotation::Text(text)) => {
                 let is = std::str::from_utf8(payload).is_ok_and(glob(text));
-                if !is && !(text == "*" && !payload.is_empty()) {
+                let anything = text == "*" && !payload.is_empty();
+                if !is && !anything {
                     differ("payload", json!(text), shown());
                 }
             }
+            _ => {}
         }
     }
 }

@@ -23,6 +23,7 @@ catalogue! {
     does: "Makes a simulated device, switched off. NAME is its endpoint name. The code block says how it differs from the usual device: any field of a persona, such as `queue-mode`, `delivery`, `faults`; `endpoint`; `server` (a URL; usually COAPURL, or COAPSURL with `security = \"psk\"`); `psk` with `identity` and `key`, made up and made known to the server where it does not say them; `values` of further objects, by path.",
     example: "Given there is a device `meter-1` running `1.0.0`\n\n```toml\nqueue-mode = true\nlifetime = \"1 h\"\nfaults = [\"out of flash at 60 %\"]\n\n[values]\n\"/3303/0/5700\" = 21.5\n```\n\nWhen the device `meter-1` is switched on\n\nSoon the device `meter-1` should be registered",
     block: BlockNeed::Form(&BLUEPRINT),
+    checks: &[("kind", kind_exists)],
     waiting: Waiting::Never,
     uses: &[Part::Server],
 }
@@ -39,7 +40,7 @@ catalogue! {
     does: "Makes that many devices; `{}` in NAME (and in the block's `endpoint` and psk `identity`) is the number of each, from 0. The code block is that of one device.",
     example: "Given there are `3` devices `meter-{}` running `1.0.0`\n\nWhen the devices `meter-*` are switched on\n\nSoon all of the devices `meter-*` should be registered",
     block: BlockNeed::Form(&BLUEPRINT),
-    checks: &[("name", numbered)],
+    checks: &[("kind", kind_exists), ("name", numbered)],
     waiting: Waiting::Never,
     uses: &[Part::Server],
 }
@@ -113,14 +114,20 @@ fn fault_exists(text: &str) -> Result<(), (String, String)> {
     })
 }
 
+/// The kinds of devices that there are.
+const KINDS: &[&str] = &["LwM2M"];
+
+fn kind_exists(kind: &str) -> Result<(), (String, String)> {
+    if kind.is_empty() || KINDS.contains(&kind) {
+        return Ok(());
+    }
+    let message = format!("there are no simulated devices of the kind `{kind}`");
+    Err((message, format!("there are {}", KINDS.join(", "))))
+}
+
 fn blueprint(lab: &mut Lab, kind: &str) -> Result<Blueprint, StepError> {
-    if !matches!(kind, "" | "LwM2M") {
-        return lab.fail(
-            Mismatch::new(format!(
-                "there are no simulated devices of the kind `{kind}`"
-            ))
-            .help("leave it out for an LwM2M device"),
-        );
+    if let Err((message, help)) = kind_exists(kind) {
+        return lab.fail(Mismatch::new(message).help(help));
     }
     let Some(block) = lab.attempt.block.clone() else {
         return Ok(Blueprint::default());
@@ -147,6 +154,11 @@ async fn make(
         Err(why) => return lab.fail(Mismatch::new(format!("the server `{url}`: {why}"))),
     };
     let secured = blueprint.security != Security::NoSec;
+    if secured && !cfg!(feature = "dtls") {
+        return lab.fail(Mismatch::new(
+            "this build of fotalab has no DTLS (feature `dtls`), which the device needs",
+        ));
+    }
     if server.secure != secured {
         let (is, help) = if secured {
             (

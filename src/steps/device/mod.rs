@@ -26,7 +26,7 @@ fn devices(lab: &mut Lab, name: &str) -> Result<Vec<Known>, StepError> {
     let mut mismatch = Mismatch::new(format!("there is no device `{name}`"));
     mismatch = match known.as_slice() {
         [] => mismatch.help("make it first: Given there is a device `…` running `1.0.0`"),
-        [few @ ..] if few.len() <= 20 => mismatch.note(format!("there are {}", few.join(", "))),
+        few if few.len() <= 20 => mismatch.note(format!("there are {}", few.join(", "))),
         many => mismatch.note(format!("there are {} others", many.len())),
     };
     lab.fail(mismatch)

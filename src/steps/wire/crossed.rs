@@ -56,7 +56,7 @@ catalogue! {
     regex = r"^the CoAP message `(?P<message>[^`]+)` should have crossed for `(?P<name>[^`]+)`$"
 )]
 async fn one_crossed(lab: &mut Lab, message: String, name: String) -> StepResult {
-    let line = Line::Message(notation(lab, &message)?);
+    let line = Line::Message(Box::new(notation(lab, &message)?));
     look(lab, &name, |looked| {
         let found = in_order(&[line], &looked.crossings);
         found.map_err(|missing| looked.explain(&name, &missing))
@@ -77,7 +77,7 @@ catalogue! {
 )]
 async fn one_did_not(lab: &mut Lab, message: String, name: String) -> StepResult {
     let notation = notation(lab, &message)?;
-    none(lab, &[Line::Message(notation)], &name)
+    none(lab, &[Line::Message(Box::new(notation))], &name)
 }
 
 catalogue! {

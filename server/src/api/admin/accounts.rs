@@ -20,6 +20,10 @@ const KNOWN: &[&str] = &[
     "domain",
     "quota",
     "campaigns",
+    "hordeToken",
+    "hordeTokens",
+    "iotaapToken",
+    "iotaapModel",
 ];
 
 /// `PUT /accounts/{name}`: `{endpoint, apiKey}` of an upstream account, tokens of one of our own,

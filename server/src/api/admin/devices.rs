@@ -33,6 +33,7 @@ const FIELDS: &[&str] = &[
     "pskIdentity",
     "imei",
     "imsi",
+    "address",
     "groups",
     "slot",
 ];
@@ -78,6 +79,12 @@ pub(super) fn put(server: &Arc<Server>, id: &str, body: &Value) -> Result<Value,
         psk_identity: fields.text("pskIdentity", keys::MAX_IDENTITY_BYTES, any),
         imei: fields.text("imei", longest, digits),
         imsi: fields.text("imsi", longest, digits),
+        address: fields.text("address", longest, |text| {
+            let ip = text.parse::<std::net::IpAddr>().map(drop);
+            let with_port = text.parse::<std::net::SocketAddr>().map(drop);
+            let why = |_| "is neither IP nor IP:PORT".to_owned();
+            ip.or(with_port).map_err(why)
+        }),
         groups: fields.texts("groups"),
         slot: fields.number("slot", 1..=MAX_SLOT_BYTES),
     };
@@ -109,6 +116,7 @@ pub(super) fn put(server: &Arc<Server>, id: &str, body: &Value) -> Result<Value,
     });
     taken.map_err(|why| match why {
         NotTaken::FingerprintTaken => Problem::conflict("Another device has this fingerprint"),
+        NotTaken::AddressTaken => Problem::conflict("Another device has this address"),
         NotTaken::IdentityTaken => Problem::conflict("Another device has this PSK identity"),
         NotTaken::Full => Problem::conflict("There are too many devices"),
     })?;
@@ -152,6 +160,7 @@ fn identity(device: &Device) -> Map<String, Value> {
         ("account", &identity.account),
         ("imei", &identity.imei),
         ("imsi", &identity.imsi),
+        ("address", &identity.address),
     ] {
         if let Some(value) = value {
             view.insert(name.into(), value.as_str().into());

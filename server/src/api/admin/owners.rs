@@ -2,16 +2,17 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{Problem, fields::Fields};
 use crate::{
     core::{
         campaigns::Pace,
-        owners::{Face, Owner, Program, Secret},
+        owners::{Face, HordeToken, Model, Owner, Program, Secret},
     },
     limits,
-    server::Server,
+    server::{Server, State},
     store::Kind,
 };
 
@@ -24,6 +25,10 @@ pub(super) const FIELDS: &[&str] = &[
     "domain",
     "quota",
     "campaigns",
+    "hordeToken",
+    "hordeTokens",
+    "iotaapToken",
+    "iotaapModel",
 ];
 
 /// What the members say.
@@ -35,6 +40,19 @@ pub(super) struct Said {
     domain: Option<String>,
     quota: Option<usize>,
     pace: Option<Pace>,
+    horde_tokens: Option<Vec<HordeToken>>,
+    model: Option<Model>,
+}
+
+/// A token of Horde as it is given.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GivenToken {
+    token: String,
+    #[serde(default = "root")]
+    resource: String,
+    #[serde(default = "yes")]
+    write: bool,
 }
 
 /// Whether a body has one of [`FIELDS`].
@@ -51,9 +69,46 @@ pub(super) fn are_in(body: &Value) -> bool {
 pub(super) fn read(body: &Value, fields: &mut Fields<'_>) -> Said {
     let longest = limits::MAX_SECRET_BYTES;
     let mut said = Said::default();
-    let token = fields.text("coioteToken", longest, sendable);
-    said.tokens
-        .extend(token.map(|it| (Face::Coiote, Secret::of(&it))));
+    for (name, face) in [
+        ("coioteToken", Face::Coiote),
+        ("hordeToken", Face::Horde),
+        ("iotaapToken", Face::Iotaap),
+    ] {
+        let token = fields.text(name, longest, sendable);
+        said.tokens.extend(token.map(|it| (face, Secret::of(&it))));
+    }
+    if let Some(list) = body.get("hordeTokens") {
+        match serde_json::from_value::<Vec<GivenToken>>(list.clone()) {
+            Ok(list) if list.len() > limits::MAX_TOKENS => {
+                let most = limits::MAX_TOKENS;
+                fields.mistake("hordeTokens", &format!("has more than {most} elements"));
+            }
+            Ok(list)
+                if list
+                    .iter()
+                    .any(|it| it.token.is_empty() || sendable(&it.token).is_err()) =>
+            {
+                fields.mistake("hordeTokens", "has a token that no header can carry");
+            }
+            Ok(list) => {
+                let tokens = list.into_iter().map(|it| HordeToken {
+                    token: Secret::of(&it.token),
+                    resource: it.resource,
+                    write: it.write,
+                });
+                said.horde_tokens = Some(tokens.collect());
+            }
+            Err(_) => {
+                let why = "is no list of {token, resource, write}";
+                fields.mistake("hordeTokens", why);
+            }
+        }
+    }
+    let model = fields.text("iotaapModel", longest, |text| match text {
+        "free" | "solo" | "startup" | "unlimited" => Ok(()),
+        _ => Err("is none of free, solo, startup, unlimited".to_owned()),
+    });
+    said.model = model.and_then(|it| serde_json::from_value(Value::String(it)).ok());
     let email = fields.text("email", longest, |_| Ok(()));
     let password = fields.text("password", longest, |_| Ok(()));
     if email.is_some() != password.is_some() {
@@ -104,10 +159,19 @@ pub(super) fn keep(
     name: &str,
     said: Said,
 ) -> Result<Map<String, Value>, Problem> {
-    server.change(|state, _| {
-        let mut owner = state.owners.get(name).cloned().unwrap_or_default();
+    server.change(|state, now| {
+        let State {
+            owners,
+            horde,
+            iotaap,
+            ..
+        } = state;
+        let mut owner = owners.get(name).cloned().unwrap_or_default();
+        owner.complete(now, horde, iotaap);
         owner.tokens.extend(said.tokens);
+        owner.horde_tokens = said.horde_tokens.unwrap_or(owner.horde_tokens);
         owner.person = said.person.or(owner.person);
+        owner.iotaap.model = said.model.unwrap_or(owner.iotaap.model);
         owner.program = said.program.or(owner.program);
         owner.domain = said.domain.or(owner.domain);
         owner.quota = said.quota.or(owner.quota);
@@ -130,6 +194,9 @@ fn shown(owner: &Owner) -> Map<String, Value> {
     view.insert("domain".into(), owner.domain().into());
     view.insert("quota".into(), owner.quota().into());
     view.insert("campaigns".into(), json!(owner.pace));
+    view.insert("hordeTeam".into(), owner.team.as_str().into());
+    view.insert("iotaapUser".into(), owner.iotaap.id.as_str().into());
+    view.insert("iotaapModel".into(), json!(owner.iotaap.model));
     view
 }
 
@@ -139,4 +206,12 @@ fn sendable(text: &str) -> Result<(), String> {
     } else {
         Err("has characters that no header can carry".to_owned())
     }
+}
+
+fn root() -> String {
+    "/".to_owned()
+}
+
+fn yes() -> bool {
+    true
 }

@@ -337,6 +337,7 @@ fn not_taken(why: &NotTaken) -> Refusal {
     match why {
         // Duplicate identities are 400 (contract 1).
         NotTaken::IdentityTaken => Refusal::malformed("Another device has this dtlsIdentity"),
+        NotTaken::AddressTaken => Refusal::conflict("Another device has this address"),
         NotTaken::FingerprintTaken => Refusal::conflict("Another device has this fingerprint"),
         NotTaken::Full => Refusal::too_many("There are too many devices"),
     }

@@ -13,6 +13,9 @@ use crate::{core::time::millis, limits};
 impl Update {
     /// The plan is empty: what now? `false` when there is nothing to do but to wait.
     pub(super) fn decide(&mut self, now: UnixMillis) -> bool {
+        if self.is_plain() {
+            return false;
+        }
         let (Some(state), Some(result)) = (self.knows.state, self.knows.result) else {
             // Nothing is known yet but that there is something to know.
             if self.look_at.is_none() && !self.is_told() {
@@ -22,7 +25,7 @@ impl Update {
             return false;
         };
         match self.stage {
-            Stage::Inspecting => self.inspected(now, state, result),
+            Stage::Inspecting => self.looked_at(now, state, result),
             Stage::Resetting => self.reset_done(now, state, result),
             Stage::Downloading { push } => self.downloading(now, push, state, result),
             Stage::Installing => self.installing(now, state, result),
@@ -46,7 +49,7 @@ impl Update {
         }
     }
 
-    fn inspected(&mut self, now: UnixMillis, state: i64, result: i64) -> bool {
+    fn looked_at(&mut self, now: UnixMillis, state: i64, result: i64) -> bool {
         if self.before.is_none() {
             self.before.clone_from(&self.knows.version);
         }
@@ -195,6 +198,9 @@ impl Update {
                 2 => Ok(Ask::Package),
                 _ => Err(why),
             }),
+            Transfer::ByIdentity { .. } | Transfer::Unasked => {
+                Err("the device fetches by itself".to_owned())
+            }
         }
     }
 

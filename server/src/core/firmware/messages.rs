@@ -1,5 +1,7 @@
 //! What goes into an update over the air and what comes out of it.
 
+use std::time::Duration;
+
 use fotalab_wire::{
     coap::Code,
     lwm2m::{Path, Value, Version},
@@ -21,6 +23,14 @@ pub(crate) enum Transfer {
     Pull,
     /// Package URI with this scheme.
     PullBy(Scheme),
+    /// As Horde does it: a URI that is the same for all devices, and the server knows by who asks
+    /// which image it is. The image may be there already, `downloaded`.
+    ByIdentity {
+        /// /5/0/3 was 2 when the update began.
+        downloaded: bool,
+    },
+    /// The device fetches and installs by itself.
+    Unasked,
 }
 
 /// Schemes of a package URI that this server serves.
@@ -124,6 +134,8 @@ pub(crate) enum Ask {
 pub(crate) enum Outcome {
     /// With a code, and values where it was a read.
     Answered(Code, Vec<Value>),
+    /// With 5.03: it asks for patience, for so long if it says so.
+    Busy(Option<Duration>),
     /// Not at all.
     Silent,
     /// With a Reset.

@@ -10,6 +10,7 @@ mod decide;
 mod install;
 mod messages;
 mod options;
+mod plain;
 mod resume;
 #[cfg(test)]
 mod tests;
@@ -27,10 +28,11 @@ use fotalab_wire::{
 
 pub(crate) use cancel::TooLate;
 pub(crate) use messages::{
-    Arrival, Ask, CANCEL, Effect, Outcome, PACKAGE, PACKAGE_URI, Scheme, State, Transfer, UPDATE,
-    VERSION, Wanted,
+    Arrival, Ask, CANCEL, Effect, Outcome, PACKAGE, PACKAGE_URI, STATE, Scheme, State, Transfer,
+    UPDATE, VERSION, Wanted,
 };
 pub(crate) use options::{Elsewhere, Extension, Options, Silence, Watch};
+pub(crate) use plain::{Cause, Fetched};
 pub(crate) use update::Update;
 
 /// What updates observe by themselves.
@@ -176,6 +178,31 @@ impl Firmware {
     /// A device answered what [`Effect::Ask`] asked, or did not.
     pub(crate) fn answered(&mut self, now: UnixMillis, id: &str, serial: u64, outcome: Outcome) {
         self.with(id, |update| update.answered(now, serial, outcome));
+    }
+
+    /// A device fetched a part of the image of its last update.
+    pub(crate) fn fetched(&mut self, now: UnixMillis, device: &str, part: Fetched) {
+        self.with_last(device, |it| it.fetched(now, part));
+    }
+
+    /// An inspection found this /5/0/3 while an update was under way.
+    pub(crate) fn inspected(&mut self, now: UnixMillis, device: &str, state: i64) {
+        self.with_last(device, |it| it.inspected(now, state));
+    }
+
+    /// A device reported what it runs by itself.
+    pub(crate) fn reported(&mut self, now: UnixMillis, device: &str, version: &str) {
+        self.with_last(device, |it| it.reported(now, version));
+    }
+
+    /// An inspection failed at this path.
+    pub(crate) fn unreadable(&mut self, now: UnixMillis, device: &str, path: &str) {
+        self.with_last(device, |it| it.unreadable(now, path));
+    }
+
+    /// Something else is wanted of the device now.
+    pub(crate) fn supersede(&mut self, now: UnixMillis, id: &str) {
+        self.with(id, |it| it.supersede(now));
     }
 
     /// Does what is due.

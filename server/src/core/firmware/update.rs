@@ -18,6 +18,7 @@ use super::{
         PACKAGE_VERSION, PROTOCOLS, RESULT, STATE, State, VERSION, Wanted,
     },
     options::Watch,
+    plain::Cause,
 };
 use crate::{core::time::millis, limits};
 
@@ -37,6 +38,8 @@ pub(crate) struct Update {
     pub(crate) result: Option<i64>,
     /// All that happened.
     pub(crate) history: Vec<Entry>,
+    /// Why it failed.
+    pub(super) cause: Cause,
     pub(super) stage: Stage,
     #[serde(skip)]
     pub(super) knows: Knows,
@@ -143,6 +146,7 @@ impl Update {
             state: State::Queued,
             result: None,
             history: Vec::new(),
+            cause: Cause::default(),
             stage: Stage::Inspecting,
             knows: Knows::default(),
             tally: Tally::default(),
@@ -180,6 +184,9 @@ impl Update {
 
     /// The device registered: what was under way is void, observations too (contract 1.6, 6).
     pub(super) fn registered(&mut self, now: UnixMillis, arrival: Arrival) {
+        if self.is_plain() {
+            return self.begin_plain(now);
+        }
         let has_firmware_object = arrival.object.is_some();
         self.arrival = arrival;
         // X-FW-S38: of a device without /5 nothing is asked.
@@ -243,15 +250,19 @@ impl Update {
         let Some((_, ask)) = self.asked.take_if(|(asked, _)| *asked == serial) else {
             return;
         };
+        if self.is_plain() {
+            return self.plain_answered(now, ask, &outcome);
+        }
         match outcome {
             _ if self.stage == Stage::Cancelling => self.cancelled(now, ask, &outcome),
             Outcome::Answered(code, values) if code.is_success() => {
                 self.succeeded(now, ask, values);
             }
-            Outcome::Answered(Code::SERVICE_UNAVAILABLE, _) => {
+            Outcome::Busy(patience) => {
                 // X-FW-S12: it asked for patience.
                 self.plan.push_front(ask);
-                self.pause(now, limits::RETRY_PAUSE);
+                let patience = patience.unwrap_or(limits::RETRY_PAUSE);
+                self.pause(now, patience.min(limits::BUSY_PAUSE_MAX));
             }
             Outcome::Answered(code, _) => self.refused(now, ask, code),
             Outcome::Silent | Outcome::Rejected | Outcome::Gone => {
@@ -263,7 +274,7 @@ impl Update {
 
     /// A notification, or a value by Send.
     pub(super) fn notified(&mut self, now: UnixMillis, path: Path, value: &Value) {
-        if self.stage == Stage::Ended || self.told(now, path, value) {
+        if self.stage == Stage::Ended || self.is_plain() || self.told(now, path, value) {
             return;
         }
         let before = (self.knows.state, self.knows.result);
@@ -292,6 +303,9 @@ impl Update {
     pub(super) fn handle_timeout(&mut self, now: UnixMillis) {
         if self.stage == Stage::Ended {
             return;
+        }
+        if self.is_plain() {
+            return self.plain_timeout(now);
         }
         if self.stage != Stage::Soaking && self.limit.is_some_and(|limit| limit <= now) {
             return self.fail(now, "the update took longer than it may");
@@ -335,8 +349,8 @@ impl Update {
 
     /// Looks again after a while, in case no notification comes.
     pub(super) fn look_later(&mut self, now: UnixMillis) {
-        let polls = self.wanted.options.watch.polls();
-        self.look_at = polls.then(|| now + millis(limits::FIRMWARE_POLL));
+        let poll = self.wanted.options.watch.poll();
+        self.look_at = poll.map(|poll| now + millis(poll));
     }
 
     /// Holds the plan for a while.

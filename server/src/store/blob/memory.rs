@@ -144,7 +144,7 @@ impl Upload for Arriving {
         } = *self;
         let stored = Stored {
             sha256: Hash(hash.finalize().into()),
-            length: bytes.len() as u64,
+            length: reservation.taken(),
         };
         let checked = expected.check(stored).map(|()| {
             let mut kept = store.lock();

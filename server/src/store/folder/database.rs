@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::writer::{self, Queue};
 use crate::{
     limits,
-    store::{DataError, Kind, Store},
+    store::{DataError, Kind, Store, parsed},
 };
 
 /// What `PRAGMA user_version` says of databases made by this version. A higher one is refused.
@@ -58,8 +58,16 @@ impl Database {
     }
 }
 
+#[cfg(test)]
+impl Database {
+    /// Something waits for the thread to take it.
+    pub(super) fn has_work(&self) -> bool {
+        self.queue.has_work()
+    }
+}
+
 impl Store for Database {
-    fn put(&self, kind: Kind, key: &str, document: Value) {
+    fn put_text(&self, kind: Kind, key: &str, document: String) {
         self.queue.push(kind, key, Some(document));
     }
 
@@ -70,15 +78,9 @@ impl Store for Database {
     fn all(&self, kind: Kind) -> Result<Vec<(String, Value)>, DataError> {
         let connection = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         let rows = read(&connection, kind).map_err(|why| damaged(&self.path, &why))?;
-        let parse = |(key, body): (String, String)| match serde_json::from_str(&body) {
-            Ok(document) => Ok((key, document)),
-            Err(why) => Err(DataError::Document {
-                kind: kind.name(),
-                key,
-                why: why.to_string(),
-            }),
-        };
-        rows.into_iter().map(parse).collect()
+        rows.into_iter()
+            .map(|(key, text)| parsed(kind, key, &text))
+            .collect()
     }
 
     fn flush(&self) -> BoxFuture<'static, ()> {

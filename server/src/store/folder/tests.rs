@@ -1,6 +1,7 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -13,13 +14,26 @@ use crate::{
     },
 };
 
-/// A folder of this test's own, empty.
-fn folder(name: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("fotalab-{}-{name}", std::process::id()));
-    if path.exists() {
-        fs::remove_dir_all(&path).expect("it is ours");
+/// A folder of one test, gone with it.
+struct Folder(PathBuf);
+
+impl std::ops::Deref for Folder {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
     }
-    path
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+fn folder(name: &str) -> Folder {
+    let name = format!("fotalab-{}-{name}", std::process::id());
+    Folder(std::env::temp_dir().join(name))
 }
 
 fn why<T>(opened: Result<T, DataError>) -> String {
@@ -50,7 +64,34 @@ async fn documents_survive() {
     assert_eq!(there.len(), 1_998);
     assert_eq!(there[0], ("d0000".to_owned(), json!({"later": "é"})));
     assert_eq!(database.all(Kind::Account).expect("readable").len(), 1);
-    assert!(database.flush().await == ());
+    // Nothing is missing: it is safe at once.
+    assert!(database.flush().now_or_never().is_some());
+}
+
+/// As when the disk is full: what must be safe first waits until it is.
+#[tokio::test]
+async fn what_cannot_be_written_is_tried_again() {
+    let path = folder("again");
+    let (database, _) = open(&path).expect("made");
+    let other = Connection::open(path.join("fotalab.db")).expect("opened");
+    let rename = |from: &str, to: &str| {
+        let sql = format!("ALTER TABLE {from} RENAME TO {to}");
+        other.execute_batch(&sql).expect("renamed");
+    };
+    rename("documents", "away");
+    database.put(Kind::Device, "a", json!(1));
+    let flushed = database.flush();
+    // The first attempt is over when the thread rests; it cannot have been written.
+    while database.has_work() {
+        tokio::task::yield_now().await;
+    }
+    database.put(Kind::Device, "b", json!(2));
+    let later = database.flush();
+    rename("away", "documents");
+    flushed.await;
+    assert_eq!(database.all(Kind::Device).expect("readable")[0].0, "a");
+    later.await;
+    assert_eq!(database.all(Kind::Device).expect("readable").len(), 2);
 }
 
 #[test]

@@ -10,12 +10,11 @@ use std::{
 use fotalab_wire::net::BoxFuture;
 use indexmap::IndexMap;
 use rusqlite::{Connection, TransactionBehavior};
-use serde_json::Value;
 use tokio::sync::oneshot;
 
 use crate::{limits, store::Kind};
 
-type Changes = IndexMap<(Kind, String), Option<Value>>;
+type Changes = IndexMap<(Kind, String), Option<String>>;
 
 /// What waits to be written. Of several changes of one document the last one is kept, so it is
 /// never longer than there are documents.
@@ -37,7 +36,7 @@ struct Waiting {
 
 impl Queue {
     /// Adds a change; `None` removes the document.
-    pub(super) fn push(&self, kind: Kind, key: &str, document: Option<Value>) {
+    pub(super) fn push(&self, kind: Kind, key: &str, document: Option<String>) {
         let mut waiting = self.lock();
         let first = waiting.changes.is_empty();
         waiting.changes.insert((kind, key.to_owned()), document);
@@ -67,6 +66,11 @@ impl Queue {
     /// Whether more may come without harm.
     pub(super) fn has_room(&self) -> bool {
         self.lock().changes.len() < limits::STORE_QUEUE
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_work(&self) -> bool {
+        !self.lock().changes.is_empty()
     }
 
     /// Nothing more will come.
@@ -101,6 +105,15 @@ impl Queue {
         Some(group)
     }
 
+    /// Waits a while after a failure. Whether nothing more will come.
+    fn rest(&self) -> bool {
+        let waiting = self.lock();
+        let rested = self
+            .more
+            .wait_timeout_while(waiting, limits::STORE_RETRY, |it| !it.closed);
+        rested.unwrap_or_else(PoisonError::into_inner).0.closed
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -127,11 +140,10 @@ fn write_all(mut connection: Connection, path: &Path, queue: &Queue) {
                 eprintln!("failed to write {}: {why}; trying again", path.display());
             }
             failures += 1;
-            if queue.lock().closed && failures >= limits::STORE_LAST_ATTEMPTS {
+            if queue.rest() && failures >= limits::STORE_LAST_ATTEMPTS {
                 eprintln!("gave up: {} changes are lost", group.len());
                 return;
             }
-            thread::sleep(limits::STORE_RETRY);
         }
         if failures > 0 {
             eprintln!("{} is written again", path.display());
@@ -157,7 +169,7 @@ fn write(connection: &mut Connection, group: &Changes) -> rusqlite::Result<()> {
             transaction.prepare_cached("DELETE FROM documents WHERE kind = ?1 AND key = ?2")?;
         for ((kind, key), document) in group {
             match document {
-                Some(document) => put.execute((kind.name(), key, document.to_string()))?,
+                Some(document) => put.execute((kind.name(), key, document))?,
                 None => remove.execute((kind.name(), key))?,
             };
         }

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use fotalab_wire::net::{BoxFuture, Clock, Datagram, Datagrams, Network};
 use futures_util::StreamExt as _;
 use futures_util::future::select_all;
@@ -32,6 +33,8 @@ pub struct Driver {
     asked: BTreeMap<usize, u64>,
     serial: u64,
     downloads: Vec<Download>,
+    /// Answers to what devices ask over HTTP, by device.
+    documents: FuturesUnordered<BoxFuture<'static, (usize, Option<(u16, Bytes)>)>>,
     bind: Bind,
 }
 
@@ -95,6 +98,7 @@ impl Driver {
             asked: BTreeMap::new(),
             serial: 0,
             downloads: Vec::new(),
+            documents: FuturesUnordered::new(),
             bind,
         })
     }
@@ -165,6 +169,12 @@ impl Driver {
                     self.take(answered);
                     None
                 }
+                Some((index, answer)) = self.documents.next() => {
+                    let now = self.clock.elapsed();
+                    let answer = answer.as_ref().map(|(status, body)| (*status, &body[..]));
+                    self.fleet.with(now, index, |device| device.answered(now, answer));
+                    None
+                }
                 () = pause => None,
             };
             let now = self.clock.elapsed();
@@ -186,6 +196,12 @@ impl Driver {
     }
 
     fn ask_for_packages(&mut self) {
+        while let Some((index, uri)) = self.fleet.poll_question() {
+            let network = Arc::clone(&self.network);
+            let asked = http::document(network, uri);
+            self.documents
+                .push(Box::pin(async move { (index, asked.await) }));
+        }
         while let Some((index, wish)) = self.fleet.poll_wish() {
             self.asked.remove(&index);
             self.downloads.retain(|it| it.index() != index);

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use fotalab_wire::net::Datagram;
 
 use super::KeyLog;
+use super::esp32::Esp32;
 use super::secure::{Psk, Sealed, Secure};
 use crate::device::{Device, Event, Kind, Peer, Phase, Setup, State, UpdateResult};
 use crate::limits;
@@ -34,6 +35,7 @@ pub struct Fleet {
     out: VecDeque<Datagram>,
     told: VecDeque<Told>,
     wishes: VecDeque<(usize, Option<Wish>)>,
+    questions: VecDeque<(usize, String)>,
     sent: u64,
     received: u64,
     /// How often a device got another address.
@@ -57,6 +59,8 @@ pub(super) struct Wish {
     pub(super) uri: String,
     pub(super) offset: usize,
     pub(super) etag: Option<Vec<u8>>,
+    /// Asked for as an ESP32's updater does.
+    pub(super) esp32: Option<Esp32>,
 }
 
 /// What happened to one of the devices.
@@ -306,6 +310,11 @@ impl Fleet {
         self.wishes.pop_front()
     }
 
+    /// A document that a device asks for.
+    pub(super) fn poll_question(&mut self) -> Option<(usize, String)> {
+        self.questions.pop_front()
+    }
+
     /// None has a registration, or waits to be rid of it.
     #[must_use]
     pub fn has_left(&self) -> bool {
@@ -391,9 +400,11 @@ impl Fleet {
                         uri: uri.clone(),
                         offset: *offset,
                         etag: etag.clone(),
+                        esp32: Esp32::of(&member.device),
                     };
                     self.wishes.push_back((index, Some(wish)));
                 }
+                Event::Ask { uri } => self.questions.push_back((index, uri.clone())),
                 Event::StopFetching | Event::Off => self.wishes.push_back((index, None)),
                 _ => {}
             }

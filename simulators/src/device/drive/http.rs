@@ -115,11 +115,29 @@ impl Download {
     }
 }
 
+/// Asks for a short document: its status and body, if anybody answers.
+pub(super) async fn document(network: Arc<dyn Network>, uri: String) -> Option<(u16, Bytes)> {
+    let request = Request::get(uri).body(Bytes::new()).ok()?;
+    let sent = http::send(&*network, request, limits::HTTP_BODY_BYTES);
+    let answer = tokio::time::timeout(limits::HTTP_TIME, sent).await;
+    let answer = answer.ok()?.ok()?;
+    Some((answer.status().as_u16(), answer.into_body()))
+}
+
 async fn ask(network: &dyn Network, wish: &Wish) -> Result<Arrived, FetchFailure> {
+    if let Some(esp32) = &wish.esp32 {
+        let body = esp32.download(network, &wish.uri).await?;
+        return Ok(Arrived {
+            offset: 0,
+            etag: None,
+            body,
+        });
+    }
     let whole = Wish {
         offset: 0,
         etag: None,
         uri: wish.uri.clone(),
+        esp32: None,
     };
     let mut response = send(network, wish).await?;
     if matches!(

@@ -3,6 +3,7 @@
 //! [`Fleet`] has no I/O either; [`Driver`] gives it a socket and a clock, real or virtual.
 
 mod driver;
+mod esp32;
 mod fleet;
 mod http;
 #[cfg(feature = "dtls")]
