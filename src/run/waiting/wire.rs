@@ -28,7 +28,10 @@ pub(super) fn on_air(messages: &[Message], device: &str, now: UnixMillis) -> OnA
             seen.take(message.at, &datagram);
         }
     }
-    let open = seen.open.into_values().filter(|it| now - it.last < GIVEN_UP);
+    let open = seen
+        .open
+        .into_values()
+        .filter(|it| now - it.last < GIVEN_UP);
     let open = open.max_by_key(|it| it.last);
     OnAir {
         open,

@@ -234,11 +234,10 @@ fn a_lossy_push_shows_what_was_lost_and_sent_again() {
                 .starts_with("device meter-7 is registered and listens")
         );
         // One bar for the whole transfer, which unfolds.
-        let bar = "[...document.querySelectorAll('.row-line')].find(it => it.title.startsWith('Block1'))";
+        let bar =
+            "[...document.querySelectorAll('.row-line')].find(it => it.title.startsWith('Block1'))";
         let down = "(rows => { rows.scrollTop = (rows.scrollTop + 100) % rows.scrollHeight; })(document.querySelector('.rows'))";
-        browser
-            .until(&format!("{bar} || ({down}, false)"))
-            .await;
+        browser.until(&format!("{bar} || ({down}, false)")).await;
         let said = browser.evaluate(&format!("{bar}.textContent")).await;
         let said = said.as_str().expect("a text");
         assert!(said.contains("/5/0/0 in 29 blocks, 8.2 kB"), "{said}");
@@ -247,11 +246,17 @@ fn a_lossy_push_shows_what_was_lost_and_sent_again() {
         browser
             .until("document.querySelectorAll('.row-line.inside').length > 4")
             .await;
-        browser.evaluate("document.querySelectorAll('.row-line.inside')[2].click()").await;
+        browser
+            .evaluate("document.querySelectorAll('.row-line.inside')[2].click()")
+            .await;
         browser
             .until("document.querySelector('.message-pane').textContent.includes('message ID')")
             .await;
-        assert!(text(browser, ".message-pane").await.contains("of 256 bytes"));
+        assert!(
+            text(browser, ".message-pane")
+                .await
+                .contains("of 256 bytes")
+        );
         browser.picture(&out.join("lossy.png")).await;
         // What the message belongs to is chosen on the other side.
         assert_eq!(count(browser, ".step.chosen").await, 1);
