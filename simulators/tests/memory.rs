@@ -18,7 +18,7 @@ use lab::{Lab, Way};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-const DEVICES: usize = 1_000;
+const DEVICES: usize = 300;
 /// The design: one simulated device over UDP, registered and idle.
 const OVER_UDP: usize = 4 * 1_024;
 /// The same with its DTLS session.

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use crate::support::{Ran, directory, fotalab};
+use crate::support::{Ran, directory, fotalab, serve_for};
 
 const ROWS: &str = r#"
 title = "Made up"
@@ -230,4 +230,26 @@ fn no_device_has_its_name_in_two_files() {
         }
     }
     assert!(owners.len() > 30, "{owners:?}");
+}
+
+/// The way of somebody who has a server, and neither its code nor this repository.
+#[test]
+fn the_carried_suite_holds_against_a_server_elsewhere() {
+    let place = directory("conform-elsewhere-real");
+    let _served = serve_for(&place.join("server.toml"));
+    let rows =
+        "int-101,int-201,int-203,int-270,int-401,X-REG-01,X-REG-07,X-OBS-02,X-COAP-01,X-DTLS-05";
+    let ran = fotalab(
+        &place,
+        &["conform", "--target", "server.toml", "--rows", rows],
+    );
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    assert!(
+        ran.out
+            .contains("ours elsewhere: 10 rows: 9 pass, 1 not run"),
+        "{}",
+        ran.out
+    );
+    let clock = "its file runs on the virtual clock only";
+    assert!(ran.out.contains(clock), "X-DTLS-05: {}", ran.out);
 }

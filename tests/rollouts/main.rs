@@ -160,7 +160,3 @@ pub(crate) fn list(value: &Value) -> Vec<String> {
     let list = value.as_array().expect("a list");
     list.iter().map(|it| text(it).to_owned()).collect()
 }
-
-pub(crate) fn none() -> Value {
-    json!(null)
-}
