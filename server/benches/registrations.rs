@@ -8,7 +8,6 @@
 use std::{
     collections::HashMap,
     net::{Ipv4Addr, SocketAddr, UdpSocket},
-    path::PathBuf,
     sync::Arc,
     thread,
     time::Duration,
@@ -54,7 +53,7 @@ fn in_memory(bencher: Bencher, before: u32) {
 #[cfg(feature = "sqlite")]
 #[divan::bench(args = BEFORE, sample_count = 5, sample_size = 1)]
 fn stored(bencher: Bencher, before: u32) {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("registrations");
+    let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("registrations");
     if folder.exists() {
         std::fs::remove_dir_all(&folder).expect("it is ours");
     }

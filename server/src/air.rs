@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fotalab_wire::{
+    coap::Code,
     lwm2m::{ContentFormat, Path},
     net::{Datagrams, UnixMillis},
 };
@@ -392,6 +393,10 @@ fn remember_version(server: &Server, state: &mut State, id: &str, version: Optio
 /// An outcome as the engine takes it: what does not decode says nothing.
 fn heard(outcome: &Outcome) -> Heard {
     match outcome {
+        Outcome::Answered(answer) if answer.code == Code::SERVICE_UNAVAILABLE => {
+            let seconds = answer.max_age.map(u64::from);
+            Heard::Busy(seconds.map(Duration::from_secs))
+        }
         Outcome::Answered(answer) => {
             let values = answer.values().into_iter().map(|(_, value)| value);
             Heard::Answered(answer.code, values.collect())

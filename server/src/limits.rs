@@ -94,8 +94,12 @@ pub(crate) const MAX_EXECUTES: u32 = 3;
 pub(crate) const MAX_BOOTS: u32 = 5;
 /// Between two looks at a device that should tell by itself (contract 1.6, 4).
 pub(crate) const FIRMWARE_POLL: Duration = Duration::from_secs(30);
+/// The same where it is looked at whenever it gives a sign of life.
+pub(crate) const UPLINK_POLL: Duration = Duration::from_secs(60);
 /// Before a device that did not answer is asked again.
 pub(crate) const SILENCE_PAUSE: Duration = Duration::from_secs(30);
+/// The longest Max-Age of a 5.03 that is waited out (RFC 7252 5.9.3.4).
+pub(crate) const BUSY_PAUSE_MAX: Duration = Duration::from_secs(3_600);
 /// Before a transfer is tried again; doubles each time.
 pub(crate) const RETRY_PAUSE: Duration = Duration::from_secs(10);
 /// For a device to come and say that it is there.
@@ -231,7 +235,6 @@ pub(crate) const MAX_MEMBERS: usize = 100_000;
 pub(crate) const MAX_TAGS: usize = 64;
 /// Longest value of a tag.
 pub(crate) const MAX_TAG_BYTES: usize = 1_024;
-/// Accounts of our own, and tokens of one of them.
 /// API tokens of one account.
 pub(crate) const MAX_TOKENS: usize = 64;
 /// Longest text part of a form, in bytes.

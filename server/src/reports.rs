@@ -279,9 +279,13 @@ fn inspected_by_horde(
         // A server that was started anew may have forgotten to have it installed.
         let known = |id: &String| state.firmware.get(id).is_some();
         let standing = state.horde.scoped(device).map(|it| &it.0.standing);
-        let executed = standing.and_then(|it| it.update.as_ref()).is_some_and(known);
+        let executed = standing
+            .and_then(|it| it.update.as_ref())
+            .is_some_and(known);
         if !executed {
-            state.horde.with_device(device, |it| it.standing.is_not_installed());
+            state
+                .horde
+                .with_device(device, |it| it.standing.is_not_installed());
         }
     }
     if matches!(state_of_device, 1 | 3) {

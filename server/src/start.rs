@@ -19,8 +19,6 @@ use crate::{
     store::{self, DataError, Kind},
 };
 
-/// Bytes of a token that is drawn.
-
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {

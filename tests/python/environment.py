@@ -7,27 +7,27 @@ import sys
 
 PACKAGES = ["jsonschema==4.23.0", "websockets==13.1"]
 HERE = pathlib.Path(__file__).resolve().parent
-VENV = HERE / ".venv"
 
 
-def enter():
+def enter(packages=PACKAGES, name=".venv"):
     """Runs this program again inside the environment; says so and ends where that is impossible."""
-    if pathlib.Path(sys.prefix).resolve() == VENV.resolve():
+    venv = HERE / name
+    if pathlib.Path(sys.prefix).resolve() == venv.resolve():
         return
-    python = VENV / "bin" / "python"
-    stamp = VENV / "installed"
-    wanted = "\n".join(PACKAGES)
+    python = venv / "bin" / "python"
+    stamp = venv / "installed"
+    wanted = "\n".join(packages)
     if not stamp.exists() or stamp.read_text() != wanted:
         steps = [
-            [sys.executable, "-m", "venv", "--clear", str(VENV)],
+            [sys.executable, "-m", "venv", "--clear", str(venv)],
             [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-             "--retries", "1", *PACKAGES],
+             "--retries", "1", *packages],
         ]
         for step in steps:
             made = subprocess.run(step, capture_output=True, text=True)
             if made.returncode != 0:
                 why = (made.stderr or made.stdout).strip().splitlines() or ["no reason given"]
-                skip(f"cannot install {', '.join(PACKAGES)}: {why[-1]}")
+                skip(f"cannot install {', '.join(packages)}: {why[-1]}")
         stamp.write_text(wanted)
     os.execv(str(python), [str(python), *sys.argv])
 

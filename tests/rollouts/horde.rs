@@ -10,7 +10,7 @@ use fotalab_simulators::device::{
 };
 use fotalab_wire::{
     image,
-    net::{Clock, InMemory, Network as _, Sockets},
+    net::{Clock, InMemory, Sockets},
 };
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -96,10 +96,16 @@ impl Rollout {
         let mut states = BTreeMap::new();
         for device in all["devices"].as_array().expect("a list") {
             let firmware = &device["firmware"];
-            let [version, state, message] = ["firmwareVersion", "state", "stateMessage"]
-                .map(|it| text(&firmware[it]));
-            let kind = if device["imei"].as_str().is_some_and(is_simple) { "simple" } else { "LwM2M" };
-            *states.entry(format!("{kind} {version} {state} {message}")).or_default() += 1;
+            let [version, state, message] =
+                ["firmwareVersion", "state", "stateMessage"].map(|it| text(&firmware[it]));
+            let kind = if device["imei"].as_str().is_some_and(is_simple) {
+                "simple"
+            } else {
+                "LwM2M"
+            };
+            *states
+                .entry(format!("{kind} {version} {state} {message}"))
+                .or_default() += 1;
         }
         states
     }

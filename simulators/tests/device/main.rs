@@ -2,6 +2,7 @@
 //! are named after the rows of the contract, section 3.
 
 mod blocks;
+mod core_objects;
 mod hostile;
 mod management;
 mod objects;

@@ -123,6 +123,14 @@ impl Update {
                 self.fail(now, &format!("says Result 1 but runs {shown}"));
                 return false;
             }
+            // The Execute may never have arrived: then a reboot took the image, not the boot loader.
+            _ if self.tally.returned
+                && !self.tally.acknowledged
+                && self.tally.installs < limits::MAX_INSTALL_RETRIES =>
+            {
+                self.tally.installs += 1;
+                return self.again(now, "the device came back without the image");
+            }
             _ if self.tally.returned => {
                 self.fail(
                     now,
@@ -143,7 +151,7 @@ impl Update {
         self.stage = Stage::Soaking;
         self.enter(now, State::Succeeded, how);
         self.deadline = now + millis(limits::SOAK);
-        let polls = self.wanted.options.watch.polls();
+        let polls = self.wanted.options.watch.poll().is_some();
         self.look_at = polls.then(|| now + millis(limits::SOAK) / 2);
         let farewell = self.farewell();
         self.plan.extend(farewell);

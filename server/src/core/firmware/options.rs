@@ -1,10 +1,13 @@
 //! How an update goes about it, where somebody wants it another way than what suits most devices
 //! (the Coiote contract 3.3 names each of these).
 
+use std::time::Duration;
+
 use fotalab_wire::{lwm2m::Path, net::UnixMillis};
 use serde::{Deserialize, Serialize};
 
 use super::messages::{RESULT, STATE, VERSION};
+use crate::limits;
 
 /// What may be chosen about an update. The default is what suits most devices.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +52,7 @@ pub(crate) enum Watch {
     Triggered,
     /// Observes the whole instance; what is told takes the place of reads.
     Instance,
-    /// Only reads, each time the device gives a sign of life.
+    /// Only reads: each time the device gives a sign of life, and seldom in between.
     Uplinks,
     /// Only what the device sends by itself (Send, LwM2M 1.1).
     Sent,
@@ -97,8 +100,12 @@ impl Watch {
         self != Self::Observed
     }
 
-    /// Looks again after a while by itself.
-    pub(super) fn polls(self) -> bool {
-        !matches!(self, Self::Uplinks | Self::Sent)
+    /// After which time it looks again by itself (contract 1.6, 4), if it does.
+    pub(super) fn poll(self) -> Option<Duration> {
+        match self {
+            Self::Sent => None,
+            Self::Uplinks => Some(limits::UPLINK_POLL),
+            _ => Some(limits::FIRMWARE_POLL),
+        }
     }
 }

@@ -258,6 +258,7 @@ fn refusal(ask: Ask, outcome: &Outcome) -> String {
     };
     match outcome {
         Outcome::Answered(code, _) => format!("{path}: {}.{:02}", code.class(), code.detail()),
+        Outcome::Busy(_) => format!("{path}: 5.03"),
         Outcome::Rejected => format!("{path}: Reset"),
         Outcome::Silent | Outcome::Gone => format!("{path}: no answer"),
     }

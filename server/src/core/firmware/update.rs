@@ -258,10 +258,11 @@ impl Update {
             Outcome::Answered(code, values) if code.is_success() => {
                 self.succeeded(now, ask, values);
             }
-            Outcome::Answered(Code::SERVICE_UNAVAILABLE, _) => {
+            Outcome::Busy(patience) => {
                 // X-FW-S12: it asked for patience.
                 self.plan.push_front(ask);
-                self.pause(now, limits::RETRY_PAUSE);
+                let patience = patience.unwrap_or(limits::RETRY_PAUSE);
+                self.pause(now, patience.min(limits::BUSY_PAUSE_MAX));
             }
             Outcome::Answered(code, _) => self.refused(now, ask, code),
             Outcome::Silent | Outcome::Rejected | Outcome::Gone => {
@@ -348,8 +349,8 @@ impl Update {
 
     /// Looks again after a while, in case no notification comes.
     pub(super) fn look_later(&mut self, now: UnixMillis) {
-        let polls = self.wanted.options.watch.polls();
-        self.look_at = polls.then(|| now + millis(limits::FIRMWARE_POLL));
+        let poll = self.wanted.options.watch.poll();
+        self.look_at = poll.map(|poll| now + millis(poll));
     }
 
     /// Holds the plan for a while.

@@ -85,9 +85,11 @@ impl Update {
 
     /// Nothing came back, and it is not known what that means.
     pub(super) fn unheard(&mut self, now: UnixMillis, ask: Ask) {
+        // A look decides nothing: it may be the device's way of downloading.
+        let looks = matches!(ask, Ask::Read(STATE | RESULT)) && self.tally.transfers > 0;
         match self.wanted.options.silence {
             Silence::Again => self.pause(now, crate::limits::SILENCE_PAUSE),
-            Silence::Fatal if self.stage != Stage::Installing => {
+            Silence::Fatal if self.stage != Stage::Installing && !looks => {
                 self.fail(
                     now,
                     &format!("the device gave no answer to {}", ask.words()),
@@ -99,11 +101,7 @@ impl Update {
 
     /// Somebody will tell its State; it is not asked for now.
     pub(super) fn is_told(&self) -> bool {
-        match self.wanted.options.watch {
-            Watch::Sent => true,
-            Watch::Uplinks => self.stage == Stage::Installing,
-            _ => false,
-        }
+        self.wanted.options.watch == Watch::Sent
     }
 
     /// A transfer begins: where nobody looks, only what is told from now on counts.

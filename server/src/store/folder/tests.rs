@@ -14,13 +14,26 @@ use crate::{
     },
 };
 
-/// A folder of this test's own, empty.
-fn folder(name: &str) -> PathBuf {
-    let path = std::env::temp_dir().join(format!("fotalab-{}-{name}", std::process::id()));
-    if path.exists() {
-        fs::remove_dir_all(&path).expect("it is ours");
+/// A folder of one test, gone with it.
+struct Folder(PathBuf);
+
+impl std::ops::Deref for Folder {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
     }
-    path
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+fn folder(name: &str) -> Folder {
+    let name = format!("fotalab-{}-{name}", std::process::id());
+    Folder(std::env::temp_dir().join(name))
 }
 
 fn why<T>(opened: Result<T, DataError>) -> String {

@@ -2,9 +2,10 @@
 //!
 //! Writes and executions come in as methods that say how to answer; what the device then has to do
 //! is read from [`Firmware::poll_effect`], and what it waits for from [`Firmware::poll_timeout`].
-//! `download.rs` has the way to state 2, `update.rs` what comes after it.
+//! `download.rs` and `fetch.rs` have the way to state 2, `update.rs` what comes after it.
 
 mod download;
+mod fetch;
 #[cfg(test)]
 mod tests;
 mod update;

@@ -44,15 +44,17 @@ impl Bench {
 }
 
 #[test]
-fn by_uplinks_nothing_is_observed_and_nothing_read_in_between() {
+fn by_uplinks_nothing_is_observed_and_little_read_in_between() {
     let mut bench = pull(|it| it.watch = Watch::Uplinks);
     bench.register();
     assert_eq!(bench.done, [PULL]);
     let reads = bench.asked.len();
-    bench.set(2, 0);
-    bench.pass(10 * MINUTE);
+    bench.pass(MINUTE - SECOND);
     assert_eq!(bench.asked.len(), reads);
     bench.uplink();
+    assert_eq!(bench.asked.len(), reads + 2);
+    bench.set(2, 0);
+    bench.pass(MINUTE);
     assert_eq!(bench.executes(), 1);
     bench.comes_back(0, 1, "1.0");
     bench.is(State::Succeeded);
@@ -202,7 +204,11 @@ fn a_device_that_is_silent_while_it_installs_has_not_failed() {
     });
     bench.instead.push((Ask::Execute, Outcome::Silent));
     bench.register();
+    bench.instead.push((Ask::Read(STATE), Outcome::Silent));
+    bench.pass(MINUTE);
+    bench.is(State::Downloading);
     bench.set(2, 0);
+    bench.uplink();
     bench.uplink();
     for _ in 0..3 {
         bench.instead.push((Ask::Read(STATE), Outcome::Silent));
