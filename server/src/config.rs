@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::{net::SocketAddr, time::Duration};
 
 use crate::store::Memory;
+use fotalab_wire::net::BrokerUrl;
 pub use fotalab_wire::simple::Fields;
 
 /// The configuration of one server.
@@ -22,6 +23,8 @@ pub struct Config {
     pub admin_token: String,
     /// The tokens of the default account.
     pub tokens: Tokens,
+    /// The MQTT broker of IoTaaP's devices; it needs the cargo feature `mqtt`.
+    pub mqtt: Option<BrokerUrl>,
     /// Readings of Horde's protocol.
     pub horde: HordeSettings,
     /// How often upstream is asked, and how long things stay valid.
@@ -114,6 +117,7 @@ impl Config {
             closed: false,
             admin_token,
             tokens: Tokens::default(),
+            mqtt: None,
             horde: HordeSettings::default(),
             timing: Timing {
                 follow: Duration::from_secs(60),

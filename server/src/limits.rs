@@ -243,6 +243,15 @@ pub(crate) const MAX_FORM_TEXT_BYTES: usize = 8 * 1024;
 pub(crate) const MAX_FORM_FIELDS: usize = 32;
 /// How long a token of a login is good (contract B1).
 pub(crate) const LOGIN_TIME: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// Messages that wait for an MQTT broker.
+#[cfg(feature = "mqtt")]
+pub(crate) const MQTT_QUEUE: usize = 4_096;
+/// Between two signs of life to the broker.
+#[cfg(feature = "mqtt")]
+pub(crate) const MQTT_KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// Before a broker that was lost is called again.
+#[cfg(feature = "mqtt")]
+pub(crate) const MQTT_PAUSE: Duration = Duration::from_secs(1);
 /// Digits of an IMEI or IMSI that an endpoint name has in it, at least.
 pub(crate) const MIN_NUMBER_DIGITS: usize = 6;
 /// For one answer of a device under a target (contract A7: 30 s).

@@ -35,6 +35,7 @@ use crate::{
     limits,
     live::Live,
     lwm2m::{Air, Outcome},
+    mqtt::Broker,
     restore,
     store::{
         DataError, Store,
@@ -67,6 +68,8 @@ pub(crate) struct Server {
     pub(crate) live: Live,
     /// Where devices are heard.
     pub(crate) sockets: Sockets,
+    /// The MQTT broker, where there is one.
+    pub(crate) broker: OnceLock<Broker>,
     /// Where HTTP listens, once it does.
     pub(crate) http: OnceLock<SocketAddr>,
     /// The endpoint for devices, or the engine above it, wants to be woken sooner.
@@ -185,6 +188,7 @@ impl Server {
             upstream: Upstream::new(network),
             live: Live::default(),
             sockets,
+            broker: OnceLock::new(),
             http: OnceLock::new(),
             air_wake: Notify::new(),
             store,

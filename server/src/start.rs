@@ -33,6 +33,9 @@ pub enum StartError {
     /// The default account cannot have the tokens of the configuration.
     #[error("failed to set up the default account: {0}")]
     Account(String),
+    /// A broker was given to a build that speaks no MQTT.
+    #[error("failed to start with a broker: this build has no MQTT (feature `mqtt`)")]
+    NoMqtt,
     /// An empty token would open the admin face to everybody.
     #[error("failed to start without an admin token")]
     NoAdminToken,
@@ -98,6 +101,7 @@ pub async fn start(
     if any {
         server.spawn(air::keep_time(Arc::clone(&server)));
     }
+    start_mqtt(&server)?;
     server.spawn(driver::keep_updates_going(Arc::clone(&server)));
     server.spawn(driver::keep_shadows_fresh(Arc::clone(&server)));
     Ok(Running {
@@ -106,6 +110,24 @@ pub async fn start(
         admin_token,
         tokens,
     })
+}
+
+/// Connects to the broker of the configuration.
+#[cfg(feature = "mqtt")]
+fn start_mqtt(server: &Arc<Server>) -> Result<(), StartError> {
+    if let Some(url) = server.config.mqtt.clone() {
+        crate::mqtt::connect(server, url);
+    }
+    Ok(())
+}
+
+/// Says that nobody can.
+#[cfg(not(feature = "mqtt"))]
+fn start_mqtt(server: &Arc<Server>) -> Result<(), StartError> {
+    match server.config.mqtt {
+        Some(_) => Err(StartError::NoMqtt),
+        None => Ok(()),
+    }
 }
 
 /// Gives the account that is there from the start the tokens of the configuration, or drawn ones.

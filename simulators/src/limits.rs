@@ -83,6 +83,15 @@ pub const FLEET_DEVICES: usize = 1_000_000;
 /// Sockets of one fleet whose server is not on this machine: one for each device, and a process
 /// may have only so many files.
 pub const FLEET_SOCKETS: usize = 1_000;
+/// Messages of a device that wait for its MQTT broker.
+#[cfg(feature = "mqtt")]
+pub const MQTT_QUEUE: usize = 64;
+/// Between two signs of life to the broker.
+#[cfg(feature = "mqtt")]
+pub const MQTT_KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// Between two words about how a device is.
+#[cfg(feature = "mqtt")]
+pub const MQTT_STATUS: Duration = Duration::from_secs(5);
 /// Longest answer to which version a device of IoTaaP should run.
 pub const LATEST_BYTES: usize = 128;
 /// Time for one HTTP request of a device, its answer included.

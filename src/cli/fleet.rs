@@ -10,13 +10,13 @@ use std::{
 use fotalab_simulators::{
     device::{
         Kind, Peer, Persona, Setup, Speaks, State,
-        drive::{Census, Driver, Fleet, Psk},
+        drive::{Census, Driver, Fleet, Mqtt, Psk},
         iotaap::Keys,
         persona::parse_duration,
     },
     limits,
 };
-use fotalab_wire::net::{Clock, Sockets};
+use fotalab_wire::net::{BrokerUrl, Clock, Sockets};
 use serde_json::{Map, Value, json};
 
 use super::{Exit, Failure};
@@ -57,6 +57,10 @@ pub(super) struct Arguments {
     /// A fault in words, such as "out of flash at 60 %"; may be given again.
     #[arg(long, value_name = "FAULT")]
     fault: Vec<String>,
+    /// Where devices of IoTaaP hear of a firmware: mqtt://USER[:PASSWORD]@HOST[:PORT]. USER begins
+    /// their topics.
+    #[arg(long, value_name = "URL", env = "FOTALAB_MQTT", hide_env_values = true)]
+    mqtt: Option<BrokerUrl>,
     /// Identity and key of the devices' DTLS; {} in the identity is the device's number.
     #[arg(
         long,
@@ -138,6 +142,10 @@ pub(super) fn fleet(arguments: &Arguments) -> Result<Exit, Failure> {
         let fleet = fleet_of(arguments, &kind, server, psk.as_ref(), &keys);
         let mut driver = Driver::new(fleet, Arc::new(Sockets), server.address, Clock::of_machine())
             .map_err(|error| Failure::environment(format!("cannot open sockets: {error}")))?;
+        if let Some(broker) = arguments.mqtt.clone() {
+            let no_mqtt = || Failure::usage("this build has no MQTT (feature `mqtt`)");
+            driver.use_broker(Mqtt::new(broker).ok_or_else(no_mqtt)?);
+        }
         let mut shown = Shown::new();
         let ended = tokio::select! {
             ended = run(&mut driver, arguments, &mut shown) => ended

@@ -7,7 +7,7 @@ use std::{
 };
 
 use fotalab_server::{Config, Fields, HordeSettings, Storage, Tokens};
-use fotalab_wire::net::{Clock, Network, Sockets};
+use fotalab_wire::net::{BrokerUrl, Clock, Network, Sockets};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde_json::{Map, Value};
 
@@ -40,6 +40,9 @@ pub(super) struct Arguments {
         env = "FOTALAB_COAPS"
     )]
     coaps: SocketAddr,
+    /// The MQTT broker that tells devices of IoTaaP of a firmware: mqtt://[USER:PASSWORD@]HOST[:PORT].
+    #[arg(long, value_name = "URL", env = "FOTALAB_MQTT", hide_env_values = true)]
+    mqtt: Option<BrokerUrl>,
     /// Only devices that it was told of may register.
     #[arg(long)]
     closed: bool,
@@ -89,6 +92,7 @@ pub(super) fn serve(arguments: &Arguments) -> Result<Exit, Failure> {
         config.coap = Some(arguments.coap);
         config.coaps = Some(arguments.coaps);
         config.closed = arguments.closed;
+        config.mqtt.clone_from(&arguments.mqtt);
         config.tokens = known.tokens.clone();
         config.horde = known.horde;
         if let Some(folder) = &arguments.data {

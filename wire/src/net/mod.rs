@@ -9,6 +9,7 @@
 //! [`Traced`] tells of them, [`Captured`] writes them down. [`InMemory::carry_datagrams`] puts one
 //! under the virtual world, [`Linked`] one around a socket of either.
 
+mod broker;
 mod captured;
 mod clock;
 mod connection;
@@ -25,6 +26,7 @@ mod sockets;
 mod traced;
 mod udp;
 
+pub use broker::{BrokerUrl, NoBroker};
 pub use captured::{Captured, Pcapng, Tap};
 pub use clock::{Clock, UnixMillis};
 pub use connection::{Accept, BoxFuture, Connect, Duplex, Network, Stream};

@@ -14,6 +14,7 @@ use futures_util::stream::FuturesUnordered;
 
 use super::fleet::Fleet;
 use super::http::{self, Answered, Download};
+use super::mqtt::Mqtt;
 use crate::limits;
 
 /// Whose it is, and status and body of a document that came, if one came.
@@ -38,6 +39,7 @@ pub struct Driver {
     downloads: Vec<Download>,
     /// Answers to what devices ask over HTTP, by device.
     documents: FuturesUnordered<Document>,
+    mqtt: Option<Mqtt>,
     bind: Bind,
 }
 
@@ -102,6 +104,7 @@ impl Driver {
             serial: 0,
             downloads: Vec::new(),
             documents: FuturesUnordered::new(),
+            mqtt: None,
             bind,
         })
     }
@@ -178,6 +181,16 @@ impl Driver {
                     self.fleet.with(now, index, |device| device.answered(now, answer));
                     None
                 }
+                due = by_mqtt(&mut self.mqtt) => {
+                    let now = self.clock.elapsed();
+                    match due {
+                        Some(index) => {
+                            self.fleet.with(now, index, |device| device.triggered(now));
+                        }
+                        None => self.say_status(),
+                    }
+                    None
+                }
                 () = pause => None,
             };
             let now = self.clock.elapsed();
@@ -198,7 +211,32 @@ impl Driver {
         }
     }
 
+    /// Gives devices of IoTaaP a broker; each connects when it is next spoken of.
+    pub fn use_broker(&mut self, mqtt: Mqtt) {
+        self.mqtt = Some(mqtt);
+    }
+
+    /// Every device says how it is; one that is off says nothing.
+    fn say_status(&mut self) {
+        let now = self.clock.elapsed();
+        let Some(mqtt) = &mut self.mqtt else {
+            return;
+        };
+        for index in 0..self.fleet.len() {
+            let device = self.fleet.device(index).filter(|it| it.is_on());
+            if let Some((device, keys)) = device.and_then(|it| Some((it, it.keys()?))) {
+                mqtt.join(index, keys);
+                mqtt.status(index, &device.status(now));
+            }
+        }
+    }
+
     fn ask_for_packages(&mut self) {
+        while let Some((index, response)) = self.fleet.poll_response() {
+            if let Some(mqtt) = &self.mqtt {
+                mqtt.respond(index, response);
+            }
+        }
         while let Some((index, uri)) = self.fleet.poll_question() {
             let network = Arc::clone(&self.network);
             let asked = http::document(network, uri);
@@ -252,6 +290,14 @@ impl Driver {
             }
         }
         Ok(())
+    }
+}
+
+/// A device that is triggered, or `None` when all say how they are.
+async fn by_mqtt(mqtt: &mut Option<Mqtt>) -> Option<usize> {
+    match mqtt {
+        Some(mqtt) => mqtt.due().await,
+        None => std::future::pending().await,
     }
 }
 

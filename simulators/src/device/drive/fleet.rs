@@ -12,6 +12,7 @@ use fotalab_wire::net::Datagram;
 
 use super::KeyLog;
 use super::esp32::Esp32;
+use crate::device::iotaap::Response;
 use super::secure::{Psk, Sealed, Secure};
 use crate::device::{Device, Event, Kind, Peer, Phase, Setup, State, UpdateResult};
 use crate::limits;
@@ -36,6 +37,7 @@ pub struct Fleet {
     told: VecDeque<Told>,
     wishes: VecDeque<(usize, Option<Wish>)>,
     questions: VecDeque<(usize, String)>,
+    responses: VecDeque<(usize, Response)>,
     sent: u64,
     received: u64,
     /// How often a device got another address.
@@ -311,6 +313,11 @@ impl Fleet {
         self.wishes.pop_front()
     }
 
+    /// What a device says about a check that somebody told it to make.
+    pub(super) fn poll_response(&mut self) -> Option<(usize, Response)> {
+        self.responses.pop_front()
+    }
+
     /// A document that a device asks for.
     pub(super) fn poll_question(&mut self) -> Option<(usize, String)> {
         self.questions.pop_front()
@@ -404,6 +411,11 @@ impl Fleet {
                         esp32: Esp32::of(&member.device),
                     };
                     self.wishes.push_back((index, Some(wish)));
+                }
+                Event::Responded(response) => {
+                    if self.responses.len() < limits::FLEET_EVENTS {
+                        self.responses.push_back((index, *response));
+                    }
                 }
                 Event::Ask { uri } => self.questions.push_back((index, uri.clone())),
                 Event::StopFetching | Event::Off => self.wishes.push_back((index, None)),

@@ -6,6 +6,11 @@ mod driver;
 mod esp32;
 mod fleet;
 mod http;
+#[cfg(feature = "mqtt")]
+mod mqtt;
+#[cfg(not(feature = "mqtt"))]
+#[path = "no_mqtt.rs"]
+mod mqtt;
 #[cfg(feature = "dtls")]
 mod secure;
 #[cfg(not(feature = "dtls"))]
@@ -13,6 +18,7 @@ mod secure;
 mod secure;
 
 pub use self::driver::{Bind, Driver};
+pub use self::mqtt::Mqtt;
 pub use self::fleet::{Census, Fleet, Tap, Told};
 pub use self::secure::Psk;
 
