@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use fotalab_wire::{
+    coap::Code,
     lwm2m::{ContentFormat, Path},
     net::{Datagrams, UnixMillis},
 };
@@ -392,6 +393,10 @@ fn remember_version(server: &Server, state: &mut State, id: &str, version: Optio
 /// An outcome as the engine takes it: what does not decode says nothing.
 fn heard(outcome: &Outcome) -> Heard {
     match outcome {
+        Outcome::Answered(answer) if answer.code == Code::SERVICE_UNAVAILABLE => {
+            let seconds = answer.max_age.map(u64::from);
+            Heard::Busy(seconds.map(Duration::from_secs))
+        }
         Outcome::Answered(answer) => {
             let values = answer.values().into_iter().map(|(_, value)| value);
             Heard::Answered(answer.code, values.collect())
@@ -472,13 +477,22 @@ fn execute_now(state: &mut State, now: UnixMillis, (update, serial): (String, u6
     let Some(device) = state.firmware.asks(&update, serial).map(str::to_owned) else {
         return;
     };
-    let operation = Operation::Execute {
-        path: UPDATE,
-        arguments: String::new(),
+    let operation = if is_by_identity(state, &update) {
+        reports::execute(UPDATE)
+    } else {
+        Operation::Execute {
+            path: UPDATE,
+            arguments: String::new(),
+        }
     };
     if let Some(air) = state.air.as_mut() {
         air.operate(now, &device, Ticket::Update { update, serial }, operation);
     }
+}
+
+fn is_by_identity(state: &State, update: &str) -> bool {
+    let update = state.firmware.get(update);
+    update.is_some_and(|it| matches!(it.wanted.transfer, Transfer::ByIdentity { .. }))
 }
 
 fn operation(server: &Server, state: &State, update: &str, device: &str, ask: Ask) -> Operation {
@@ -498,12 +512,8 @@ fn operation(server: &Server, state: &State, update: &str, device: &str, ask: As
         path,
         arguments: String::new(),
     };
-    let by_identity = state
-        .firmware
-        .get(update)
-        .is_some_and(|it| matches!(it.wanted.transfer, Transfer::ByIdentity { .. }));
     match ask {
-        Ask::Uri(_) if by_identity => {
+        Ask::Uri(_) if is_by_identity(state, update) => {
             let air = state.air.as_ref();
             let registered = air.and_then(|air| air.registered(device));
             let secured = registered.is_some_and(|it| it.peer.secured);
@@ -511,7 +521,6 @@ fn operation(server: &Server, state: &State, update: &str, device: &str, ask: As
             let scheme = if secured { "coaps" } else { "coap" };
             reports::write_uri(format!("{scheme}://{host}/{FIRMWARE}"))
         }
-        Ask::Execute if by_identity => reports::execute(UPDATE),
         Ask::Read(path) => Operation::Read(path),
         Ask::Observe(path) => Operation::Observe(path),
         Ask::ClearUri => text(String::new()),

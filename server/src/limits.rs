@@ -98,6 +98,8 @@ pub(crate) const FIRMWARE_POLL: Duration = Duration::from_secs(30);
 pub(crate) const UPLINK_POLL: Duration = Duration::from_secs(60);
 /// Before a device that did not answer is asked again.
 pub(crate) const SILENCE_PAUSE: Duration = Duration::from_secs(30);
+/// The longest Max-Age of a 5.03 that is waited out (RFC 7252 5.9.3.4).
+pub(crate) const BUSY_PAUSE_MAX: Duration = Duration::from_secs(3_600);
 /// Before a transfer is tried again; doubles each time.
 pub(crate) const RETRY_PAUSE: Duration = Duration::from_secs(10);
 /// For a device to come and say that it is there.

@@ -1,4 +1,5 @@
-//! The update trigger of IoTaaP over MQTT (contract B6).
+//! The update trigger of IoTaaP (contract B6). There is no broker: devices find a firmware when they
+//! ask `latest`, and the API says that it published nothing.
 
 use crate::{core::iotaap::Scoped, server::Server};
 

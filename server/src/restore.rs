@@ -23,6 +23,7 @@ use crate::{
         updates::Update,
     },
     lwm2m::{Registered, RegistrationDocument, Watched},
+    reports,
     server::State,
     store::{
         DataError, Kind, Store,
@@ -149,6 +150,7 @@ fn go_on(state: &mut State, now: UnixMillis, registered: Vec<(String, Vec<Watche
     let Some(air) = air else {
         return;
     };
+    let mut targeted = Vec::new();
     for (endpoint, mut observed) in registered {
         let updates = firmware.of_device(&endpoint).any(|it| !it.has_ended());
         // An update under way observes what it needs by itself.
@@ -160,6 +162,13 @@ fn go_on(state: &mut State, now: UnixMillis, registered: Vec<(String, Vec<Watche
         if let Some(arrival) = air.registered(&endpoint).map(Registered::arrival) {
             firmware.resume(now, &endpoint, arrival);
         }
+        let last = firmware.of_device(&endpoint).last();
+        if last.is_some_and(|it| it.is_plain() && !it.has_ended()) {
+            targeted.push(endpoint);
+        }
+    }
+    for endpoint in targeted {
+        reports::seen(state, now, &endpoint, true);
     }
 }
 

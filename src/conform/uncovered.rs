@@ -33,13 +33,15 @@ pub enum Uncovered {
     NoNotificationStoring,
     /// A later version of the test specification took it out.
     Withdrawn,
+    /// A test of ours proves it; no scenario can bring it about.
+    CoveredByATest,
     /// It can be proved, and the scenario is to be written.
     ScenarioToCome,
 }
 
 impl Uncovered {
     /// Every reason there is.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::BootstrapNotImplemented,
         Self::NoSmartcard,
         Self::NoConnectionId,
@@ -53,6 +55,7 @@ impl Uncovered {
         Self::NeedsSecondServer,
         Self::NoNotificationStoring,
         Self::Withdrawn,
+        Self::CoveredByATest,
         Self::ScenarioToCome,
     ];
 
@@ -73,6 +76,7 @@ impl Uncovered {
             Self::NeedsSecondServer => "needs-second-server",
             Self::NoNotificationStoring => "no-notification-storing",
             Self::Withdrawn => "withdrawn",
+            Self::CoveredByATest => "covered-by-a-test",
             Self::ScenarioToCome => "scenario-to-come",
         }
     }
@@ -94,6 +98,7 @@ impl Uncovered {
             Self::NeedsSecondServer => "it takes a device with two servers, and ours have one",
             Self::NoNotificationStoring => "our devices keep no notifications while they are away",
             Self::Withdrawn => "a later version of the test specification took it out",
+            Self::CoveredByATest => "a test of ours proves it; no scenario can bring it about",
             Self::ScenarioToCome => "it can be proved; the scenario is to be written",
         }
     }

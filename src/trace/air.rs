@@ -34,9 +34,6 @@ pub(crate) struct Coap<'a> {
     pub(crate) token: Cow<'a, str>,
     #[serde(borrow, default)]
     pub(crate) path: Option<Cow<'a, str>>,
-    /// Of an answer, the path of its request.
-    #[serde(borrow, default)]
-    pub(crate) answers: Option<Cow<'a, str>>,
     #[serde(default)]
     pub(crate) block1: Option<Block>,
     #[serde(default)]

@@ -1,16 +1,9 @@
 //! Devices, links, peers and the wire: every expectation can fail and says why, the same seed
 //! makes the same trace, keys stay out of sight, a server elsewhere is spoken to over sockets.
 
-use std::{
-    fs,
-    io::{BufRead as _, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-};
+use std::{fs, path::Path};
 
-use serde_json::Value;
-
-use crate::support::{directory, fotalab};
+use crate::support::{directory, fotalab, serve_for};
 
 /// A device that has been updated by push, and what is there to look at.
 const UPDATED: &str = r#"# A device
@@ -329,38 +322,10 @@ fn keys_of_devices_stay_out_of_sight() {
     }
 }
 
-/// A server of ours in a process of its own, ended with the test.
-struct Served(Child);
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
 #[test]
 fn devices_speak_to_a_server_elsewhere() {
     let place = directory("devices-target");
-    let mut server = Command::new(env!("CARGO_BIN_EXE_fotalab"));
-    server.args(["serve", "--http", "127.0.0.1:0", "--coap", "127.0.0.1:0"]);
-    server.stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut served = Served(server.spawn().expect("the command is built with the tests"));
-    let mut said = String::new();
-    let out = served.0.stdout.take().expect("it is piped");
-    BufReader::new(out)
-        .read_line(&mut said)
-        .expect("its first line");
-    let said: Value = serde_json::from_str(&said).expect("one line of JSON");
-    let text = |name: &str| said[name].as_str().unwrap_or_default().to_owned();
-    let profile = format!(
-        "name = \"ours elsewhere\"\nadapter = \"fotalab\"\n[context]\nADMINURL = \"{}\"\nADMINTOKEN = \"{}\"\n\
-         COAPURL = \"{}\"\n",
-        text("ADMINURL"),
-        text("ADMINTOKEN"),
-        text("COAPURL")
-    );
-    fs::write(place.join("server.toml"), profile).expect("it can be written");
+    let _served = serve_for(&place.join("server.toml"));
     let block = "```toml\ndelivery = \"push\"\nblock-bytes = 512\n```";
     let quick = "```toml\ndelivery = \"push\"\nblock-bytes = 512\nreboot = \"100 ms\"\ninstall = \"0 s\"\nupdate-after = \"100 ms\"\n```";
     let steps = "Then `value` of the operation's answer should equal\n\n```json\n\"2.0.0\"\n```\n\nAnd the CoAP message \

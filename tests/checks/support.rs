@@ -1,9 +1,12 @@
 //! The built command, run as a user runs it.
 
 use std::{
+    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Child, Command, Output, Stdio},
 };
+
+use serde_json::Value;
 
 /// What one run of the command left.
 #[derive(Debug)]
@@ -11,6 +14,40 @@ pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
+}
+
+/// A server of ours in a process of its own, which ends with this.
+pub(crate) struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// Starts `fotalab serve` on free ports, and describes it in a file as a target.
+pub(crate) fn serve_for(profile: &Path) -> Served {
+    let mut server = Command::new(env!("CARGO_BIN_EXE_fotalab"));
+    server.arg("serve");
+    for flag in ["--http", "--coap", "--coaps"] {
+        server.args([flag, "127.0.0.1:0"]);
+    }
+    server.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut served = Served(server.spawn().expect("the command is built with the tests"));
+    let mut said = String::new();
+    let out = served.0.stdout.take().expect("it is piped");
+    BufReader::new(out)
+        .read_line(&mut said)
+        .expect("its first line");
+    let said: Value = serde_json::from_str(&said).expect("one line of JSON");
+    let mut text = "name = \"ours elsewhere\"\nadapter = \"fotalab\"\n[context]\n".to_owned();
+    for name in ["ADMINURL", "ADMINTOKEN", "COAPURL", "COAPSURL"] {
+        let value = said[name].as_str().unwrap_or_default();
+        text.push_str(&format!("{name} = \"{value}\"\n"));
+    }
+    std::fs::write(profile, text).expect("it can be written");
+    served
 }
 
 /// Runs `fotalab` in `directory` with nothing of the caller's environment that it would read.

@@ -59,6 +59,8 @@ def carry_out(asked):
             return ask("POST", "/updates", {it: asked[it] for it in fields if it in asked})
         case "look":
             return ask("GET", "/updates/" + asked["update"])
+        case "cancel":
+            return ask("DELETE", "/updates/" + asked["update"])
         case "known":
             try:
                 return ask("GET", "/devices/" + asked["device"])

@@ -10,7 +10,7 @@ use fotalab_simulators::device::{
 };
 use fotalab_wire::{
     image,
-    net::{Clock, InMemory, Network as _, Sockets},
+    net::{Clock, InMemory, Sockets},
 };
 use http::Method;
 use serde_json::{Map, Value, json};

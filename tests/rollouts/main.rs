@@ -11,7 +11,7 @@ use bytes::Bytes;
 use fotalab_simulators::device::{Persona, persona::Speaks};
 use fotalab_wire::net::{Clock, Network, http::send};
 use http::{Method, Request};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// A world in which a server is: its network, its clock, and how fast things go there.
 #[derive(Clone)]
@@ -159,8 +159,4 @@ pub(crate) fn text(value: &Value) -> &str {
 pub(crate) fn list(value: &Value) -> Vec<String> {
     let list = value.as_array().expect("a list");
     list.iter().map(|it| text(it).to_owned()).collect()
-}
-
-pub(crate) fn none() -> Value {
-    json!(null)
 }

@@ -266,17 +266,6 @@ impl Owners {
         Some((found.0, found.1))
     }
 
-    /// The account with this name at the MQTT broker.
-    #[cfg_attr(
-        not(feature = "mqtt"),
-        allow(dead_code, reason = "for the broker's side")
-    )]
-    pub(crate) fn of_mqtt_user(&self, user: &str) -> Option<&str> {
-        let mut all = self.owners.iter();
-        let found = all.find(|(_, it)| it.iotaap.mqtt_user == user);
-        found.map(|(name, _)| name.as_str())
-    }
-
     /// Who has this user name and password.
     pub(crate) fn of_person(&self, user: &str, password: &str) -> Option<&str> {
         let said = (user.to_owned(), Secret::of(password));

@@ -15,6 +15,8 @@ pub(crate) struct Answer {
     pub(crate) format: Option<u16>,
     /// Where something was created, as a path.
     pub(crate) location: Option<String>,
+    /// How long it is fresh, or how long a device that answers 5.03 asks to wait, in seconds.
+    pub(crate) max_age: Option<u32>,
     /// The payload as it came.
     pub(crate) payload: Bytes,
     /// What it says, or why it says nothing.
@@ -37,6 +39,7 @@ impl Answer {
             code: message.code,
             format,
             location: location(message),
+            max_age: message.options.uint(number::MAX_AGE),
             payload: message.payload.clone(),
             tree,
         }

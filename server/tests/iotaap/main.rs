@@ -6,6 +6,7 @@ mod lwm2m;
 mod ota;
 mod ownership;
 #[path = "../air/device.rs"]
+#[allow(dead_code, reason = "each test binary uses its own part")]
 mod played;
 #[path = "../support/mod.rs"]
 mod support;

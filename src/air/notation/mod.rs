@@ -23,6 +23,7 @@
 //! sends it: the first is as above, then an option in each line, an empty line, the payload.
 
 mod differ;
+mod forms;
 mod read;
 mod sequence;
 mod template;
@@ -30,7 +31,8 @@ mod template;
 use fotalab_wire::coap::message::{Code, Kind};
 
 pub(crate) use self::{
-    read::{MESSAGE, MESSAGES, OUTGOING, in_one_line, read_block, read_line, read_lines},
+    forms::{MESSAGE, MESSAGES, OUTGOING, in_one_line},
+    read::{read_block, read_line, read_lines},
     sequence::{Missing, exactly, in_order, nearest},
     template::{Defaults, encode},
 };

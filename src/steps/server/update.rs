@@ -54,6 +54,23 @@ async fn updates(lab: &mut Lab, device: String, image: String, transfer: String)
 }
 
 catalogue! {
+    sentence: "the server takes its update of `DEVICE` back",
+    does: "Asks the server, through the target's adapter, to cancel the device's newest update; it is refused when the device installs already.",
+    example: "Given there is a device `meter-1` running `1.0.0`\n\n```toml\ndelivery = \"pull\"\nfaults = [\"stalls at 50 %\"]\n```\n\nAnd there is a firmware image `new` with the version `2.0.0` and `4096` bytes\n\nAnd the device `meter-1` is switched on\n\nSoon the device `meter-1` should be registered\n\nWhen the server updates `meter-1` to the image `new`\n\nSoon the device `meter-1` should have the update state `downloading`\n\nWhen the server takes its update of `meter-1` back\n\nSoon the device `meter-1` should have the update result `cancelled`",
+    waiting: Waiting::Never,
+    uses: &[Part::Server],
+}
+#[when(regex = r"^the server takes its update of `(?P<device>[^`]+)` back$")]
+async fn takes_back(lab: &mut Lab, device: String) -> StepResult {
+    let update = newest(lab, &device)?;
+    ask(lab, |target, world| {
+        Box::pin(async move { target.adapter()?.cancel(world, &update).await })
+    })
+    .await?;
+    Ok(())
+}
+
+catalogue! {
     sentence: "the server's update of `DEVICE` should be `STATE`",
     does: "Asks the server how the device's newest update stands: queued, downloading, downloaded, updating, succeeded, failed.",
     example: "Given there is a device `meter-1` running `1.0.0`\n\nAnd there is a firmware image `new` with the version `2.0.0` and `4096` bytes\n\nAnd the device `meter-1` is switched on\n\nSoon the device `meter-1` should be registered\n\nWhen the server updates `meter-1` to the image `new`\n\nSoon the server's update of `meter-1` should be `succeeded`",
@@ -120,6 +137,15 @@ pub(super) async fn ask(
 
 /// What the server says of the newest update of a device.
 async fn look(lab: &mut Lab, device: &str) -> Result<Value, StepError> {
+    let update = newest(lab, device)?;
+    ask(lab, |target, world| {
+        Box::pin(async move { target.adapter()?.look(world, &update).await })
+    })
+    .await
+}
+
+/// The id of the newest update of a device.
+fn newest(lab: &mut Lab, device: &str) -> Result<String, StepError> {
     let update = lab.state::<Updates>().0.get(device).cloned();
     let Some(update) = update else {
         return lab.fail(
@@ -128,10 +154,7 @@ async fn look(lab: &mut Lab, device: &str) -> Result<Value, StepError> {
             )),
         );
     };
-    ask(lab, |target, world| {
-        Box::pin(async move { target.adapter()?.look(world, &update).await })
-    })
-    .await
+    Ok(update)
 }
 
 /// The devices a name means, each with its endpoint name; one that no step made is its own

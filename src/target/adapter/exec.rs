@@ -18,8 +18,10 @@
 //! {"id": 5, "answer": {"endpoint": "meter-9", "registration": null}}
 //! {"id": 6, "ask": "look", "update": "u-8"}
 //! {"id": 6, "error": "there is no such update"}
-//! {"id": 7, "ask": "listen"}
+//! {"id": 7, "ask": "cancel", "update": "u-7"}
 //! {"id": 7, "answer": {}}
+//! {"id": 8, "ask": "listen"}
+//! {"id": 8, "answer": {}}
 //! {"event": "registered", "endpoint": "meter-1"}
 //! ```
 
@@ -293,6 +295,10 @@ impl Adapter for Exec {
 
     fn look<'a>(&'a self, world: World<'a>, update: &'a str) -> Asked<'a> {
         Box::pin(self.ask(world, "look", json!({ "update": update })))
+    }
+
+    fn cancel<'a>(&'a self, world: World<'a>, update: &'a str) -> Asked<'a> {
+        Box::pin(self.ask(world, "cancel", json!({ "update": update })))
     }
 
     fn known<'a>(&'a self, world: World<'a>, endpoint: &'a str) -> Asked<'a> {

@@ -160,6 +160,14 @@ impl Adapter for Fotalab {
         })
     }
 
+    fn cancel<'a>(&'a self, world: World<'a>, update: &'a str) -> Asked<'a> {
+        Box::pin(async move {
+            let path = format!("/updates/{}", path_segment(update));
+            self.send(world, Method::DELETE, &path, ("", Bytes::new()))
+                .await
+        })
+    }
+
     fn known<'a>(&'a self, world: World<'a>, endpoint: &'a str) -> Asked<'a> {
         Box::pin(async move {
             let path = format!("/devices/{}", path_segment(endpoint));

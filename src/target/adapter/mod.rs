@@ -27,6 +27,9 @@ pub trait Adapter: Send + Sync + fmt::Debug {
     /// Looks at an update: `{id, device, image, state, result, history}`.
     fn look<'a>(&'a self, world: World<'a>, update: &'a str) -> Asked<'a>;
 
+    /// Takes an update back.
+    fn cancel<'a>(&'a self, world: World<'a>, update: &'a str) -> Asked<'a>;
+
     /// Looks at a device: `{endpoint, registration, reported, …}`; without a registration that is
     /// null, also for a device that the server has never heard of.
     fn known<'a>(&'a self, world: World<'a>, endpoint: &'a str) -> Asked<'a>;

@@ -42,17 +42,14 @@ struct Caller {
 
 /// Answers a request below [`BASE`].
 pub(super) async fn answer(server: &Arc<Server>, rest: &str, request: Request<Incoming>) -> Reply {
-    let changes = request.method() != Method::GET;
     let (status, document) = match answered(server, rest, request).await {
         Ok(Answer::Ok(document)) => (StatusCode::OK, Some(document)),
         Ok(Answer::Created(document)) => (StatusCode::CREATED, Some(document)),
         Ok(Answer::Gone) => (StatusCode::NO_CONTENT, None),
         Err(refusal) => (refusal.status(), Some(refusal.document())),
     };
-    if changes {
-        // Who was told that something is done finds it so after a crash.
-        server.store.flush().await;
-    }
+    // What somebody was told is so after a crash, too: what was done and what was seen.
+    server.store.flush().await;
     let body = document.map(|it| it.to_string()).unwrap_or_default();
     let mut reply = Response::new(Full::new(Bytes::from(body)));
     *reply.status_mut() = status;

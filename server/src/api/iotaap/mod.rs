@@ -74,10 +74,8 @@ pub(super) async fn answer(
             None => text(StatusCode::UNAUTHORIZED, "Unauthorized"),
         },
     };
-    if method != Method::GET {
-        // Who was told that something is done finds it so after a crash.
-        server.store.flush().await;
-    }
+    // What somebody was told is so after a crash, too: what was done and what was seen.
+    server.store.flush().await;
     fresh(reply.map(Either::Left))
 }
 

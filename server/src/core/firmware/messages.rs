@@ -1,5 +1,7 @@
 //! What goes into an update over the air and what comes out of it.
 
+use std::time::Duration;
+
 use fotalab_wire::{
     coap::Code,
     lwm2m::{Path, Value, Version},
@@ -132,6 +134,8 @@ pub(crate) enum Ask {
 pub(crate) enum Outcome {
     /// With a code, and values where it was a read.
     Answered(Code, Vec<Value>),
+    /// With 5.03: it asks for patience, for so long if it says so.
+    Busy(Option<Duration>),
     /// Not at all.
     Silent,
     /// With a Reset.

@@ -50,6 +50,10 @@ impl Update {
     pub(super) fn resumed(&mut self, now: UnixMillis, arrival: Arrival) {
         self.arrival = arrival;
         self.connected = true;
+        if self.is_plain() {
+            // An inspection looks where it is.
+            return;
+        }
         self.wanted.options.start = None;
         match self.stage {
             Stage::Ended => return,

@@ -258,10 +258,11 @@ impl Update {
             Outcome::Answered(code, values) if code.is_success() => {
                 self.succeeded(now, ask, values);
             }
-            Outcome::Answered(Code::SERVICE_UNAVAILABLE, _) => {
+            Outcome::Busy(patience) => {
                 // X-FW-S12: it asked for patience.
                 self.plan.push_front(ask);
-                self.pause(now, limits::RETRY_PAUSE);
+                let patience = patience.unwrap_or(limits::RETRY_PAUSE);
+                self.pause(now, patience.min(limits::BUSY_PAUSE_MAX));
             }
             Outcome::Answered(code, _) => self.refused(now, ask, code),
             Outcome::Silent | Outcome::Rejected | Outcome::Gone => {

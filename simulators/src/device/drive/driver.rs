@@ -16,8 +16,8 @@ use super::fleet::Fleet;
 use super::http::{self, Answered, Download};
 use crate::limits;
 
-/// Which device asked for a document, and its status and body if there was an answer.
-type Document = (usize, Option<(u16, Bytes)>);
+/// Whose it is, and status and body of a document that came, if one came.
+type Document = BoxFuture<'static, (usize, Option<(u16, Bytes)>)>;
 
 /// Moves a fleet: what it sends goes out, what arrives goes in, its timers are kept.
 ///
@@ -37,7 +37,7 @@ pub struct Driver {
     serial: u64,
     downloads: Vec<Download>,
     /// Answers to what devices ask over HTTP, by device.
-    documents: FuturesUnordered<BoxFuture<'static, Document>>,
+    documents: FuturesUnordered<Document>,
     bind: Bind,
 }
 

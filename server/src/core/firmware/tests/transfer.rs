@@ -1,5 +1,7 @@
 //! Up to the whole image being there.
 
+use std::time::Duration;
+
 use super::*;
 
 #[test]
@@ -158,11 +160,11 @@ fn x_fw_s10_s11_a_broken_push_is_tried_again_and_given_up() {
 #[test]
 fn x_fw_s12_503_is_waited_out() {
     let mut bench = Bench::new(Some("2.0"), Transfer::Pull);
-    bench.instead.push((
-        PULL,
-        Outcome::Answered(Code::SERVICE_UNAVAILABLE, Vec::new()),
-    ));
+    let patience = Duration::from_secs(90);
+    bench.instead.push((PULL, Outcome::Busy(Some(patience))));
     bench.register();
+    assert_eq!(bench.transfers(), 1);
+    bench.pass(MINUTE);
     assert_eq!(bench.transfers(), 1);
     bench.pass(MINUTE);
     assert_eq!(bench.transfers(), 2);
