@@ -119,6 +119,12 @@ impl Update {
                 self.execute(now);
             }
             (Stage::Installing, 2) if !self.tally.acknowledged => self.execute(now),
+            (Stage::Installing, 1) if !self.tally.acknowledged => {
+                // It still writes what it got.
+                self.plan.clear();
+                self.plan.push_back(Ask::Execute);
+                self.look_at = Some(now + millis(limits::TARGET_EXECUTE_PAUSE));
+            }
             (Stage::Installing, 2) => {
                 self.cause = Cause::CameBack;
                 self.fail(now, "came back with the image, but did not install it");
