@@ -21,6 +21,8 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 const DEVICES: usize = 300;
 /// The design: one simulated device over UDP, registered and idle.
 const OVER_UDP: usize = 4 * 1_024;
+/// The same while a server observes three of its resources: room for what that takes.
+const OBSERVED: usize = 512;
 /// The same with its DTLS session.
 const OVER_DTLS: usize = 12 * 1_024;
 
@@ -54,6 +56,6 @@ fn a_device_stays_within_its_budgets() {
         let how = if secure { "DTLS" } else { "UDP" };
         println!("registered over {how}: {bytes} bytes a device, {observed} when observed");
         assert!(bytes <= budget, "{bytes} over {how}");
-        assert!(observed <= budget, "{observed} over {how}, observed");
+        assert!(observed <= budget + OBSERVED, "{observed} over {how}, observed");
     }
 }

@@ -253,3 +253,64 @@ fn the_carried_suite_holds_against_a_server_elsewhere() {
     let clock = "its file runs on the virtual clock only";
     assert!(ran.out.contains(clock), "X-DTLS-05: {}", ran.out);
 }
+
+/// Rows that have to notice: the file, what is put in the place of what, and the rows that fail then.
+const WRONG: &[(&str, &str, &str, &str)] = &[
+    (
+        "Registration",
+        "lifetime = \"2 min\"",
+        "lifetime = \"2 min\"\nfaults = [\"omits the lifetime from its registration update\"]",
+        "LightweightM2M-1.0-int-102",
+    ),
+    (
+        "RegistrationOfDevices",
+        "server = \"${cloud}\"",
+        "server = \"${cloud}\"\nfaults = [\"does not register again after 4.04\"]",
+        "X-REG-14",
+    ),
+    (
+        "Sending",
+        "{ \"value\": true }",
+        "{ \"value\": false }",
+        "LightweightM2M-1.1-int-307",
+    ),
+    (
+        "Security",
+        "key = \"ffffffffffffffffffffffffffffffff\"",
+        "key = \"000102030405060708090a0b0c0d0e0f\"",
+        "X-DTLS-01",
+    ),
+];
+
+#[test]
+fn rows_notice_who_does_it_wrong() {
+    let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("features/lwm2m");
+    let place = directory("conform-wrong");
+    copy(&suite, &place.join("suite"));
+    for (file, from, to, _) in WRONG {
+        let path = place.join(format!("suite/{file}.feature.md"));
+        let text = fs::read_to_string(&path).expect("a file of the suite");
+        let changed = text.replace(from, to);
+        assert_ne!(changed, text, "{file} has no `{from}`");
+        fs::write(&path, changed).expect("it is a copy");
+    }
+    let rows: Vec<&str> = WRONG.iter().map(|(.., row)| *row).collect();
+    let ran = conform(&place, &["--rows", &rows.join(",")]);
+    assert_eq!(ran.code, Some(102), "{ran:?}");
+    for row in rows {
+        assert!(ran.out.contains(&format!("✗ {row}")), "{row}: {}", ran.out);
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("it can be made");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let there = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy(&path, &there);
+        } else {
+            fs::copy(&path, &there).expect("it can be copied");
+        }
+    }
+}

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use fotalab_simulators::device::{Persona, persona::Speaks};
 use fotalab_wire::net::{Clock, Network, http::send};
 use http::{Method, Request};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// A world in which a server is: its network, its clock, and how fast things go there.
 #[derive(Clone)]

@@ -345,6 +345,25 @@ async fn a_restart_in_the_middle_of_a_download_begins_it_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_restarts_between_its_last_block_and_execute_is_executed() {
+    for state in [1, 2] {
+        let mut bench = Bench::new("device").await;
+        bench.register().await;
+        bench.peer.inspected(0, "1.0").await;
+        bench.told_to_fetch().await;
+        bench.fetches().await;
+        bench.register().await;
+        bench.peer.inspected(state, "1.0").await;
+        bench.is_executed(Code::CHANGED).await;
+        // It comes back with the image and did not install it.
+        bench.register().await;
+        bench.peer.inspected(2, "1.0").await;
+        bench.peer.hears_nothing(Duration::from_secs(60)).await;
+        assert_eq!(bench.state().await, "Reverted");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn execute_too_early_is_tried_again() {
     let mut bench = Bench::new("device").await;
     bench.register().await;

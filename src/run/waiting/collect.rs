@@ -51,7 +51,7 @@ pub(super) async fn collect(lab: &mut Lab, record: &StepRecord) -> Facts {
             name: device.name.clone(),
             ..Device::default()
         };
-        about.air = lab.trace().look(|it| wire::on_air(it, &device.name));
+        about.air = lab.trace().look(|it| wire::on_air(it, &device.name, now));
         about.itself = itself(lab, &device, now).await;
         if let Some(admin) = &admin {
             match admin.device(lab, &device.endpoint).await {

@@ -485,7 +485,7 @@ fn the_wire_shows_what_is_open_what_was_lost_and_what_was_refused() {
         air(7, true, "lost", ack(1, "2.31")),
         air(10, false, "delivered", put(1)),
     ];
-    let seen = wire::on_air(&messages, "a");
+    let seen = wire::on_air(&messages, "a", at(0, 20));
     assert_eq!(
         seen.open,
         Some(Open {
@@ -506,7 +506,9 @@ fn the_wire_shows_what_is_open_what_was_lost_and_what_was_refused() {
     let transfer = seen.transfer.expect("one is under way");
     assert_eq!((transfer.bytes, transfer.whole), (128, false));
     assert_eq!(seen.heard.map(time).as_deref(), Some("12:00:03"));
-    assert_eq!(wire::on_air(&messages, "b").messages, 0);
+    assert_eq!(wire::on_air(&messages, "b", at(0, 20)).messages, 0);
+    // Later it was given up, and waits for nothing any more.
+    assert_eq!(wire::on_air(&messages, "a", at(2, 0)).open, None);
 }
 
 #[test]

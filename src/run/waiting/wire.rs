@@ -13,8 +13,12 @@ const MAX_MESSAGES: usize = 50_000;
 /// Characters of an answer that are quoted.
 const MAX_QUOTED: usize = 200;
 
+/// A confirmable request that was not sent again for so long was given up, in milliseconds
+/// (RFC 7252, 4.8.2: MAX_TRANSMIT_WAIT).
+const GIVEN_UP: UnixMillis = 93_000;
+
 /// What crossed between a device and the server.
-pub(super) fn on_air(messages: &[Message], device: &str) -> OnAir {
+pub(super) fn on_air(messages: &[Message], device: &str, now: UnixMillis) -> OnAir {
     let mut seen = Seen::default();
     for message in last(messages).iter().filter(|it| it.lane == Lane::Air) {
         let datagram: Result<Datagram<'_>, _> = serde_json::from_str(message.detail.get());
@@ -24,7 +28,11 @@ pub(super) fn on_air(messages: &[Message], device: &str) -> OnAir {
             seen.take(message.at, &datagram);
         }
     }
-    let open = seen.open.into_values().max_by_key(|it| it.last);
+    let open = seen
+        .open
+        .into_values()
+        .filter(|it| now - it.last < GIVEN_UP);
+    let open = open.max_by_key(|it| it.last);
     OnAir {
         open,
         ..seen.on_air
@@ -178,6 +186,10 @@ impl Seen {
             return;
         }
         self.open.remove(&key);
+        if coap.code == "2.01" && !up {
+            // A device that registers has forgotten what it was asked before.
+            self.open.retain(|(from_device, _), _| *from_device);
+        }
         let Some(what) = self.asked.get(&key).cloned() else {
             return;
         };

@@ -213,43 +213,59 @@ fn a_failing_seed_scenario_shows_why_and_what_crossed() {
 
 #[test]
 fn a_lossy_push_shows_what_was_lost_and_sent_again() {
-    let (out, _) = page::page_of("lossy-browser", made::lossy_push());
+    let out = directory("recorder-lossy-push");
+    let scenario = include_str!("LossyPush.feature.md");
+    std::fs::write(out.join("LossyPush.feature.md"), scenario).expect("ours to write");
+    let ran = fotalab(&out, &["run", "LossyPush.feature.md", "--report", "."]);
+    assert_eq!(ran.code, Some(100), "{}{}", ran.out, ran.err);
     let file = out.join("index.html");
     browse("lossy", true, async |browser| {
-        browser.open(&file, "#made/over-the-air/3").await;
         browser
-            .until("document.querySelector('.row-line .fold')")
+            .open(&file, "#lossypush/the-server-updates-it/3")
             .await;
-        // One bar for the whole transfer, which unfolds.
-        assert_eq!(count(browser, ".row-line .fold").await, 1);
-        assert_eq!(count(browser, ".row-line.inside").await, 0);
-        browser.click(".row-line .fold").await;
         browser
-            .until("document.querySelectorAll('.row-line.inside').length > 8")
+            .until("document.querySelector('.row-line .flag.lost')")
             .await;
-        assert!(count(browser, ".row-line .flag.lost").await > 0);
         assert!(count(browser, ".row-line .flag.again").await > 0);
+        assert_eq!(text(browser, ".difference .expected mark").await, " 2.0.1");
         assert!(
             text(browser, ".waiting li")
                 .await
-                .starts_with("device meter-7 sleeps until")
+                .starts_with("device meter-7 is registered and listens")
         );
-        browser.click(".row-line.inside").await;
+        // One bar for the whole transfer, which unfolds.
+        let bar =
+            "[...document.querySelectorAll('.row-line')].find(it => it.title.startsWith('Block1'))";
+        let down = "(rows => { rows.scrollTop = (rows.scrollTop + 100) % rows.scrollHeight; })(document.querySelector('.rows'))";
+        browser.until(&format!("{bar} || ({down}, false)")).await;
+        let said = browser.evaluate(&format!("{bar}.textContent")).await;
+        let said = said.as_str().expect("a text");
+        assert!(said.contains("/5/0/0 in 29 blocks, 8.2 kB"), "{said}");
+        assert_eq!(count(browser, ".row-line.inside").await, 0);
+        browser.evaluate(&format!("{bar}.click()")).await;
         browser
-            .until("document.querySelector('.message-pane table')")
+            .until("document.querySelectorAll('.row-line.inside').length > 4")
+            .await;
+        browser
+            .evaluate("document.querySelectorAll('.row-line.inside')[2].click()")
+            .await;
+        browser
+            .until("document.querySelector('.message-pane').textContent.includes('message ID')")
             .await;
         assert!(
             text(browser, ".message-pane")
                 .await
-                .contains("block 0 of 512 bytes")
+                .contains("of 256 bytes")
         );
         browser.picture(&out.join("lossy.png")).await;
+        // What the message belongs to is chosen on the other side.
+        assert_eq!(count(browser, ".step.chosen").await, 1);
     });
 }
 
 #[test]
 fn a_fleet_is_one_lane_that_unfolds_to_one_device() {
-    let (out, page) = page::page_of("fleet-browser", made::fleet(500, 20_000));
+    let (out, page) = page::page_of("fleet-browser", made::fleet(500, 10_000));
     assert!(page.len() < 20_000_000, "{} bytes", page.len());
     let file = out.join("index.html");
     browse("fleet", false, async |browser| {

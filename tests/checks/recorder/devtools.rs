@@ -45,6 +45,9 @@ pub(super) fn program() -> Option<String> {
     found
 }
 
+/// A page that has not come to a state by then does not come to it: this machine may be busy.
+const PATIENCE_MS: u32 = 60_000;
+
 impl Browser {
     /// Starts it with a window of this size, dark or light.
     pub(super) async fn start(
@@ -158,19 +161,21 @@ impl Browser {
 
     /// Clicks the first element that fits, once there is one.
     pub(super) async fn click(&mut self, selector: &str) {
-        let click = format!(
-            "new Promise(done => {{
-                const look = () => {{ const it = document.querySelector(`{selector}`); it ? (it.dispatchEvent(new MouseEvent('click', {{ bubbles: true, cancelable: true }})), done(true)) : requestAnimationFrame(look); }};
-                look();
-            }})"
-        );
-        assert_eq!(self.evaluate(&click).await, true, "{selector}");
+        let element = format!("document.querySelector(`{selector}`)");
+        self.until(&element).await;
+        let click = "new MouseEvent('click', { bubbles: true, cancelable: true })";
+        self.evaluate(&format!("{element}.dispatchEvent({click})"))
+            .await;
     }
 
-    /// Waits until an expression is true.
+    /// Waits until an expression is true; a page that does not get there fails.
     pub(super) async fn until(&mut self, expression: &str) {
         let wait = format!(
-            "new Promise(done => {{ const look = () => ({expression}) ? done(true) : setTimeout(look, 5); look(); }})"
+            "new Promise(done => {{
+                const until = Date.now() + {PATIENCE_MS};
+                const look = () => ({expression}) ? done(true) : Date.now() > until ? done(false) : setTimeout(look, 20);
+                look();
+            }})"
         );
         assert_eq!(self.evaluate(&wait).await, true, "{expression}");
     }

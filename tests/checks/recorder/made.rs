@@ -247,7 +247,7 @@ pub(crate) fn fleet(devices: usize, messages: usize) -> (String, String) {
         let device = names[which].as_str();
         let (num, mid) = (nums[which], mids[which]);
         mids[which] = mid.wrapping_add(1);
-        made.wait(i64::from(made.messages.len() % 3 == 0));
+        made.wait(i64::from(made.messages.len().is_multiple_of(3)));
         let lost = made.roll(20) == 0;
         let request = Air {
             device,

@@ -119,6 +119,12 @@ impl Update {
                 self.execute(now);
             }
             (Stage::Installing, 2) if !self.tally.acknowledged => self.execute(now),
+            (Stage::Installing, 1) if !self.tally.acknowledged => {
+                // It still writes what it got.
+                self.plan.clear();
+                self.plan.push_back(Ask::Execute);
+                self.look_at = Some(now + millis(limits::TARGET_EXECUTE_PAUSE));
+            }
             (Stage::Installing, 2) => {
                 self.cause = Cause::CameBack;
                 self.fail(now, "came back with the image, but did not install it");
@@ -254,6 +260,7 @@ fn refusal(ask: Ask, outcome: &Outcome) -> String {
         Outcome::Answered(code, _) => format!("{path}: {}.{:02}", code.class(), code.detail()),
         Outcome::Busy(_) => format!("{path}: 5.03"),
         Outcome::Rejected => format!("{path}: Reset"),
+        Outcome::Busy(_) => format!("{path}: 5.03"),
         Outcome::Silent | Outcome::Gone => format!("{path}: no answer"),
     }
 }

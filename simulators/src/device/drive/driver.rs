@@ -16,6 +16,9 @@ use super::fleet::Fleet;
 use super::http::{self, Answered, Download};
 use crate::limits;
 
+/// Whose it is, and status and body of a document that came, if one came.
+type Document = BoxFuture<'static, (usize, Option<(u16, Bytes)>)>;
+
 /// Moves a fleet: what it sends goes out, what arrives goes in, its timers are kept.
 ///
 /// A server on this machine is reached through one socket, from which each device sends with an
@@ -34,7 +37,7 @@ pub struct Driver {
     serial: u64,
     downloads: Vec<Download>,
     /// Answers to what devices ask over HTTP, by device.
-    documents: FuturesUnordered<BoxFuture<'static, (usize, Option<(u16, Bytes)>)>>,
+    documents: FuturesUnordered<Document>,
     bind: Bind,
 }
 

@@ -46,7 +46,8 @@ pub struct Fleet {
 
 #[derive(Debug)]
 struct Member {
-    device: Device,
+    /// By itself, so that a fleet that grows moves no devices and leaves no room for half as many.
+    device: Box<Device>,
     address: IpAddr,
     secure: Option<Box<Secure>>,
     began_with: Box<str>,
@@ -139,7 +140,7 @@ impl Fleet {
         let address = address_of(index);
         let server = setup.server.address;
         let began_with = setup.firmware.as_str().into();
-        let device = Device::new(now, Arc::clone(kind), setup);
+        let device = Box::new(Device::new(now, Arc::clone(kind), setup));
         self.members.push(Member {
             device,
             address,
@@ -173,7 +174,7 @@ impl Fleet {
     /// One of them.
     #[must_use]
     pub fn device(&self, index: usize) -> Option<&Device> {
-        self.members.get(index).map(|member| &member.device)
+        self.members.get(index).map(|member| &*member.device)
     }
 
     /// Lets one of them do something.

@@ -48,7 +48,7 @@ class View {
   }
 }
 
-// Rows are {kind: 'step' | 'message' | 'transfer' | 'slice', ...}.
+// Rows are {kind: 'step' | 'message' | 'transfer' | 'slice' | 'repeat', ...}.
 const rowsOf = view => {
   const messages = view.messages;
   const rows = [];
@@ -90,6 +90,31 @@ const rowsOf = view => {
     }
     rows.push({ kind: 'message', i, step });
   }
-  if (![...view.unfolded].some(it => it.startsWith('slice-'))) return rows;
-  return rows.flatMap(row => row.kind === 'slice' && view.unfolded.has(row.key) ? [row, ...row.members.map(i => ({ kind: 'message', i, step: row.step, inside: true }))] : [row]);
+  const unfolds = row => row.members && view.unfolded.has(row.key);
+  const members = row => row.members.map(i => ({ kind: 'message', i, step: row.step, inside: true }));
+  return repeats(messages, rows).flatMap(row => unfolds(row) ? [row, ...members(row)] : [row]);
+};
+
+// A poll of an hour is one row: messages that come again and again, in turns of up to eight.
+const LONGEST_TURN = 8;
+const TURNS = 4;
+const repeats = (messages, rows) => {
+  const plain = row => row.kind === 'message' && !row.inside && !messages.fate[row.i] && !messages.again[row.i];
+  const same = (a, b) => plain(a) && plain(b) && a.step === b.step && messages.text[a.i] === messages.text[b.i]
+    && messages.kind[a.i] === messages.kind[b.i] && messages.lane[a.i] === messages.lane[b.i] && messages.device[a.i] === messages.device[b.i];
+  const folded = [];
+  for (let at = 0; at < rows.length;) {
+    let best = null;
+    for (let length = 1; length <= LONGEST_TURN && plain(rows[at]); length++) {
+      let count = length;
+      while (at + count < rows.length && same(rows[at + count - length], rows[at + count])) count++;
+      const turns = Math.floor(count / length);
+      if (turns >= TURNS && turns * length > (best?.turns ?? 0) * (best?.length ?? 0)) best = { turns, length };
+    }
+    if (!best) { folded.push(rows[at++]); continue; }
+    const members = rows.slice(at, at + best.turns * best.length).map(row => row.i);
+    folded.push({ kind: 'repeat', i: members[0], last: members.at(-1), step: rows[at].step, members, turns: best.turns, length: best.length, key: `repeat-${members[0]}` });
+    at += members.length;
+  }
+  return folded;
 };

@@ -1,6 +1,6 @@
 // The timeline: a picture of all of it above, and rows of which only the visible ones exist.
 const ROW = 26;
-const LANE = 84;
+const LANE = 80;
 const OVERSCAN = 12;
 const SIGNS = { p: ['✓', 'passed'], f: ['✗', 'failed'], s: ['–', 'skipped'], i: ['!', 'interrupted'] };
 
@@ -77,7 +77,7 @@ class Timeline {
   }
 
   element(row, index) {
-    const line = row.kind === 'step' ? this.stepLine(row) : row.kind === 'message' ? this.messageLine(row) : row.kind === 'transfer' ? this.transferLine(row) : this.sliceLine(row);
+    const line = row.kind === 'step' ? this.stepLine(row) : row.kind === 'message' ? this.messageLine(row) : row.kind === 'transfer' ? this.transferLine(row) : row.kind === 'repeat' ? this.repeatLine(row) : this.sliceLine(row);
     if (row.kind !== 'step' && this.step && row.step === this.step) line.classList.add('of-step');
     if (row.kind === 'step' ? this.chosen < 0 && row.step && row.step === this.step : this.isChosen(row)) line.classList.add('chosen');
     return line;
@@ -85,7 +85,7 @@ class Timeline {
 
   isChosen(row) {
     if (this.chosen < 0) return false;
-    if (row.kind === 'message') return row.i === this.chosen;
+    if (row.kind === 'message') return row.i === this.chosen && this.chosenRow === undefined;
     return this.chosenRow !== undefined && row.key === this.chosenRow;
   }
 
@@ -174,6 +174,18 @@ class Timeline {
     return line;
   }
 
+  // The first turn stands for all of them.
+  repeatLine(row) {
+    const unfolded = this.view.unfolded.has(row.key);
+    const messages = this.messages, turn = row.members.slice(0, row.length);
+    const line = make('div.row-line', this.time(row.i, -1), this.arrow(row.i));
+    line.append(make('span.fold', unfolded ? '▾' : '▸'), make('span.code', `× ${grouped(row.turns)}`));
+    const said = turn.map(i => { const code = messages.codeOf(i); return messages.kind[i] === ANSWER && code ? code : [code, this.shortened(i, code)].filter(Boolean).join(' '); });
+    line.append(make('span.text', visible(`${said.join(', ')} until ${clock(messages.at[row.last])}`)));
+    line.title = `the same ${plural(row.length, 'message')} ${grouped(row.turns)} times; click to ${unfolded ? 'fold' : 'unfold'}`;
+    return line;
+  }
+
   arrow(i) {
     const messages = this.messages;
     return this.lifelines(this.view.laneKey(i), messages.inward[i], {
@@ -237,14 +249,17 @@ class Timeline {
     const again = this.chosenRow === row.key && this.chosen >= 0;
     this.chosen = row.i;
     this.chosenRow = row.key;
-    if (toggles && (row.kind === 'transfer' || again)) {
+    if (toggles && (row.kind !== 'slice' || again)) {
       if (!this.view.unfolded.delete(row.key)) this.view.unfolded.add(row.key);
       this.refresh();
+      this.scrollTo(this.rows.findIndex(it => it.key === row.key));
     } else {
       this.clear();
       this.draw();
     }
-    if (row.kind === 'transfer') this.on.transfer(row); else this.on.slice(row);
+    if (row.kind === 'transfer') this.on.transfer(row);
+    else if (row.kind === 'slice') this.on.slice(row);
+    else this.on.message(row.last);
   }
 
   // Marks a message; unfolds what hides it and scrolls to it when asked.
@@ -255,10 +270,8 @@ class Timeline {
       const transfer = this.messages.transfer[i];
       let index = this.indexOf(i);
       if (index < 0 && transfer) this.view.unfolded.add(`transfer-${transfer}`);
-      if (index < 0 && this.view.fleet && this.messages.device[i]) {
-        const slice = this.rows.find(row => row.kind === 'slice' && row.members.includes(i));
-        if (slice) this.view.unfolded.add(slice.key);
-      }
+      const hides = index < 0 && this.rows.find(row => row.members?.includes(i));
+      if (hides) this.view.unfolded.add(hides.key);
       if (index < 0) { this.refresh(); index = this.indexOf(i); }
       this.scrollTo(index);
     }
