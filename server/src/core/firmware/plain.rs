@@ -260,7 +260,6 @@ fn refusal(ask: Ask, outcome: &Outcome) -> String {
         Outcome::Answered(code, _) => format!("{path}: {}.{:02}", code.class(), code.detail()),
         Outcome::Busy(_) => format!("{path}: 5.03"),
         Outcome::Rejected => format!("{path}: Reset"),
-        Outcome::Busy(_) => format!("{path}: 5.03"),
         Outcome::Silent | Outcome::Gone => format!("{path}: no answer"),
     }
 }
