@@ -145,6 +145,26 @@ fn made_up_fingerprints_and_keys_are_secret_too() {
 }
 
 #[test]
+fn tokens_in_paths_are_secret_too() {
+    let directory = directory("tokens-in-paths");
+    let feature = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/features/iotaap/Device.feature.md"
+    );
+    let (code, all) = everything(&directory, &["run", feature, "--report", "report"]);
+    assert_eq!(code, Some(0), "{all:?}");
+    // An id, and behind it the token of 12 letters and digits.
+    let path = regex::Regex::new("ota/device/(download/)?[0-9a-f]{24}[A-Za-z0-9]{12}");
+    let path = path.expect("a pattern");
+    for (name, text) in &all {
+        let found = path.find(text);
+        assert!(found.is_none(), "a token is in {name}: {found:?}");
+    }
+    let told: String = all.iter().map(|(_, text)| text.as_str()).collect();
+    assert!(told.contains("[token "), "its stand-in is there");
+}
+
+#[test]
 fn a_wrong_command_line_or_profile_does_not_repeat_its_secrets() {
     let directory = directory("wrong-secrets");
     fs::write(

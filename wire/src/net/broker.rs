@@ -71,7 +71,13 @@ mod tests {
         assert_eq!(format!("{url:?}"), "mqtt://::1:1884");
         let url: BrokerUrl = "mqtt://localhost".parse().expect("good");
         assert_eq!((&*url.host, url.port, url.user), ("localhost", 1883, None));
-        for wrong in ["localhost", "http://x", "mqtt://", "mqtt://x:y", "mqtt://x/y"] {
+        for wrong in [
+            "localhost",
+            "http://x",
+            "mqtt://",
+            "mqtt://x:y",
+            "mqtt://x/y",
+        ] {
             assert!(wrong.parse::<BrokerUrl>().is_err(), "{wrong}");
         }
     }

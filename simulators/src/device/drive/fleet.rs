@@ -12,8 +12,8 @@ use fotalab_wire::net::Datagram;
 
 use super::KeyLog;
 use super::esp32::Esp32;
-use crate::device::iotaap::Response;
 use super::secure::{Psk, Sealed, Secure};
+use crate::device::iotaap::Response;
 use crate::device::{Device, Event, Kind, Peer, Phase, Setup, State, UpdateResult};
 use crate::limits;
 

@@ -18,8 +18,8 @@ mod secure;
 mod secure;
 
 pub use self::driver::{Bind, Driver};
-pub use self::mqtt::Mqtt;
 pub use self::fleet::{Census, Fleet, Tap, Told};
+pub use self::mqtt::Mqtt;
 pub use self::secure::Psk;
 
 /// Takes the secrets of DTLS sessions, as lines of an NSS key log. Whoever has a line can read its

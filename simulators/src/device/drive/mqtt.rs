@@ -103,7 +103,10 @@ impl Mqtt {
 
 /// The first time to say how devices are: at once.
 fn start() -> Instant {
-    #[expect(clippy::disallowed_methods, reason = "a driver's timer, for the real world only")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a driver's timer, for the real world only"
+    )]
     Instant::now()
 }
 
