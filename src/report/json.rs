@@ -2,10 +2,10 @@
 
 use fotalab_wire::net::UnixMillis;
 use serde::Serialize;
-use serde_json::{Map, Value, json, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 
 use crate::{
-    run::{RunRecord, Verdict},
+    run::{FeatureRecord, RunRecord, Verdict},
     trace::{Kind, Lane, Secrets, StepPlace},
 };
 
@@ -15,21 +15,43 @@ pub(super) const SCHEMA: u32 = 1;
 /// `report.json`.
 #[must_use]
 pub fn json(record: &RunRecord, secrets: &Secrets) -> String {
-    let mut report = Map::new();
-    report.insert("schema".to_owned(), json!(SCHEMA));
-    report.insert("fotalab".to_owned(), json!(env!("CARGO_PKG_VERSION")));
     let of =
         |verdict| json!({ "scenarios": record.scenarios(verdict), "steps": record.steps(verdict) });
-    let totals = json!({
-        "passed": of(Verdict::Passed), "failed": of(Verdict::Failed),
-        "skipped": of(Verdict::Skipped), "interrupted": of(Verdict::Interrupted),
-    });
-    report.insert("totals".to_owned(), totals);
+    let report = Report {
+        schema: SCHEMA,
+        fotalab: env!("CARGO_PKG_VERSION"),
+        totals: json!({
+            "passed": of(Verdict::Passed), "failed": of(Verdict::Failed),
+            "skipped": of(Verdict::Skipped), "interrupted": of(Verdict::Interrupted),
+        }),
+        seed: record.seed,
+        target: &record.target,
+        took_ms: record.took_ms,
+        interrupted: record.interrupted,
+        features: &record.features,
+        environment: &record.environment,
+    };
     // A record is made of maps with text keys, numbers and texts.
-    if let Ok(Value::Object(record)) = serde_json::to_value(record) {
-        report.extend(record);
-    }
-    format!("{:#}\n", secrets.redact_json(&Value::Object(report)))
+    let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
+    text.push('\n');
+    secrets.redact_lines(&text).unwrap_or_else(|| {
+        let report: Value = serde_json::from_str(&text).unwrap_or_default();
+        format!("{:#}\n", secrets.redact_json(&report))
+    })
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    schema: u32,
+    fotalab: &'static str,
+    totals: Value,
+    seed: u64,
+    target: &'a str,
+    took_ms: u64,
+    interrupted: bool,
+    features: &'a [FeatureRecord],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    environment: &'a [String],
 }
 
 /// `trace.ndjson`: a line for each message, in the order they crossed within each feature.
@@ -51,16 +73,21 @@ pub fn trace(record: &RunRecord, secrets: &Secrets) -> String {
                 detail: &message.detail,
             };
             // A message is made of texts, numbers and JSON.
-            let line = serde_json::to_string(&line).unwrap_or_default();
-            if !secrets.may_be_in_json(&line) {
-                text.push_str(&line);
-            } else if let Ok(line) = serde_json::from_str(&line) {
-                text.push_str(&secrets.redact_json(&line).to_string());
-            }
+            text.push_str(&serde_json::to_string(&line).unwrap_or_default());
             text.push('\n');
         }
     }
-    text
+    secrets
+        .redact_lines(&text)
+        .unwrap_or_else(|| redacted_by_value(&text, secrets))
+}
+
+fn redacted_by_value(lines: &str, secrets: &Secrets) -> String {
+    let lines = lines.lines().map(|line| {
+        let line: Value = serde_json::from_str(line).unwrap_or_default();
+        format!("{}\n", secrets.redact_json(&line))
+    });
+    lines.collect()
 }
 
 #[derive(Serialize)]

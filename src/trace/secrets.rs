@@ -26,8 +26,30 @@ struct Known {
     forms: Vec<(String, String)>,
     /// Finds all of them in one pass; made when it is first needed after a change.
     finder: Option<Arc<AhoCorasick>>,
-    /// A secret has characters that JSON escapes: nested once more, it looks different again.
-    escapes: bool,
+    /// Some cannot be replaced in JSON as text. One has characters that JSON escapes: nested once
+    /// more, it looks different again. Or one could stand outside of strings, as a number does.
+    needs_values: bool,
+}
+
+impl Known {
+    /// The places in `forms` of those that stand in the text, the longest first.
+    fn found(finder: &AhoCorasick, text: &str) -> Vec<usize> {
+        let mut found: Vec<usize> = finder
+            .find_overlapping_iter(text)
+            .map(|it| it.pattern().as_usize())
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    fn replaced(&self, text: &str, found: &[usize]) -> String {
+        let mut text = text.to_owned();
+        for (value, stand_in) in found.iter().filter_map(|&it| self.forms.get(it)) {
+            text = text.replace(value.as_str(), stand_in);
+        }
+        text
+    }
 }
 
 /// Values shorter than this are not replaced: they would be found in any text.
@@ -64,17 +86,31 @@ impl Secrets {
         known
             .forms
             .sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then(a.cmp(b)));
-        known.escapes |= value.contains(['"', '\\']) || value.contains(char::is_control);
+        let escapes = |it: &str| it.contains(['"', '\\']) || it.contains(char::is_control);
+        let unquoted = |it: char| "{}[]:,.+-0123456789eEtrufalsn ".contains(it);
+        known.needs_values |= escapes(value) || escapes(name) || value.chars().all(unquoted);
         known.finder = None;
     }
 
-    /// Whether a secret may stand in this JSON text; `false` is certain.
+    /// JSON in lines, with every secret replaced: what [`Secrets::redact_json`] makes of its values,
+    /// as long as no secret needs the values; then `None`.
     #[must_use]
-    pub fn may_be_in_json(&self, text: &str) -> bool {
+    pub fn redact_lines(&self, json: &str) -> Option<String> {
+        let Some(finder) = self.finder() else {
+            return Some(json.to_owned());
+        };
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let escapes = known.escapes;
-        drop(known);
-        escapes || self.may_be_in(text)
+        if known.needs_values {
+            return None;
+        }
+        let mut text = String::with_capacity(json.len());
+        for line in json.split_inclusive('\n') {
+            match Known::found(&finder, line).as_slice() {
+                [] => text.push_str(line),
+                found => text.push_str(&known.replaced(line, found)),
+            }
+        }
+        Some(text)
     }
 
     /// Takes the secrets out of JSON that crosses: what stands under keys that name some.
@@ -173,17 +209,14 @@ impl Secrets {
     /// The text with every secret replaced.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        let mut redacted = text.to_owned();
-        if !self.may_be_in(text) {
-            return redacted;
-        }
+        let Some(finder) = self.finder() else {
+            return text.to_owned();
+        };
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        for (value, stand_in) in &known.forms {
-            if redacted.contains(value.as_str()) {
-                redacted = redacted.replace(value.as_str(), stand_in);
-            }
+        match Known::found(&finder, text).as_slice() {
+            [] => text.to_owned(),
+            found => known.replaced(text, found),
         }
-        redacted
     }
 
     /// The value with every secret replaced, in keys and in texts.
@@ -214,21 +247,18 @@ impl Secrets {
         }
     }
 
-    /// `false` is certain; so it is when there are too many secrets for an automaton.
-    fn may_be_in(&self, text: &str) -> bool {
+    /// Finds all of them; `None` while there are none.
+    fn finder(&self) -> Option<Arc<AhoCorasick>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        if known.forms.is_empty() {
-            return false;
-        }
-        if let Some(finder) = known.finder.clone() {
-            drop(known);
-            return finder.is_match(text);
+        if known.forms.is_empty() || known.finder.is_some() {
+            return known.finder.clone();
         }
         drop(known);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let finder = AhoCorasick::new(known.forms.iter().map(|(form, _)| form));
-        known.finder = finder.ok().map(Arc::new);
-        known.finder.as_ref().is_none_or(|it| it.is_match(text))
+        // It refuses more than four billion states, which no memory holds.
+        known.finder = Some(Arc::new(finder.expect("the secrets fit into memory")));
+        known.finder.clone()
     }
 }
 
@@ -296,9 +326,26 @@ mod tests {
         );
         assert_eq!(secrets.redact("92b.y7i24q"), secrets.redact("92b.y7i24q"));
         assert_ne!(secrets.redact("92b.y7i24q"), "92b.y7i24q");
-        // JSON in a text in JSON: what a quick look does not find, it does not rule out.
-        let inner = serde_json::json!({ "said": "a/b c\"d" }).to_string();
-        let line = serde_json::json!({ "body": inner }).to_string();
-        assert!(secrets.may_be_in_json(&line));
+        // JSON in a text in JSON: it looks different there, so its values are wanted.
+        assert_eq!(secrets.redact_lines("{}"), None);
+    }
+
+    #[test]
+    fn lines_of_json_are_replaced_as_their_values_are() {
+        let secrets = Secrets::default();
+        secrets.add("fingerprint", "92b.y7i24q");
+        secrets.add("psk", "92b.y7i24qq");
+        let json = serde_json::json!({ "92b.y7i24q": ["x92b.y7i24qq", { "n": 1, "t": "92b.y7i24q 92b.y7i24q" }] });
+        for text in [json.to_string(), format!("{json:#}\n{json:#}")] {
+            let redacted = secrets.redact_lines(&text).expect("plain secrets");
+            let expected = secrets.redact_json(&json);
+            let values = serde_json::Deserializer::from_str(&redacted).into_iter::<Value>();
+            for value in values {
+                assert_eq!(value.expect("still JSON"), expected);
+            }
+        }
+        // A number may be one, and would not be JSON any more.
+        secrets.add("PIN", "123456");
+        assert_eq!(secrets.redact_lines("{\"a\":123456}"), None);
     }
 }

@@ -1,7 +1,10 @@
 //! What the page shows of every message before anybody opens it: one list for each property, texts
 //! by number. 200,000 messages so take a few megabytes, and the browser reads them in one go.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+};
 
 use indexmap::IndexSet;
 use serde::{Deserialize, Serialize};
@@ -44,6 +47,11 @@ pub(super) struct Columns {
     answers: Vec<u32>,
     /// Into `transfers`, from 1; 0 for none.
     transfer: Vec<u32>,
+    /// What is in it, into the feature's different contents; absent where all differ.
+    detail: Vec<u32>,
+    /// The first message of each different content.
+    #[serde(skip)]
+    pub(super) contents: Vec<usize>,
     lanes: IndexSet<String>,
     devices: IndexSet<String>,
     transfers: Vec<Transfer>,
@@ -69,7 +77,10 @@ impl Columns {
     pub(super) fn of(feature: &FeatureRecord, lines: &[Line<'_>]) -> Self {
         let mut columns = Self::default();
         let mut exchanges = Exchanges::default();
-        let steps = Steps::of(feature);
+        let mut steps = Steps::of(feature);
+        // Looked up, never walked: polls get the same answer again and again.
+        let mut known: HashMap<&str, usize> = HashMap::with_capacity(lines.len());
+        let mut over_http: Vec<Option<(String, Option<u64>)>> = Vec::new();
         let mut before = lines.first().map_or(0, |it| it.at);
         columns.began = before;
         for (index, line) in lines.iter().enumerate() {
@@ -83,14 +94,27 @@ impl Columns {
                 Kind::Answer => 1,
                 Kind::Connection => 2,
             });
+            let content = *known.entry(line.detail.get()).or_insert_with(|| {
+                columns.contents.push(index);
+                over_http.push(None);
+                columns.contents.len() - 1
+            });
+            columns.detail.push(number(content));
             let air: Option<Datagram<'_>> = match line.lane.as_ref() {
                 "air" => serde_json::from_str(line.detail.get()).ok(),
                 _ => None,
             };
             match air {
                 Some(air) => columns.datagram(index, line, &air, &mut exchanges),
-                None => columns.message(index, line, &mut exchanges),
+                None => {
+                    let http = &mut over_http[content];
+                    let http = http.get_or_insert_with(|| over_http_of(line));
+                    columns.message(index, line, (&http.0, http.1), &mut exchanges);
+                }
             }
+        }
+        if columns.contents.len() == lines.len() {
+            columns.detail.clear();
         }
         columns.transfers = exchanges.transfers;
         columns.forget_empty();
@@ -138,13 +162,13 @@ impl Columns {
         }
     }
 
-    fn message(&mut self, index: usize, line: &Line<'_>, exchanges: &mut Exchanges) {
-        let http: Http<'_> = match line.lane.as_ref() {
-            "rest" | "upstream" => serde_json::from_str(line.detail.get()).unwrap_or_default(),
-            _ => Http::default(),
-        };
-        let status = http.status.map(|it| it.to_string());
-        let code = http.method.as_deref().or(status.as_deref()).unwrap_or("");
+    fn message(
+        &mut self,
+        index: usize,
+        line: &Line<'_>,
+        (code, bytes): (&str, Option<u64>),
+        exchanges: &mut Exchanges,
+    ) {
         self.words(code, &without_host(&line.summary));
         self.device.push(0);
         let length = match line.detail.get() {
@@ -153,7 +177,7 @@ impl Columns {
         };
         let size = match line.kind {
             Kind::Connection => 0,
-            _ => http.bytes.unwrap_or(length),
+            _ => bytes.unwrap_or(length),
         };
         self.size.push(size);
         let of_server = line.lane == "upstream";
@@ -171,10 +195,13 @@ impl Columns {
     }
 
     fn words(&mut self, code: &str, text: &str) {
-        let (code, _) = self.strings.insert_full(code.to_owned());
-        self.code.push(number(code));
-        let (text, _) = self.strings.insert_full(text.to_owned());
-        self.text.push(number(text));
+        let mut word = |it: &str| {
+            let known = self.strings.get_index_of(it);
+            number(known.unwrap_or_else(|| self.strings.insert_full(it.to_owned()).0))
+        };
+        let (code, text) = (word(code), word(text));
+        self.code.push(code);
+        self.text.push(text);
     }
 
     /// A property that no message has needs no list.
@@ -192,8 +219,23 @@ impl Columns {
     }
 }
 
+/// The code of a message over HTTP, and the length of its body where it says that.
+fn over_http_of(line: &Line<'_>) -> (String, Option<u64>) {
+    let http: Http<'_> = match line.lane.as_ref() {
+        "rest" | "upstream" => serde_json::from_str(line.detail.get()).unwrap_or_default(),
+        _ => Http::default(),
+    };
+    let status = http.status.map(|it| it.to_string());
+    let method = http.method.map(Cow::into_owned);
+    (method.or(status).unwrap_or_default(), http.bytes)
+}
+
 /// Finds the number of a step in its feature.
-struct Steps(std::collections::BTreeMap<(String, usize), u32>);
+struct Steps {
+    numbers: BTreeMap<(String, usize), u32>,
+    /// Messages of one step come one after the other.
+    last: Option<(String, usize, u32)>,
+}
 
 impl Steps {
     fn of(feature: &FeatureRecord) -> Self {
@@ -201,12 +243,24 @@ impl Steps {
             let places = scenario.steps.iter().map(|it| it.line);
             places.map(|line| (scenario.id.clone(), line))
         });
-        Self(steps.zip(1..).collect())
+        Self {
+            numbers: steps.zip(1..).collect(),
+            last: None,
+        }
     }
 
-    fn number(&self, place: Option<&Place<'_>>) -> u32 {
-        let number = place.and_then(|it| self.0.get(&(it.scenario.to_string(), it.line)));
-        number.copied().unwrap_or(0)
+    fn number(&mut self, place: Option<&Place<'_>>) -> u32 {
+        let Some(place) = place else { return 0 };
+        if let Some((scenario, line, number)) = &self.last
+            && *scenario == place.scenario
+            && *line == place.line
+        {
+            return *number;
+        }
+        let key = (place.scenario.to_string(), place.line);
+        let number = self.numbers.get(&key).copied().unwrap_or(0);
+        self.last = Some((key.0, key.1, number));
+        number
     }
 }
 

@@ -60,7 +60,7 @@ fn feature(
         "messages": columns.len(),
         "dropped": feature.messages_dropped,
         "devices": columns.devices(),
-        // The first message of each piece, and where the last piece ends.
+        // The first content of each piece, and where the last piece ends.
         "pieces": bounds,
         "scenarios": scenarios,
     })

@@ -57,8 +57,8 @@ pub(super) fn packed(json: &str) -> String {
     BASE64.encode(encoder.finish().unwrap_or_default())
 }
 
-/// Above it a page of 200,000 messages takes twice as long and is a tenth smaller.
-const LEVEL: u32 = 4;
+/// Above it a page takes much longer to make and is not much smaller.
+const LEVEL: u32 = 2;
 
 #[cfg(test)]
 mod tests {

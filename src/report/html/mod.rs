@@ -66,7 +66,7 @@ pub fn page(kept: &Kept<'_>) -> String {
         + overview.0.len()
         + packed.iter().map(String::len).sum::<usize>()
         + templates.iter().map(|it| it.0.len()).sum::<usize>();
-    let pieces = Pieces::of(kept, MAX_PAGE_BYTES.saturating_sub(so_far));
+    let pieces = Pieces::of(kept, &columns, MAX_PAGE_BYTES.saturating_sub(so_far));
     let index = index::index(kept, &names, &columns, &pieces);
     let page = html! {
         (DOCTYPE)

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::island;
+use super::{columns::Columns, island};
 use crate::{
     report::kept::{Kept, Line},
     run::Verdict,
@@ -10,8 +10,8 @@ use crate::{
 
 /// A piece ends when it has this many bytes before packing.
 const PIECE_BYTES: usize = 256 * 1024;
-/// A piece has at most this many messages.
-const PIECE_MESSAGES: usize = 2_000;
+/// A piece has at most this many contents.
+const PIECE_CONTENTS: usize = 2_000;
 /// Above this, what is in the messages of a run is shortened: bytes of firmware do not pack.
 const WHOLE_BYTES: usize = 24 * 1024 * 1024;
 /// Hexadecimal digits of a payload that a shortened message keeps.
@@ -22,33 +22,36 @@ const SHORT_HEX: usize = 64;
 pub(super) struct Pieces {
     /// Element id and packed content.
     pub(super) packed: Vec<(String, String)>,
-    /// For each feature: the first message of each piece, and where the last one ends. Pieces that
+    /// For each feature: the first content of each piece, and where the last one ends. Pieces that
     /// found no room are in it too.
     pub(super) bounds: Vec<Vec<usize>>,
 }
 
 impl Pieces {
-    /// As many as there is room for, those of failed scenarios first.
-    pub(super) fn of(kept: &Kept<'_>, room: usize) -> Self {
-        let features = kept.run.features.len();
-        let all: usize = (0..features)
-            .flat_map(|it| kept.messages(it))
-            .map(|it| it.detail.get().len())
-            .sum();
+    /// As many as there is room for, those of failed scenarios first. What several messages have in
+    /// them is there once.
+    pub(super) fn of(kept: &Kept<'_>, columns: &[Columns], room: usize) -> Self {
+        let contents: Vec<Vec<&Line<'_>>> = columns
+            .iter()
+            .enumerate()
+            .map(|(feature, columns)| {
+                let messages = kept.messages(feature);
+                columns.contents.iter().map(|&it| &messages[it]).collect()
+            })
+            .collect();
+        let all: usize = contents.iter().flatten().map(|it| it.detail.get().len()).sum();
         let shortens = all > WHOLE_BYTES;
         let mut pieces = Self {
             packed: Vec::new(),
-            bounds: (0..features).map(|it| bounds(kept.messages(it))).collect(),
+            bounds: contents.iter().map(|it| bounds(it)).collect(),
         };
         let mut order: Vec<(bool, usize, usize)> = Vec::new();
-        for feature in 0..features {
-            let failed: Vec<&str> = failed(kept, feature);
+        for (feature, contents) in contents.iter().enumerate() {
+            let failed = failed(kept, feature);
             for (piece, range) in pieces.bounds[feature].windows(2).enumerate() {
-                let messages = &kept.messages(feature)[range[0]..range[1]];
-                let matters = messages.iter().any(|it| {
-                    it.step
-                        .as_ref()
-                        .is_some_and(|it| failed.contains(&it.scenario.as_ref()))
+                let matters = contents[range[0]..range[1]].iter().any(|it| {
+                    let step = it.step.as_ref();
+                    step.is_some_and(|it| failed.contains(&it.scenario.as_ref()))
                 });
                 order.push((!matters, feature, piece));
             }
@@ -57,7 +60,7 @@ impl Pieces {
         let mut left = room;
         for (_, feature, piece) in order {
             let range = pieces.bounds[feature][piece]..pieces.bounds[feature][piece + 1];
-            let content = content(&kept.messages(feature)[range], shortens);
+            let content = content(&contents[feature][range], shortens);
             let packed = island::packed(&content);
             let Some(rest) = left.checked_sub(packed.len()) else {
                 // A later one may be smaller, but gaps would puzzle more than an end does.
@@ -77,26 +80,26 @@ fn failed<'a>(kept: &'a Kept<'_>, feature: usize) -> Vec<&'a str> {
     failed.map(|it| it.id.as_str()).collect()
 }
 
-fn bounds(messages: &[Line<'_>]) -> Vec<usize> {
+fn bounds(contents: &[&Line<'_>]) -> Vec<usize> {
     let mut bounds = vec![0];
     let mut bytes = 0;
-    for (index, message) in messages.iter().enumerate() {
+    for (index, message) in contents.iter().enumerate() {
         let since = index - bounds.last().copied().unwrap_or(0);
-        if since > 0 && (bytes >= PIECE_BYTES || since >= PIECE_MESSAGES) {
+        if since > 0 && (bytes >= PIECE_BYTES || since >= PIECE_CONTENTS) {
             bounds.push(index);
             bytes = 0;
         }
         bytes += message.detail.get().len();
     }
-    if !messages.is_empty() {
-        bounds.push(messages.len());
+    if !contents.is_empty() {
+        bounds.push(contents.len());
     }
     bounds
 }
 
-fn content(messages: &[Line<'_>], shortens: bool) -> String {
+fn content(contents: &[&Line<'_>], shortens: bool) -> String {
     let mut content = String::from("[");
-    for (index, message) in messages.iter().enumerate() {
+    for (index, message) in contents.iter().enumerate() {
         if index > 0 {
             content.push(',');
         }

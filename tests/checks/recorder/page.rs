@@ -106,11 +106,13 @@ fn says_what_the_trace_says(directory: &Path) -> usize {
             let without_host =
                 summary.ends_with(said) || said.split(' ').all(|word| summary.contains(word));
             assert!(without_host, "{said} of {summary}");
-            assert_eq!(&details[nth], detail);
+            let content = columns["detail"].get(nth).and_then(Value::as_u64);
+            let content = content.map_or(nth, |it| usize::try_from(it).expect("small"));
+            assert_eq!(&details[content], detail);
             assert_eq!(step_of(&report, &index, line), number("step"), "{line}");
             seen += 1;
         }
-        assert_eq!(details.len(), expected.len());
+        assert!(details.len() <= expected.len());
     }
     assert_eq!(seen, lines.len());
     seen

@@ -20,6 +20,7 @@ class Messages {
     let at = 0;
     for (let i = 0; i < this.count; i++) this.at[i] = at += columns.after[i];
     this.lanes = columns?.lanes ?? [];
+    this.contents = columns?.detail?.length ? Uint32Array.from(columns.detail) : null;
     this.devices = columns?.devices ?? [];
     this.transfers = columns?.transfers ?? [];
     this.strings = columns?.strings ?? [];
@@ -34,14 +35,15 @@ class Messages {
   // What is in a message, or undefined where the page has no room for it.
   async detail(i) {
     const bounds = this.facts.pieces;
+    const at = this.contents ? this.contents[i] : i;
     let piece = 0;
-    while (piece + 2 < bounds.length && bounds[piece + 1] <= i) piece++;
+    while (piece + 2 < bounds.length && bounds[piece + 1] <= at) piece++;
     if (!this.pieces.has(piece)) {
       if (this.pieces.size > 16) this.pieces.clear();
       this.pieces.set(piece, unpack(`piece-${this.number}-${piece}`));
     }
     const content = await this.pieces.get(piece);
-    return content ? content[i - bounds[piece]] : undefined;
+    return content ? content[at - bounds[piece]] : undefined;
   }
 
   words(i) { return this.strings[this.text[i]] ?? ''; }
