@@ -56,6 +56,9 @@ fn a_device_stays_within_its_budgets() {
         let how = if secure { "DTLS" } else { "UDP" };
         println!("registered over {how}: {bytes} bytes a device, {observed} when observed");
         assert!(bytes <= budget, "{bytes} over {how}");
-        assert!(observed <= budget + OBSERVED, "{observed} over {how}, observed");
+        assert!(
+            observed <= budget + OBSERVED,
+            "{observed} over {how}, observed"
+        );
     }
 }

@@ -1,6 +1,10 @@
 //! The room itself: made by the first step that needs it, ended with the laboratory.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use fotalab_simulators::device::{
     Kind, Setup,
@@ -109,6 +113,11 @@ impl Air {
         })
     }
 
+    /// Whether the server under test sees the addresses of devices as they are.
+    pub(crate) fn is_here(lab: &mut Lab) -> bool {
+        lab.network().is_virtual() || server_is_here(lab.get("COAPURL"))
+    }
+
     /// A way to the devices.
     pub(crate) fn handle(&self) -> Handle {
         self.devices.handle()
@@ -214,14 +223,14 @@ impl Air {
 /// Any free port of any address.
 const ANY: ([u8; 4], u16) = ([0, 0, 0, 0], 0);
 
-/// Adds a device, switched off, and tells the watch where it is.
+/// Adds a device, switched off, and tells the watch where it is: at the address that it has.
 pub(crate) async fn add(
     lab: &mut Lab,
     known: Known,
     kind: Arc<Kind>,
     setup: Setup,
     psk: Option<(Psk, Option<u64>)>,
-) -> Result<(), StepError> {
+) -> Result<Option<IpAddr>, StepError> {
     let handle = Air::of(lab)?.handle();
     let added = handle
         .fleet(move |fleet, now| {
@@ -235,7 +244,7 @@ pub(crate) async fn add(
             if let Some(address) = address {
                 Air::of(lab)?.seen().place_host(address, known.party);
             }
-            Ok(())
+            Ok(address)
         }
         Err(why) => lab.fail(Mismatch::new(why)),
     }

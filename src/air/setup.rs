@@ -19,12 +19,24 @@ pub(crate) struct Blueprint {
     pub(crate) server: Option<String>,
     /// How it speaks with its server.
     pub(crate) security: Security,
+    /// What is compiled into it, if it is one of IoTaaP.
+    pub(crate) keys: Option<WrittenKeys>,
     /// The kind of device it is, and what it does wrong.
     pub(crate) persona: Persona,
     /// Values of objects beside 1, 3, 4 and 5.
     pub(crate) values: Tree,
     /// Definitions of such objects.
     pub(crate) definitions: Definitions,
+}
+
+/// Id and token of a device of IoTaaP, and those of its group.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct WrittenKeys {
+    pub(crate) device: String,
+    pub(crate) token: String,
+    pub(crate) group: Option<String>,
+    pub(crate) group_token: Option<String>,
 }
 
 /// How a device speaks with its server.
@@ -86,6 +98,15 @@ pub(crate) fn read(language: Option<&str>, code: &str) -> Result<Blueprint, Mist
     if let Some(value) = table.remove("psk") {
         let read = value.try_into::<WrittenPsk>();
         psk = Some(read.map_err(|error| in_line("psk", format!("psk: {}", error.message())))?);
+    }
+    if let Some(value) = table.remove("keys") {
+        let read = value.try_into::<WrittenKeys>();
+        let keys = read.map_err(|error| in_line("keys", format!("keys: {}", error.message())))?;
+        if keys.group.is_some() != keys.group_token.is_some() {
+            let why = "keys: `group` and `group-token` come together".to_owned();
+            return Err(in_line("keys", why));
+        }
+        blueprint.keys = Some(keys);
     }
     blueprint.security = match (security.as_deref(), psk) {
         (None | Some("psk"), Some(psk)) => Security::Psk {

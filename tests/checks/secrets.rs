@@ -73,7 +73,7 @@ When I `PUT` `${ADMINURL}/devices/oob-350006660000001` with
 Then the last response should match
 
 ```json
-{ "nothing": "like ${MYTOKEN} or canary-account-key-2 or ${$join(['9','2','b.canary'])}" }
+{ "nothing": "like ${MYTOKEN} or canary-account-key-2 or ${$join(['9','2','b.can','ary'])}" }
 ```
 "#,
     );

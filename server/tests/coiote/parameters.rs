@@ -437,3 +437,60 @@ async fn execute_immediately_does_not_wait_for_the_device() {
         assert_eq!(device.count("PUT /5/0/1"), 1);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_resource_elsewhere_is_fetched_there_and_cannot_be_pushed() {
+    let lab = Lab::new().await;
+    let device = lab.device(DEVICE).await;
+    lab.resource(&image_of(3_000)).await;
+    let path = format!("/resources/{RESOURCE}/downloadUrl");
+    let body = Some(json!({"protocol": "COAP"}));
+    let url = lab.ask(Method::POST, &path, body).await.json()["address"].take();
+    let resource = json!({
+        "id": "elsewhere", "name": "r", "domain": "/demo/", "category": "FIRMWARE",
+        "expirationTime": "FOREVER", "location": {"ExternalLocation": {"fileUrl": url}}
+    });
+    lab.post("/resources", Some(resource)).await;
+    assert_eq!(lab.upload("elsewhere", b"bytes").await.status, 409);
+    let at =
+        |query: &str| format!("/tasks/upgrade/{DEVICE}/elsewhere?executeImmediately=true{query}");
+    let push = lab.post(&at("&transferMethod=Push"), None).await;
+    let report = lab.report(push.as_str().expect("an id"), DEVICE).await;
+    let why = "A resource that is stored elsewhere cannot be pushed";
+    assert_eq!(report["summary"], why);
+    let pull = lab.post(&at(""), None).await;
+    let run = finish(&lab, device, pull.as_str().expect("an id"))
+        .await
+        .succeeded();
+    assert_eq!(run.device.device.script().scheme, "coap");
+    assert!(run.device.device.script().image == image_of(3_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resource_without_data_and_one_that_is_not_there_are_in_the_report() {
+    let lab = Lab::new().await;
+    let device = lab.device(DEVICE).await;
+    let resource = json!({
+        "id": "empty", "name": "r", "domain": "/demo/", "category": "FIRMWARE",
+        "expirationTime": "ONE_DAY", "location": {"InternalLocation": {"fileName": "f"}}
+    });
+    lab.post("/resources", Some(resource)).await;
+    for (id, summary) in [
+        ("empty", "Resource has no data: empty"),
+        ("unknown", "Resource not found: unknown"),
+    ] {
+        let parameters = [("resourceId", id), ("transferProtocol", "COAP")];
+        let task = lab.template(DEVICE, &parameters).await;
+        device.uplink().await;
+        let report = lab.report(&task, DEVICE).await;
+        assert_eq!(
+            (&report["summary"], &report["properties"]),
+            (&json!(summary), &json!([]))
+        );
+    }
+    assert_eq!(device.got(), [""; 0]);
+    // A day later it has expired, and its id is free.
+    sleep(Duration::from_secs(25 * 3_600)).await;
+    let gone = lab.upload("empty", b"bytes").await;
+    assert_eq!(gone.status, 404);
+}

@@ -7,6 +7,16 @@ use crate::{Iotaap, says, text};
 
 const ID: &str = "5e1b57808711f904f5df4bad";
 
+/// What is sent and what is answered.
+type Row<'a> = (
+    Option<&'a str>,
+    Option<&'a str>,
+    Option<&'a str>,
+    Option<&'a str>,
+    u16,
+    String,
+);
+
 #[tokio::test(start_paused = true)]
 async fn forms_are_checked_in_the_contracts_order() {
     let iotaap = Iotaap::new().await;
@@ -31,14 +41,7 @@ async fn forms_are_checked_in_the_contracts_order() {
         let (id, token) = (text(&of["_id"]), text(&of["token"]));
         let mandatory = |name: &str| format!("{name} is a mandatory field");
         // Id, token, version, firmware: what is `None` is not there at all.
-        let table: Vec<(
-            Option<&str>,
-            Option<&str>,
-            Option<&str>,
-            Option<&str>,
-            u16,
-            String,
-        )> = vec![
+        let table: Vec<Row<'_>> = vec![
             (None, None, None, None, 400, mandatory(scoped)),
             (
                 None,

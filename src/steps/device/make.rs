@@ -1,12 +1,13 @@
 //! Simulated devices are made: one, or many of a kind.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use cucumber::given;
 use fotalab_simulators::device::{
-    Identity, Kind, Persona, Setup,
+    Identity, Kind, Persona, Setup, Speaks,
     drive::Psk,
     fault::{Faults, UnknownFault},
+    iotaap::Keys,
 };
 use rand::RngExt as _;
 use serde_json::{Value, json};
@@ -19,8 +20,8 @@ use crate::{
 };
 
 catalogue! {
-    sentence: "there is a[n LwM2M] device `NAME` running `VERSION`",
-    does: "Makes a simulated device, switched off. NAME is its endpoint name. The code block says how it differs from the usual device: any field of a persona, such as `queue-mode`, `delivery`, `faults`; `endpoint`; `server` (a URL; usually COAPURL, or COAPSURL with `security = \"psk\"`); `psk` with `identity` and `key`, made up and made known to the server where it does not say them; `values` of further objects, by path.",
+    sentence: "there is a[n (LwM2M|Horde|IoTaaP)] device `NAME` running `VERSION`",
+    does: "Makes a simulated device, switched off. NAME is its endpoint name. The code block says how it differs from the usual device: any field of a persona, such as `queue-mode`, `delivery`, `faults`; `endpoint`; `server` (a URL; usually COAPURL, or COAPSURL with `security = \"psk\"`); `psk` with `identity` and `key`, made up and made known to the server where it does not say them; `values` of further objects, by path. A Horde device speaks the simple CoAP protocol; its `lifetime` is the time between two reports, and the server is told its address. An IoTaaP device polls over HTTP each `lifetime` and needs `keys` with `device`, `token`, and for one in a group `group` and `group-token`.",
     example: "Given there is a device `meter-1` running `1.0.0`\n\n```toml\nqueue-mode = true\nlifetime = \"1 h\"\nfaults = [\"out of flash at 60 %\"]\n\n[values]\n\"/3303/0/5700\" = 21.5\n```\n\nWhen the device `meter-1` is switched on\n\nSoon the device `meter-1` should be registered",
     block: BlockNeed::Form(&BLUEPRINT),
     checks: &[("kind", kind_exists)],
@@ -36,7 +37,7 @@ async fn one(lab: &mut Lab, kind: String, name: String, version: String) -> Step
 }
 
 catalogue! {
-    sentence: "there are `N` [LwM2M ]devices `NAME` running `VERSION`",
+    sentence: "there are `N` [(LwM2M|Horde|IoTaaP) ]devices `NAME` running `VERSION`",
     does: "Makes that many devices; `{}` in NAME (and in the block's `endpoint` and psk `identity`) is the number of each, from 0. The code block is that of one device.",
     example: "Given there are `3` devices `meter-{}` running `1.0.0`\n\nWhen the devices `meter-*` are switched on\n\nSoon all of the devices `meter-*` should be registered",
     block: BlockNeed::Form(&BLUEPRINT),
@@ -115,7 +116,7 @@ fn fault_exists(text: &str) -> Result<(), (String, String)> {
 }
 
 /// The kinds of devices that there are.
-const KINDS: &[&str] = &["LwM2M"];
+const KINDS: &[&str] = &["LwM2M", "Horde", "IoTaaP"];
 
 fn kind_exists(kind: &str) -> Result<(), (String, String)> {
     if kind.is_empty() || KINDS.contains(&kind) {
@@ -129,11 +130,21 @@ fn blueprint(lab: &mut Lab, kind: &str) -> Result<Blueprint, StepError> {
     if let Err((message, help)) = kind_exists(kind) {
         return lab.fail(Mismatch::new(message).help(help));
     }
-    let Some(block) = lab.attempt.block.clone() else {
-        return Ok(Blueprint::default());
+    let read = match lab.attempt.block.clone() {
+        None => Ok(Blueprint::default()),
+        Some(block) => air::read_blueprint(block.language.as_deref(), &block.code),
     };
-    match air::read_blueprint(block.language.as_deref(), &block.code) {
-        Ok(blueprint) => Ok(blueprint),
+    match read {
+        Ok(mut blueprint) => {
+            let speaks = match kind {
+                "Horde" => Speaks::Horde,
+                "IoTaaP" => Speaks::Iotaap,
+                // Its block may say it, too.
+                _ => blueprint.persona.speaks,
+            };
+            blueprint.persona = blueprint.persona.speaking(speaks);
+            Ok(blueprint)
+        }
         Err(mistake) => lab.fail(Mismatch::new(format!(
             "line {} of the code block: {}",
             mistake.line, mistake.message
@@ -148,7 +159,12 @@ async fn make(
     names: &[(String, String)],
     version: &str,
 ) -> StepResult {
-    let url = server_url(lab, blueprint)?;
+    let speaks = blueprint.persona.speaks;
+    let url = match speaks {
+        // They send no datagram.
+        Speaks::Iotaap => "coap://127.0.0.1:9".to_owned(),
+        _ => server_url(lab, blueprint)?,
+    };
     let server = match server_of(&url) {
         Ok(server) => server,
         Err(why) => return lab.fail(Mismatch::new(format!("the server `{url}`: {why}"))),
@@ -193,10 +209,69 @@ async fn make(
             server,
             seed,
         };
+        let keys = keys(lab, blueprint, number)?;
+        let unsecured = psk.is_none();
         let known = Air::of(lab)?.enrol(name, &endpoint);
-        air::add(lab, known, Arc::clone(&kind), setup, psk).await?;
+        let address = air::add(lab, known, Arc::clone(&kind), setup, psk).await?;
+        if let Some(keys) = keys {
+            let index = Air::of(lab)?.known().len() - 1;
+            let handle = Air::of(lab)?.handle();
+            let given = handle.fleet(move |fleet, now| {
+                fleet.with(now, index, |device| device.take_keys(keys));
+            });
+            if let Err(why) = given.await {
+                return lab.fail(Mismatch::new(why));
+            }
+        }
+        if speaks == Speaks::Horde && unsecured && blueprint.server.is_none() {
+            know_address(lab, &endpoint, address).await?;
+        }
     }
     Ok(())
+}
+
+/// What is compiled into a device of IoTaaP; `{}` in its id is the device's number.
+fn keys(lab: &mut Lab, blueprint: &Blueprint, number: &str) -> Result<Option<Keys>, StepError> {
+    if blueprint.persona.speaks != Speaks::Iotaap {
+        return Ok(None);
+    }
+    let Some(written) = &blueprint.keys else {
+        let why = "a device of IoTaaP has an id and a token compiled in";
+        let help = "write below the step: [keys]\ndevice = \"...\"\ntoken = \"...\"";
+        return lab.fail(Mismatch::new(why).help(help));
+    };
+    let url = blueprint.server.clone().or_else(|| {
+        let url = lab.get("IOTAAPURL").and_then(Value::as_str);
+        url.map(str::to_owned)
+    });
+    let Some(url) = url else {
+        let why = "the target gives no IOTAAPURL, so the device has nobody to ask";
+        return lab.fail(Mismatch::new(why));
+    };
+    for token in [Some(&written.token), written.group_token.as_ref()] {
+        if let Some(token) = token {
+            lab.equipment.secrets.add("device token", token);
+        }
+    }
+    Ok(Some(Keys {
+        url,
+        device: (written.device.replace("{}", number), written.token.clone()),
+        group: written.group.clone().zip(written.group_token.clone()),
+    }))
+}
+
+/// Tells the server under test who sends from an address, as a network does for Horde.
+async fn know_address(lab: &mut Lab, endpoint: &str, address: Option<IpAddr>) -> StepResult {
+    let Some(address) = address.filter(|_| Air::is_here(lab)) else {
+        let why = "a device of Horde is known by its address, and the server under test does not \
+                   see the one that it has";
+        let help = "such devices need a server on this machine, or `security = \"psk\"`";
+        return lab.fail(Mismatch::new(why).help(help));
+    };
+    let body = json!({ "address": address.to_string() });
+    let (target, network) = (lab.target(), lab.network());
+    let known = target.know_device(&*network, endpoint, body).await;
+    known.or_else(|error| lab.fail(Mismatch::new(error.to_string())))
 }
 
 /// Where the devices register.

@@ -10,6 +10,7 @@ mod criteria;
 mod devices;
 mod groups;
 mod input;
+mod provision;
 mod refusal;
 mod reports;
 mod resources;

@@ -8,14 +8,13 @@
 
 mod cursors;
 mod definition;
+mod ends;
 mod job;
 mod kept;
 pub(crate) mod keys;
 mod parameters;
 mod report;
 mod run;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
