@@ -35,7 +35,8 @@ Examples:
 A suite is a folder of scenarios and, in rows/*.toml, what they prove. Each [[row]] has `id`, `versions`,
 `title`, `class` (must, should, interop, advice), `subject` (client, server, both), `clause`, `needs`
 (capabilities), `accept` (outcomes, and why each is taken) and, without a scenario, `uncovered` (one of a
-closed list of reasons). A scenario names its rows as tags; `## Background` sets up and proves nothing.
+closed list of reasons). A scenario names its rows as tags, and what it needs beside them as
+@needs:feature:operations; `## Background` sets up and proves nothing.
 Every row's scenario runs in a world of its own.
 
 Exit codes: 0 every row that must hold does; 102 one does not, or nobody could tell; 4 no row was put
@@ -214,7 +215,9 @@ fn wanted(
 ) -> Plan {
     let means_something = |row: &&Row| asked.contains(&row.id) && against.rules_out(row).is_none();
     let rows = suite.catalogue.rows().filter(means_something);
-    let ids: Vec<&String> = rows.flat_map(|it| suite.proofs(it)).collect();
+    let proofs = rows.flat_map(|it| suite.proofs(it));
+    let proofs = proofs.filter(|it| against.leaves_out(it).is_none());
+    let ids: Vec<&String> = proofs.map(|it| &it.scenario).collect();
     plan.narrow(|it| ids.contains(&&it.id));
     if !embedded {
         // Somebody's server lives in real time.

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
-use super::{Judgement, Matrix, Proof, Row, Subject, Suite, Verdict};
+use super::{Judgement, Matrix, Proof, ProvedBy, Row, Subject, Suite, Verdict};
 use crate::{
     plan::{Plan, PlannedFeature, PlannedScenario},
     report,
     run::{FeatureRecord, RunRecord, ScenarioRecord, Verdict as Ran},
     scenario::ast::StepKind,
-    target::{Capabilities, Deviation},
+    target::{Capabilities, Capability, Deviation},
 };
 
 /// What a run was made against, as far as verdicts depend on it.
@@ -33,10 +33,18 @@ impl Against<'_> {
         if self.is_a_server && row.subject == Subject::Client {
             return Some("it is about devices, and the target is a server".to_owned());
         }
-        row.capabilities().find_map(|it| {
-            let why = self.capabilities.lacks(it)?;
-            Some(format!("no {it} ({why})"))
-        })
+        row.capabilities().find_map(|it| self.lacks(it))
+    }
+
+    /// Why a scenario cannot prove anything here, if so.
+    #[must_use]
+    pub fn leaves_out(&self, proof: &ProvedBy) -> Option<String> {
+        proof.needs.iter().find_map(|it| self.lacks(*it))
+    }
+
+    fn lacks(&self, capability: Capability) -> Option<String> {
+        let why = self.capabilities.lacks(capability)?;
+        Some(format!("no {capability} ({why})"))
     }
 }
 
@@ -89,7 +97,7 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
-    fn judge(&self, of: Judgement, proofs: &[String], against: &Against<'_>) -> Judgement {
+    fn judge(&self, of: Judgement, proofs: &[ProvedBy], against: &Against<'_>) -> Judgement {
         if let Some(why) = against.rules_out(&of.row) {
             let covered = of.row.uncovered.map(|it| format!("; {}", it.name()));
             return Judgement {
@@ -104,7 +112,16 @@ impl Found<'_> {
                 ..of
             };
         }
-        let proofs: Vec<Proof> = proofs.iter().map(|it| self.proof(it)).collect();
+        let left_out = proofs.iter().find_map(|it| against.leaves_out(it));
+        let proofs = proofs.iter().filter(|it| against.leaves_out(it).is_none());
+        let proofs: Vec<Proof> = proofs.map(|it| self.proof(&it.scenario)).collect();
+        if let ([], Some(why)) = (proofs.as_slice(), &left_out) {
+            return Judgement {
+                verdict: Verdict::NotApplicable,
+                reason: Some(why.clone()),
+                ..of
+            };
+        }
         // The worst of several proofs decides; a pass is the best there is.
         let worst = proofs.iter().max_by_key(|it| badness(it.verdict));
         let (verdict, reason) = worst.map_or((Verdict::NotRun, None), |it| {
@@ -113,6 +130,7 @@ impl Found<'_> {
         let mut judged = Judgement {
             verdict,
             reason,
+            remark: left_out.map(|why| format!("not all of it was looked at: {why}")),
             proofs,
             ..of
         };
@@ -235,7 +253,8 @@ fn deviate(judged: &mut Judgement, deviation: &Deviation, today: NaiveDate) {
         }
         Verdict::Pass => {
             let remark = format!("it passes, though a deviation is stated: \"{reason}\"{link}");
-            judged.remark = Some(remark);
+            let before = judged.remark.take().map(|it| format!("{it}; "));
+            judged.remark = Some(before.unwrap_or_default() + &remark);
         }
         _ => {}
     }

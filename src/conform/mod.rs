@@ -18,7 +18,7 @@ pub use self::{
     judge::{Against, judge},
     matrix::{Judgement, Matrix, Proof, Verdict},
     report::{NOT_A_CERTIFICATION, console, json, page},
-    suite::{BACKGROUND, Suite},
+    suite::{BACKGROUND, ProvedBy, Suite},
     uncovered::Uncovered,
 };
 

@@ -6,6 +6,7 @@ use super::{Catalogue, ConformError, Row, catalogue::looks_like_id};
 use crate::{
     plan::{FileDiagnostic, Plan, PlannedFeature, PlannedScenario},
     scenario::{Diagnostic, Span},
+    target::Capability,
 };
 
 /// What puts things in place for the scenarios of a file and proves nothing itself.
@@ -16,18 +17,32 @@ pub const BACKGROUND: &str = "Background";
 pub struct Suite {
     /// The rows.
     pub catalogue: Catalogue,
-    /// Ids of scenarios, by the id of the row.
-    proofs: BTreeMap<String, Vec<String>>,
+    /// By the id of the row.
+    proofs: BTreeMap<String, Vec<ProvedBy>>,
 }
 
+/// A scenario that proves a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvedBy {
+    /// Its id.
+    pub scenario: String,
+    /// Capabilities without which it is left out, beside those that the row needs: tags such as
+    /// `@needs:feature:operations`.
+    pub needs: Vec<Capability>,
+}
+
+/// What tags of capabilities begin with.
+const NEEDS: &str = "@needs:";
+
 impl Suite {
-    /// Joins rows and scenarios by tags (`@X-REG-01`) and by `covers` in front matter.
+    /// Joins rows and scenarios by tags (`@X-REG-01`) and by `covers` in front matter. A scenario
+    /// may need more than its row does: `@needs:feature:operations`.
     ///
     /// # Errors
     /// A tag that names no row, a scenario without a row, a row with neither scenario nor reason,
     /// or with both. All of them.
     pub fn new(catalogue: Catalogue, plan: &Plan) -> Result<Self, ConformError> {
-        let mut proofs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut proofs: BTreeMap<String, Vec<ProvedBy>> = BTreeMap::new();
         let mut files = Vec::new();
         for feature in plan.groups.iter().flat_map(|it| &it.features) {
             for covered in &feature.document.front_matter.covers {
@@ -37,15 +52,20 @@ impl Suite {
             }
             for scenario in &feature.scenarios {
                 let ids = ids_of(feature, scenario);
+                let needs = needs_of(scenario).unwrap_or_else(|why| {
+                    let problem = Diagnostic::new("conform::capability", scenario.span, why);
+                    files.push(FileDiagnostic::new(&feature.document, problem));
+                    Vec::new()
+                });
                 if ids.is_empty() && scenario.title != BACKGROUND {
                     files.push(without_row(feature, scenario));
                 }
                 for id in ids {
                     match catalogue.row(id) {
-                        Some(row) => proofs
-                            .entry(row.id.clone())
-                            .or_default()
-                            .push(scenario.id.clone()),
+                        Some(row) => proofs.entry(row.id.clone()).or_default().push(ProvedBy {
+                            scenario: scenario.id.clone(),
+                            needs: needs.clone(),
+                        }),
                         // What `covers` names was looked at above.
                         None if covers(feature, id) => {}
                         None => files.push(unknown(&catalogue, feature, id, scenario.span)),
@@ -64,9 +84,9 @@ impl Suite {
         Err(ConformError::Suite { files, rows })
     }
 
-    /// Ids of the scenarios that prove a row.
+    /// The scenarios that prove a row.
     #[must_use]
-    pub fn proofs(&self, row: &Row) -> &[String] {
+    pub fn proofs(&self, row: &Row) -> &[ProvedBy] {
         self.proofs.get(&row.id).map_or(&[], Vec::as_slice)
     }
 }
@@ -88,16 +108,23 @@ fn covers(feature: &PlannedFeature, id: &str) -> bool {
     covers.any(|it| it.value == id)
 }
 
-fn mistake_of(row: &Row, proofs: &[String]) -> Option<String> {
+/// What a scenario needs beside its rows.
+fn needs_of(scenario: &PlannedScenario) -> Result<Vec<Capability>, String> {
+    let needs = scenario.tags.iter().filter_map(|it| it.strip_prefix(NEEDS));
+    needs.map(str::parse).collect()
+}
+
+fn mistake_of(row: &Row, proofs: &[ProvedBy]) -> Option<String> {
     match (proofs, row.uncovered) {
         ([], None) => Some(format!(
             "{}: no scenario proves it; tag one with @{}, or say `uncovered` with one of the reasons",
             row.id, row.id
         )),
         ([first, ..], Some(reason)) => Some(format!(
-            "{}: it is `{}`, and yet {first} proves it; take `uncovered` out",
+            "{}: it is `{}`, and yet {} proves it; take `uncovered` out",
             row.id,
-            reason.name()
+            reason.name(),
+            first.scenario
         )),
         _ => None,
     }

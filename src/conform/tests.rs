@@ -216,6 +216,26 @@ fn a_row_about_what_the_target_lacks_is_not_applicable() {
 }
 
 #[test]
+fn a_scenario_may_need_more_than_its_row() {
+    let more = ("@X-T-1 @needs:feature:bootstrap", BREAKS);
+    let mut case = Case::new(&[row(1, "")], &[("@X-T-1", HOLDS), more]);
+    assert_eq!(case.judge().verdict, Verdict::Fail, "where it is there");
+    case.capabilities = Capabilities::of_embedded();
+    let judged = case.judge();
+    assert_eq!((judged.verdict, judged.proofs.len()), (Verdict::Pass, 1));
+    let remark = judged.remark.as_deref().unwrap_or_default();
+    assert!(remark.contains("no feature:bootstrap"), "{remark}");
+    let mut case = Case::new(&[row(1, "")], &[more]);
+    case.capabilities = Capabilities::of_embedded();
+    assert_eq!(case.judge().verdict, Verdict::NotApplicable);
+    let wrong = misfit(
+        &[row(1, "")],
+        &[("@X-T-1 @needs:feature:bootstraps", HOLDS)],
+    );
+    assert!(wrong.contains("did you mean `bootstrap`?"), "{wrong}");
+}
+
+#[test]
 fn rows_about_devices_say_nothing_of_a_server() {
     for (subject, verdict) in [
         ("client", Verdict::NotApplicable),
@@ -301,7 +321,8 @@ fn a_file_covers_rows_as_a_whole_too() {
     );
     let suite = Suite::new(catalogue(&[row(1, "")]), &planned(&text)).expect("they fit");
     let row = suite.catalogue.row("X-T-1").expect("it is there");
-    assert_eq!(suite.proofs(row), ["t/Test.feature.md::Scenario 0"]);
+    let proof = &suite.proofs(row)[0].scenario;
+    assert_eq!(proof, "t/Test.feature.md::Scenario 0");
     let wrong = format!(
         "---\ncovers: [T-1]\n---\n\n{}",
         file(HOLDS, &[("@X-T-1", HOLDS)])

@@ -133,7 +133,12 @@ impl Capabilities {
     }
 
     /// What cannot be there without these variables, or without a way to ask for operations.
-    pub(super) fn without(&mut self, context: &Map<String, Value>, adapter: Option<&str>) {
+    pub(super) fn without(
+        &mut self,
+        context: &Map<String, Value>,
+        adapter: Option<&str>,
+        provisions: bool,
+    ) {
         let mut lack = |kind, value, why: &str| {
             let capability = Capability { kind, value };
             self.lacks
@@ -147,6 +152,11 @@ impl Capabilities {
             for value in ["psk", "certificate"] {
                 lack("security", value, "its profile has no COAPSURL");
             }
+        }
+        if !provisions && !context.contains_key("ADMINURL") {
+            let why =
+                "its profile has no way to give it a device's key: no `[provision]`, no ADMINURL";
+            lack("security", "psk", why);
         }
         let silent = match adapter {
             Some("none") => Some("its adapter is `none`"),
@@ -207,7 +217,7 @@ mod tests {
     fn what_the_profile_has_no_variable_for_is_lacking() {
         let mut capabilities = Capabilities::default();
         let context = serde_json::json!({ "COAPURL": "coap://127.0.0.1" });
-        capabilities.without(context.as_object().expect("an object"), None);
+        capabilities.without(context.as_object().expect("an object"), None, false);
         assert_eq!(capabilities.lacks(capability("security:nosec")), None);
         assert_eq!(
             capabilities.lacks(capability("security:psk")),

@@ -82,9 +82,10 @@ impl TargetProfile {
             capabilities,
             context,
             adapter,
+            provision,
             ..
         } = &mut profile;
-        capabilities.without(context, adapter.as_deref());
+        capabilities.without(context, adapter.as_deref(), !provision.is_empty());
         Ok(profile)
     }
 

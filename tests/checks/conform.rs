@@ -238,7 +238,7 @@ fn the_carried_suite_holds_against_a_server_elsewhere() {
     let place = directory("conform-elsewhere-real");
     let _served = serve_for(&place.join("server.toml"));
     let rows =
-        "int-101,int-201,int-203,int-270,int-401,X-REG-01,X-REG-07,X-OBS-02,X-COAP-01,X-DTLS-05";
+        "int-101,int-201,int-203,int-270,int-401,X-REG-03,X-REG-06,X-OBS-02,X-COAP-01,X-DTLS-05";
     let ran = fotalab(
         &place,
         &["conform", "--target", "server.toml", "--rows", rows],
@@ -252,6 +252,79 @@ fn the_carried_suite_holds_against_a_server_elsewhere() {
     );
     let clock = "its file runs on the virtual clock only";
     assert!(ran.out.contains(clock), "X-DTLS-05: {}", ran.out);
+}
+
+/// A server that cannot be asked for anything is tried by what crosses the air.
+#[test]
+fn a_server_without_an_adapter_is_tried_on_the_wire() {
+    let place = directory("conform-wire");
+    let profile = place.join("server.toml");
+    let _served = serve_for(&profile);
+    let text = fs::read_to_string(&profile).expect("it was written");
+    let lines = text
+        .lines()
+        .filter(|it| !it.starts_with("ADMIN") && !it.starts_with("adapter"));
+    let text: Vec<&str> = lines.collect();
+    fs::write(&profile, text.join("\n")).expect("it is ours");
+    let rows = "X-REG-01,X-REG-02,X-REG-03,X-REG-06,X-REG-07,X-REG-09,X-REG-11,X-OBS-02,X-COAP-01,X-COAP-02,\
+                int-101,int-401";
+    let ran = fotalab(
+        &place,
+        &["conform", "--target", "server.toml", "--rows", rows],
+    );
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    assert!(
+        ran.out.contains("12 rows: 10 pass, 2 not applicable"),
+        "{}",
+        ran.out
+    );
+    assert!(
+        ran.out
+            .contains("not all of it was looked at: no feature:operations"),
+        "{}",
+        ran.out
+    );
+}
+
+/// Whoever asks the server says so, by its rows or by a tag: else a server that cannot be asked
+/// fails for nothing.
+#[test]
+fn scenarios_that_ask_the_server_say_so() {
+    let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("features/lwm2m");
+    let asks = regex::Regex::new(
+        r"what the server knows|what the server tells|the server should (tell|have told)|the server asks|the server updates|the server's update",
+    );
+    let asks = asks.expect("ours");
+    let mut needing = std::collections::BTreeSet::new();
+    for entry in fs::read_dir(suite.join("rows")).expect("a folder") {
+        let text = fs::read_to_string(entry.expect("an entry").path()).expect("a text");
+        let table: toml::Table = text.parse().expect("TOML");
+        for row in table["row"].as_array().expect("rows") {
+            let needs = row
+                .get("needs")
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let asked = ["operations", "firmware", "campaigns"];
+            if asked
+                .iter()
+                .any(|it| needs.contains(&format!("feature:{it}")))
+            {
+                needing.insert(format!("@{}", row["id"].as_str().expect("an id")));
+            }
+        }
+    }
+    for entry in fs::read_dir(&suite).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let mut parts = text.split("<!--\n@");
+        let background = asks.is_match(parts.next().unwrap_or_default());
+        for part in parts.filter(|it| background || asks.is_match(it)) {
+            let tags = format!("@{}", part.lines().next().unwrap_or_default());
+            let said = |tag: &str| needing.contains(tag) || tag == "@needs:feature:operations";
+            let said = tags.split_whitespace().any(said);
+            assert!(said, "{}: {tags}", path.display());
+        }
+    }
 }
 
 /// Rows that have to notice: the file, what is put in the place of what, and the rows that fail then.
