@@ -248,10 +248,8 @@ fn keys(lab: &mut Lab, blueprint: &Blueprint, number: &str) -> Result<Option<Key
         let why = "the target gives no IOTAAPURL, so the device has nobody to ask";
         return lab.fail(Mismatch::new(why));
     };
-    for token in [Some(&written.token), written.group_token.as_ref()] {
-        if let Some(token) = token {
-            lab.equipment.secrets.add("device token", token);
-        }
+    for token in std::iter::once(&written.token).chain(&written.group_token) {
+        lab.equipment.secrets.add("device token", token);
     }
     Ok(Some(Keys {
         url,

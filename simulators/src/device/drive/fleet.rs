@@ -412,10 +412,8 @@ impl Fleet {
                     };
                     self.wishes.push_back((index, Some(wish)));
                 }
-                Event::Responded(response) => {
-                    if self.responses.len() < limits::FLEET_EVENTS {
-                        self.responses.push_back((index, *response));
-                    }
+                Event::Responded(response) if self.responses.len() < limits::FLEET_EVENTS => {
+                    self.responses.push_back((index, *response));
                 }
                 Event::Ask { uri } => self.questions.push_back((index, uri.clone())),
                 Event::StopFetching | Event::Off => self.wishes.push_back((index, None)),
