@@ -40,7 +40,7 @@ impl Mqtt {
             triggers,
             triggered,
             tasks: JoinSet::new(),
-            status_at: start(),
+            status_at: Instant::now(),
         })
     }
 
@@ -99,15 +99,6 @@ impl Mqtt {
             let _said = client.try_publish(topic, QoS::AtLeastOnce, false, message.to_string());
         }
     }
-}
-
-/// The first time to say how devices are: at once.
-fn start() -> Instant {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a driver's timer, for the real world only"
-    )]
-    Instant::now()
 }
 
 async fn listen(
