@@ -39,7 +39,11 @@ impl Pieces {
                 columns.contents.iter().map(|&it| &messages[it]).collect()
             })
             .collect();
-        let all: usize = contents.iter().flatten().map(|it| it.detail.get().len()).sum();
+        let all: usize = contents
+            .iter()
+            .flatten()
+            .map(|it| it.detail.get().len())
+            .sum();
         let shortens = all > WHOLE_BYTES;
         let mut pieces = Self {
             packed: Vec::new(),
