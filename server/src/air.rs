@@ -350,6 +350,9 @@ fn take(server: &Arc<Server>, state: &mut State, now: UnixMillis, told: Told) {
             }
             Ticket::Task(serial) => tasks::answered(state, now, serial, outcome),
             Ticket::Look(device) => note_version(server, state, &device, &outcome),
+            Ticket::Inspection { endpoint, serial } if matches!(outcome, Outcome::Gone) => {
+                state.inspections.cut(&endpoint, serial);
+            }
             Ticket::Inspection { endpoint, serial } => {
                 note_version(server, state, &endpoint, &outcome);
                 let values = match &outcome {

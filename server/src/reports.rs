@@ -45,7 +45,10 @@ pub(crate) fn seen(state: &mut State, now: UnixMillis, endpoint: &str, registere
                 return;
             }
             let last = state.firmware.of_device(endpoint).last();
-            let busy = last.is_some_and(|it| it.is_plain() && !it.has_ended());
+            let busy = last.is_some_and(|it| {
+                let fetches = it.wanted.transfer == Transfer::Unasked;
+                it.is_plain() && !it.has_ended() && (fetches || !it.is_in_doubt())
+            });
             if busy && !registered {
                 // It goes on with what it was told; a restart would have made it register.
                 return;
@@ -80,6 +83,15 @@ pub(crate) fn perform(state: &mut State, now: UnixMillis, effect: Effect) {
             };
             if let Some(air) = state.air.as_mut() {
                 air.operate_in(now, &endpoint, ticket, Operation::Read(path), accept);
+            }
+        }
+        Effect::Withdraw { endpoint, serial } => {
+            let ticket = Ticket::Inspection {
+                endpoint: endpoint.clone(),
+                serial,
+            };
+            if let Some(air) = state.air.as_mut() {
+                air.withdraw(now, &endpoint, &ticket);
             }
         }
         Effect::Over { endpoint, found } => match whose(state, &endpoint) {
@@ -241,7 +253,17 @@ fn meant_for(state: &mut State, now: UnixMillis, device: &str, endpoint: &str) -
     let (known, scope) = state.horde.scoped(device)?;
     let goal = scope.wants(&known.standing)?;
     let blob = state.horde.image_of(&known.collection, goal)?.blob.clone();
-    begin(state, now, device, endpoint, Transfer::Unasked).then_some(blob)
+    // One on LwM2M was told to by a server that was killed since, and waits for Execute.
+    let air = state.air.as_ref();
+    let transfer = match air.and_then(|air| air.registered(endpoint)) {
+        Some(_) => Transfer::ByIdentity { downloaded: false },
+        None => Transfer::Unasked,
+    };
+    let begun = create(state, now, device, endpoint, transfer);
+    if begun == Begun::Now {
+        state.firmware.fetches(now, endpoint);
+    }
+    (begun != Begun::Barred).then_some(blob)
 }
 
 fn inspected_by_horde(
@@ -335,13 +357,38 @@ fn begin(
     endpoint: &str,
     transfer: Transfer,
 ) -> bool {
+    let begun = create(state, now, device, endpoint, transfer);
+    if begun == Begun::Now {
+        state.firmware.registered(now, endpoint, Arrival::default());
+    }
+    begun != Begun::Barred
+}
+
+/// Whether an update began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begun {
+    /// It did, and asks for nothing yet.
+    Now,
+    /// It had before.
+    Before,
+    /// It cannot.
+    Barred,
+}
+
+fn create(
+    state: &mut State,
+    now: UnixMillis,
+    device: &str,
+    endpoint: &str,
+    transfer: Transfer,
+) -> Begun {
     let Some((known, scope)) = state.horde.scoped(device) else {
-        return false;
+        return Begun::Barred;
     };
     let goal = scope.wants(&known.standing);
     let image = goal.and_then(|goal| state.horde.image_of(&known.collection, goal));
     let Some((version, blob)) = image.map(|it| (it.version.clone(), it.blob.clone())) else {
-        return false;
+        return Begun::Barred;
     };
     let last = state.firmware.of_device(endpoint).last();
     if let Some(update) = last.filter(|it| !it.has_ended()) {
@@ -350,21 +397,20 @@ fn begin(
             state
                 .horde
                 .with_device(device, |it| it.standing.update = Some(id));
-            return true;
+            return Begun::Before;
         }
         if !update.is_plain() {
-            return false;
+            return Begun::Barred;
         }
         state.firmware.supersede(now, &id);
     }
     let wanted = wanted(state, endpoint, blob, version, transfer);
     let created = state.firmware.create(now, wanted, None);
     let Ok(id) = created.map(|it| it.id.clone()) else {
-        return false;
+        return Begun::Barred;
     };
     state.horde.with_device(device, |it| it.standing.begin(&id));
-    state.firmware.registered(now, endpoint, Arrival::default());
-    true
+    Begun::Now
 }
 
 fn inspected_by_iotaap(

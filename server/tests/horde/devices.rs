@@ -364,6 +364,41 @@ async fn one_that_restarts_between_its_last_block_and_execute_is_executed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_execute_without_an_answer_is_looked_after_when_the_device_is_heard_of() {
+    let mut bench = Bench::new("device").await;
+    let location = bench.register().await;
+    bench.peer.inspected(0, "1.0").await;
+    bench.told_to_fetch().await;
+    bench.fetches().await;
+    let (_, asked, _) = bench.peer.asked().await;
+    assert_eq!(asked, "POST /5/0/2");
+    bench.peer.run(Duration::from_secs(120)).await;
+    assert_eq!(bench.state().await, "Completed", "it may be installing");
+    bench.peer.ask(Request::post(&location, "")).await;
+    bench.peer.inspected(2, "1.0").await;
+    bench.is_executed(Code::CHANGED).await;
+    // It was told, and says that it is still there.
+    bench.peer.ask(Request::post(&location, "")).await;
+    bench.peer.hears_nothing(Duration::from_secs(60)).await;
+    bench.register().await;
+    bench.peer.inspected(0, "1.1").await;
+    bench.peer.run(Duration::from_secs(1)).await;
+    assert_eq!(bench.state().await, "Current");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_while_it_is_asked_is_no_failure() {
+    let mut bench = Bench::new("device").await;
+    bench.register().await;
+    let (_, asked, _) = bench.peer.asked().await;
+    assert_eq!(asked, "GET /5/0/3");
+    bench.register().await;
+    bench.peer.inspected(0, "1.0").await;
+    bench.told_to_fetch().await;
+    assert_ne!(bench.state().await, "UpdateFailed");
+}
+
+#[tokio::test(start_paused = true)]
 async fn execute_too_early_is_tried_again() {
     let mut bench = Bench::new("device").await;
     bench.register().await;
@@ -402,4 +437,45 @@ async fn devices_are_found_by_their_numbers() {
     let mut bench = Bench::new("device").await;
     bench.peer.register("meter-1").await;
     bench.peer.hears_nothing(Duration::from_secs(60)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_was_told_by_a_server_that_was_killed_is_executed_all_the_same() {
+    // It begins to fetch while it refuses to be told again, a little later, or before it is asked.
+    for told in ["refuses", "pauses", "fetches"] {
+        let mut bench = Bench::new("device").await;
+        bench.register().await;
+        if told == "fetches" {
+            bench.fetches().await;
+            bench.peer.inspected(2, "1.0").await;
+        } else {
+            bench.peer.inspected(0, "1.0").await;
+            let refusal = code(Code::BAD_REQUEST);
+            bench.peer.expect("PUT /5/0/1", refusal).await;
+            if told == "pauses" {
+                bench.peer.run(Duration::from_secs(2)).await;
+            }
+            bench.fetches().await;
+        }
+        bench.is_executed(Code::CHANGED).await;
+        bench.register().await;
+        bench.peer.inspected(0, "1.1").await;
+        bench.peer.run(Duration::from_secs(1)).await;
+        assert_eq!(bench.state().await, "Current", "{told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_refuses_the_uri_and_does_not_fetch_has_failed() {
+    let mut bench = Bench::new("device").await;
+    bench.register().await;
+    bench.peer.inspected(0, "1.0").await;
+    for _ in 0..2 {
+        let refusal = code(Code::BAD_REQUEST);
+        bench.peer.expect("PUT /5/0/1", refusal).await;
+    }
+    bench.peer.hears_nothing(Duration::from_secs(60)).await;
+    let firmware = bench.horde.firmware(&bench.device).await;
+    assert_eq!(firmware["state"], "UpdateFailed");
+    assert_eq!(firmware["stateMessage"], "/5/0/1: 4.00");
 }

@@ -180,6 +180,11 @@ impl Firmware {
         self.with(id, |update| update.answered(now, serial, outcome));
     }
 
+    /// A device fetches by itself; its last update is about that.
+    pub(crate) fn fetches(&mut self, now: UnixMillis, device: &str) {
+        self.with_last(device, |it| it.begin_fetched(now));
+    }
+
     /// A device fetched a part of the image of its last update.
     pub(crate) fn fetched(&mut self, now: UnixMillis, device: &str, part: Fetched) {
         self.with_last(device, |it| it.fetched(now, part));

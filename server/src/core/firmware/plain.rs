@@ -53,6 +53,12 @@ impl Update {
         matches!(self.stage, Stage::Inspecting | Stage::Downloading { .. })
     }
 
+    /// Execute got no answer, or was never asked for: where the device is can only be looked at.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        let waits = self.asked.is_some() || self.look_at.is_some();
+        self.stage == Stage::Installing && !self.tally.acknowledged && !waits
+    }
+
     /// Why it failed, if it did.
     pub(crate) fn cause(&self) -> Cause {
         self.cause
@@ -60,13 +66,9 @@ impl Update {
 
     /// The device is there. What it needs to be told again after a reboot an inspection finds.
     pub(super) fn begin_plain(&mut self, now: UnixMillis) {
-        self.connected = true;
-        self.asked = None;
-        if self.stage != Stage::Inspecting || self.tally.transfers > 0 {
+        if !self.begin_transfer(now) {
             return;
         }
-        self.tally.transfers = 1;
-        self.deadline = now + millis(limits::TARGET_DOWNLOAD_TIME);
         match self.wanted.transfer {
             Transfer::ByIdentity { downloaded: true } => {
                 self.have_it(now, "the device has an image already");
@@ -74,6 +76,13 @@ impl Update {
             }
             Transfer::ByIdentity { .. } => self.write_uri(now),
             _ => {}
+        }
+    }
+
+    /// The device fetches the image without having been told to in this life of the server.
+    pub(super) fn begin_fetched(&mut self, now: UnixMillis) {
+        if self.begin_transfer(now) {
+            self.stage = Stage::Downloading { push: false };
         }
     }
 
@@ -169,9 +178,18 @@ impl Update {
     pub(super) fn plain_answered(&mut self, now: UnixMillis, ask: Ask, outcome: &Outcome) {
         self.look_at = None;
         let succeeded = matches!(outcome, Outcome::Answered(code, _) if code.is_success());
+        // X-FW-C05: a second URI is refused, the first one stays.
+        let has_a_uri = matches!(outcome, Outcome::Answered(Code::BAD_REQUEST, _));
         match ask {
-            // It may have begun to fetch before its answer arrived.
-            Ask::Uri(_) if succeeded && self.tally.under_way => {}
+            // It may have begun to fetch before its answer arrived, or by a URI that it was given
+            // in a former life of the server.
+            Ask::Uri(_) if (succeeded || has_a_uri) && self.tally.under_way => {}
+            Ask::Uri(_) if has_a_uri && !self.tally.refused => {
+                self.tally.refused = true;
+                self.note(now, "the device has a package URI already: it may fetch");
+                self.plan.push_back(ask);
+                self.look_at = Some(now + millis(limits::TARGET_EXECUTE_PAUSE));
+            }
             Ask::Uri(_) if succeeded => {
                 self.enter(now, State::Downloading, "wrote the package URI");
             }
@@ -205,7 +223,10 @@ impl Update {
         }
         if self.look_at.is_some_and(|at| at <= now) {
             self.look_at = None;
-            match self.asked.take() {
+            let asked = self.asked;
+            // Or what is asked next would wait behind it.
+            self.withdraw();
+            match asked {
                 Some((_, Ask::Execute)) => self.plain_answered(now, Ask::Execute, &Outcome::Silent),
                 Some((_, ask)) => self.fail(now, &refusal(ask, &Outcome::Silent)),
                 None => self.ask_next(now),
@@ -217,6 +238,18 @@ impl Update {
     fn comes_too_early(&self, outcome: &Outcome) -> bool {
         matches!(outcome, Outcome::Answered(Code::METHOD_NOT_ALLOWED, _))
             && self.tally.executes < limits::MAX_EXECUTES
+    }
+
+    /// `false`: it has begun before.
+    fn begin_transfer(&mut self, now: UnixMillis) -> bool {
+        self.connected = true;
+        self.asked = None;
+        if self.stage != Stage::Inspecting || self.tally.transfers > 0 {
+            return false;
+        }
+        self.tally.transfers = 1;
+        self.deadline = now + millis(limits::TARGET_DOWNLOAD_TIME);
+        true
     }
 
     fn have_it(&mut self, now: UnixMillis, how: &str) {

@@ -133,6 +133,9 @@ pub(super) struct Tally {
     pub(super) cut: bool,
     /// Transfers that were tried again because of that.
     pub(super) forgiven: u32,
+    /// The device did not take the package URI.
+    #[serde(default)]
+    pub(super) refused: bool,
 }
 
 impl Update {

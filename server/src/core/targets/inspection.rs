@@ -52,6 +52,13 @@ pub(crate) enum Effect {
         /// How.
         how: How,
     },
+    /// Give up what was asked with this serial.
+    Withdraw {
+        /// Of whom.
+        endpoint: String,
+        /// Which question it was.
+        serial: u64,
+    },
     /// The inspection is over: what was found, or the path that could not be read.
     Over {
         /// Whose.
@@ -94,6 +101,14 @@ impl Inspections {
     pub(crate) fn forget(&mut self, endpoint: &str) {
         if let Some(running) = self.running.remove(endpoint) {
             self.agenda.remove(&(running.deadline, endpoint.to_owned()));
+        }
+    }
+
+    /// A new registration cut this question: the device is asked anew.
+    pub(crate) fn cut(&mut self, endpoint: &str, serial: u64) {
+        let running = self.running.get(endpoint);
+        if running.is_some_and(|it| it.serial == serial) {
+            self.forget(endpoint);
         }
     }
 
@@ -145,10 +160,15 @@ impl Inspections {
             if due > now {
                 return;
             }
-            let path = self.running.get(&endpoint).map(|it| it.path);
+            let late = self.running.get(&endpoint);
+            let late = late.map(|it| (it.serial, it.path));
             self.forget(&endpoint);
             self.agenda.remove(&(due, endpoint.clone()));
-            if let Some(path) = path {
+            if let Some((serial, path)) = late {
+                self.effects.push_back(Effect::Withdraw {
+                    endpoint: endpoint.clone(),
+                    serial,
+                });
                 self.over(&endpoint, Err(name(path)));
             }
         }
