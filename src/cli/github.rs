@@ -36,11 +36,8 @@ impl GitHub {
         if self.summary.is_none() && !self.workflow {
             return Ok(String::new());
         }
-        let (json, trace) = (
-            report::json(record, secrets),
-            report::trace(record, secrets),
-        );
-        let kept = Kept::read(&json, &trace);
+        let json = report::json(record, secrets);
+        let kept = Kept::of(&json, report::lines(record, secrets));
         let kept = kept.map_err(|error| Failure::environment(error.to_string()))?;
         if let Some(path) = &self.summary {
             let mut options = std::fs::OpenOptions::new();

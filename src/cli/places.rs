@@ -36,14 +36,14 @@ impl Places {
         let secrets = &session.secrets;
         if let Some(directory) = &self.report {
             std::fs::create_dir_all(directory).map_err(|error| cannot_write(directory, &error))?;
-            let (json, trace) = (
-                report::json(record, secrets),
-                report::trace(record, secrets),
-            );
+            let json = report::json(record, secrets);
             write(&directory.join("report.json"), &json)?;
+            let lines = report::lines(record, secrets);
+            let trace = report::trace(record, &lines, secrets);
             write(&directory.join("trace.ndjson"), &trace)?;
-            // From the texts that were written, so that it can say nothing else.
-            let kept = Kept::read(&json, &trace);
+            drop(trace);
+            // From what was written, so that it can say nothing else.
+            let kept = Kept::of(&json, lines);
             let kept = kept.map_err(|error| Failure::environment(error.to_string()))?;
             write(&directory.join("index.html"), &report::page(&kept))?;
             for (name, file) in report::captures(record) {

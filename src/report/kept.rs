@@ -1,12 +1,11 @@
 //! What `--report` kept, read back: `report.json` and the lines of `trace.ndjson`.
 
-use std::{borrow::Cow, ops::Range};
+use std::ops::Range;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
-use super::json::SCHEMA;
-use crate::{run::RunRecord, trace::Kind};
+use super::{json::SCHEMA, line::Line};
+use crate::run::RunRecord;
 
 /// A run as its two files tell it, secrets already replaced.
 #[derive(Debug)]
@@ -19,42 +18,6 @@ pub struct Kept<'a> {
     lines: Vec<Line<'a>>,
     /// Where the lines of each feature are.
     of_feature: Vec<Range<usize>>,
-}
-
-/// A line of `trace.ndjson`.
-#[derive(Debug, Deserialize)]
-pub struct Line<'a> {
-    schema: u32,
-    /// Index of the feature in `report.json`.
-    pub feature: usize,
-    /// Number in its feature, from 0.
-    pub seq: u64,
-    /// Milliseconds since 1970, on the clock of its world.
-    pub at: i64,
-    /// Who talks with the server: `rest`, `websocket`, `upstream`, `air`.
-    #[serde(borrow)]
-    pub lane: Cow<'a, str>,
-    /// What it is.
-    pub kind: Kind,
-    /// The step at work.
-    #[serde(borrow)]
-    pub step: Option<Place<'a>>,
-    /// One line for people.
-    #[serde(borrow)]
-    pub summary: Cow<'a, str>,
-    /// What was in it, as JSON text.
-    #[serde(borrow)]
-    pub detail: &'a RawValue,
-}
-
-/// Where a step stands.
-#[derive(Debug, Deserialize)]
-pub struct Place<'a> {
-    /// The scenario's id.
-    #[serde(borrow)]
-    pub scenario: Cow<'a, str>,
-    /// The step's line in its file.
-    pub line: usize,
 }
 
 /// Why a kept run cannot be read.
@@ -86,6 +49,31 @@ impl<'a> Kept<'a> {
     /// # Errors
     /// Which of them cannot be read, where, and why.
     pub fn read(report: &str, trace: &'a str) -> Result<Self, KeptError> {
+        let mut lines = Vec::new();
+        for (number, text) in trace.lines().enumerate().filter(|(_, it)| !it.is_empty()) {
+            let (schema, line) = Line::read(text).map_err(|error| KeptError::Broken {
+                file: TRACE,
+                line: number + 1,
+                why: error.to_string(),
+            })?;
+            if schema != SCHEMA {
+                return Err(KeptError::Schema {
+                    file: TRACE,
+                    found: schema,
+                });
+            }
+            lines.push(line);
+        }
+        // They were written in this order; a file put together by hand may not be.
+        lines.sort_by_key(|it| (it.feature, it.seq));
+        Self::of(report, lines)
+    }
+
+    /// Reads `report.json`; the messages are those that were written to `trace.ndjson`.
+    ///
+    /// # Errors
+    /// Where it cannot be read, and why.
+    pub fn of(report: &str, lines: Vec<Line<'a>>) -> Result<Self, KeptError> {
         #[derive(Deserialize)]
         struct Head {
             schema: u32,
@@ -104,23 +92,6 @@ impl<'a> Kept<'a> {
             });
         }
         let run: RunRecord = serde_json::from_str(report).map_err(broken)?;
-        let mut lines = Vec::new();
-        for (number, text) in trace.lines().enumerate().filter(|(_, it)| !it.is_empty()) {
-            let line: Line<'_> = serde_json::from_str(text).map_err(|error| KeptError::Broken {
-                file: TRACE,
-                line: number + 1,
-                why: error.to_string(),
-            })?;
-            if line.schema != SCHEMA {
-                return Err(KeptError::Schema {
-                    file: TRACE,
-                    found: line.schema,
-                });
-            }
-            lines.push(line);
-        }
-        // They were written in this order; a file put together by hand may not be.
-        lines.sort_by_key(|it| (it.feature, it.seq));
         let of_feature = (0..run.features.len())
             .map(|feature| {
                 let from = lines.partition_point(|it| it.feature < feature);

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{exchange::Exchanges, transfer::Transfer};
 use crate::{
-    report::kept::{Line, Place},
+    report::{Line, Place},
     run::FeatureRecord,
     trace::{Datagram, Kind},
 };
@@ -79,7 +79,7 @@ impl Columns {
         let mut exchanges = Exchanges::default();
         let mut steps = Steps::of(feature);
         // Looked up, never walked: polls get the same answer again and again.
-        let mut known: HashMap<&str, usize> = HashMap::with_capacity(lines.len());
+        let mut known: HashMap<&str, usize> = HashMap::new();
         let mut over_http: Vec<Option<(String, Option<u64>)>> = Vec::new();
         let mut before = lines.first().map_or(0, |it| it.at);
         columns.began = before;
@@ -94,24 +94,23 @@ impl Columns {
                 Kind::Answer => 1,
                 Kind::Connection => 2,
             });
-            let content = *known.entry(line.detail.get()).or_insert_with(|| {
+            if let Some(air) = line.datagram() {
+                // No two of them are the same: each has a message ID of its own.
+                columns.detail.push(number(columns.contents.len()));
+                columns.contents.push(index);
+                over_http.push(None);
+                columns.datagram(index, line, &air, &mut exchanges);
+                continue;
+            }
+            let content = *known.entry(&line.detail).or_insert_with(|| {
                 columns.contents.push(index);
                 over_http.push(None);
                 columns.contents.len() - 1
             });
             columns.detail.push(number(content));
-            let air: Option<Datagram<'_>> = match line.lane.as_ref() {
-                "air" => serde_json::from_str(line.detail.get()).ok(),
-                _ => None,
-            };
-            match air {
-                Some(air) => columns.datagram(index, line, &air, &mut exchanges),
-                None => {
-                    let http = &mut over_http[content];
-                    let http = http.get_or_insert_with(|| over_http_of(line));
-                    columns.message(index, line, (&http.0, http.1), &mut exchanges);
-                }
-            }
+            let http = &mut over_http[content];
+            let http = http.get_or_insert_with(|| over_http_of(line));
+            columns.message(index, line, (&http.0, http.1), &mut exchanges);
         }
         if columns.contents.len() == lines.len() {
             columns.detail.clear();
@@ -150,7 +149,7 @@ impl Columns {
         self.words(code, &line.summary);
         self.size.push(air.bytes);
         self.inward.push(u8::from(air.direction == "up"));
-        let fate = FATES.iter().position(|it| *it == air.fate()).unwrap_or(0);
+        let fate = FATES.iter().position(|it| *it == air.fate).unwrap_or(0);
         self.fate.push(u8::try_from(fate).unwrap_or(0));
         self.again.push(u8::from(role.again || air.retransmission));
         self.answers
@@ -171,7 +170,7 @@ impl Columns {
     ) {
         self.words(code, &without_host(&line.summary));
         self.device.push(0);
-        let length = match line.detail.get() {
+        let length = match line.detail.as_ref() {
             "null" => 0,
             detail => detail.len() as u64,
         };
@@ -222,7 +221,7 @@ impl Columns {
 /// The code of a message over HTTP, and the length of its body where it says that.
 fn over_http_of(line: &Line<'_>) -> (String, Option<u64>) {
     let http: Http<'_> = match line.lane.as_ref() {
-        "rest" | "upstream" => serde_json::from_str(line.detail.get()).unwrap_or_default(),
+        "rest" | "upstream" => serde_json::from_str(&line.detail).unwrap_or_default(),
         _ => Http::default(),
     };
     let status = http.status.map(|it| it.to_string());

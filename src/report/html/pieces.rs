@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{columns::Columns, island};
 use crate::{
-    report::kept::{Kept, Line},
+    report::{Kept, Line},
     run::Verdict,
 };
 
@@ -39,11 +39,7 @@ impl Pieces {
                 columns.contents.iter().map(|&it| &messages[it]).collect()
             })
             .collect();
-        let all: usize = contents
-            .iter()
-            .flatten()
-            .map(|it| it.detail.get().len())
-            .sum();
+        let all: usize = contents.iter().flatten().map(|it| it.detail.len()).sum();
         let shortens = all > WHOLE_BYTES;
         let mut pieces = Self {
             packed: Vec::new(),
@@ -93,7 +89,7 @@ fn bounds(contents: &[&Line<'_>]) -> Vec<usize> {
             bounds.push(index);
             bytes = 0;
         }
-        bytes += message.detail.get().len();
+        bytes += message.detail.len();
     }
     if !contents.is_empty() {
         bounds.push(contents.len());
@@ -108,8 +104,8 @@ fn content(contents: &[&Line<'_>], shortens: bool) -> String {
             content.push(',');
         }
         match shortens && message.lane == "air" {
-            true => content.push_str(&shortened(message.detail.get())),
-            false => content.push_str(message.detail.get()),
+            true => content.push_str(&shortened(&message.detail)),
+            false => content.push_str(&message.detail),
         }
     }
     content.push(']');
