@@ -140,7 +140,7 @@ impl Crossing {
         Shown {
             kind,
             summary: self.summary_of(message.as_ref()),
-            detail: self.detail_of(message.as_ref(), self.is_whole_in_raw()),
+            detail: self.detail_of(message.as_ref(), true),
             air: Box::new(facts(self, message.as_ref())),
         }
     }
@@ -184,8 +184,8 @@ impl Crossing {
         line
     }
 
-    /// Without the digits of a payload that is the end of `raw`.
-    fn detail_of(&self, message: Option<&Message>, in_raw: bool) -> Value {
+    /// `brief`: without the bytes of what is decoded.
+    fn detail_of(&self, message: Option<&Message>, brief: bool) -> Value {
         let mut detail = json!({
             "device": &*self.party,
             "direction": if self.up { "up" } else { "down" },
@@ -199,18 +199,14 @@ impl Crossing {
             detail["retransmission"] = json!(true);
         }
         if let Some(message) = message {
-            detail["coap"] = coap_of(self, message, in_raw);
+            detail["coap"] = coap_of(self, message, brief);
         }
-        if let Some(plain) = self.plain.as_ref().filter(|_| !self.secure) {
+        let shows = !(self.secure || brief && message.is_some());
+        if let Some(plain) = self.plain.as_ref().filter(|_| shows) {
             let shown = &plain[..plain.len().min(SHOWN_RAW_BYTES)];
             detail["raw"] = json!(hex(shown));
         }
         detail
-    }
-
-    fn is_whole_in_raw(&self) -> bool {
-        let plain = self.plain.as_ref().filter(|_| !self.secure);
-        plain.is_some_and(|it| it.len() <= SHOWN_RAW_BYTES)
     }
 }
 
@@ -252,7 +248,7 @@ pub(crate) fn coap(crossing: &Crossing, message: &Message) -> Value {
     coap_of(crossing, message, false)
 }
 
-fn coap_of(crossing: &Crossing, message: &Message, in_raw: bool) -> Value {
+fn coap_of(crossing: &Crossing, message: &Message, brief: bool) -> Value {
     let mut json = Map::new();
     json.insert("type".into(), json!(type_name(message.kind)));
     json.insert("code".into(), json!(code_name(message)));
@@ -293,11 +289,12 @@ fn coap_of(crossing: &Crossing, message: &Message, in_raw: bool) -> Value {
     json.insert("options".into(), Value::Array(options));
     if !message.payload.is_empty() {
         let mut payload = json!({ "length": message.payload.len() });
-        if !in_raw {
+        let text = printable(&message.payload);
+        if !brief || text.is_none() {
             let shown = &message.payload[..message.payload.len().min(SHOWN_PAYLOAD_BYTES)];
             payload["hex"] = json!(hex(shown));
         }
-        if let Some(text) = printable(&message.payload) {
+        if let Some(text) = text {
             payload["text"] = json!(text);
         }
         let values = crossing.values(message);

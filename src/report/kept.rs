@@ -1,6 +1,6 @@
 //! What `--report` kept, read back: `report.json` and the lines of `trace.ndjson`.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use serde::Deserialize;
 
@@ -13,7 +13,7 @@ pub struct Kept<'a> {
     /// The version of fotalab that wrote it.
     pub version: String,
     /// `report.json`.
-    pub run: RunRecord,
+    pub run: Cow<'a, RunRecord>,
     /// `trace.ndjson`, ordered by feature and number.
     lines: Vec<Line<'a>>,
     /// Where the lines of each feature are.
@@ -66,24 +66,22 @@ impl<'a> Kept<'a> {
         }
         // They were written in this order; a file put together by hand may not be.
         lines.sort_by_key(|it| (it.feature, it.seq));
-        Self::of(report, lines)
+        Self::with(report, lines)
     }
 
-    /// Reads `report.json`; the messages are those that were written to `trace.ndjson`.
-    ///
-    /// # Errors
-    /// Where it cannot be read, and why.
-    pub fn of(report: &str, lines: Vec<Line<'a>>) -> Result<Self, KeptError> {
+    /// What is written as `report.json` and `trace.ndjson`: a record without secrets.
+    #[must_use]
+    pub fn of(record: &'a RunRecord, lines: Vec<Line<'a>>) -> Self {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        Self::of_version(version, Cow::Borrowed(record), lines)
+    }
+
+    fn with(report: &str, lines: Vec<Line<'a>>) -> Result<Self, KeptError> {
         #[derive(Deserialize)]
         struct Head {
             schema: u32,
             fotalab: String,
         }
-        let broken = |error: serde_json::Error| KeptError::Broken {
-            file: REPORT,
-            line: error.line(),
-            why: error.to_string(),
-        };
         let head: Head = serde_json::from_str(report).map_err(broken)?;
         if head.schema != SCHEMA {
             return Err(KeptError::Schema {
@@ -91,19 +89,29 @@ impl<'a> Kept<'a> {
                 found: head.schema,
             });
         }
-        let run: RunRecord = serde_json::from_str(report).map_err(broken)?;
+        let run = serde_json::from_str(report).map_err(broken)?;
+        Ok(Self::of_version(head.fotalab, Cow::Owned(run), lines))
+    }
+
+    fn of_version(version: String, run: Cow<'a, RunRecord>, lines: Vec<Line<'a>>) -> Self {
         let of_feature = (0..run.features.len())
             .map(|feature| {
                 let from = lines.partition_point(|it| it.feature < feature);
                 from..lines.partition_point(|it| it.feature <= feature)
             })
             .collect();
-        Ok(Self {
-            version: head.fotalab,
+        Self {
+            version,
             run,
             lines,
             of_feature,
-        })
+        }
+    }
+
+    /// All messages.
+    #[must_use]
+    pub fn lines(&self) -> &[Line<'a>] {
+        &self.lines
     }
 
     /// The messages that crossed while a feature ran.
@@ -111,6 +119,14 @@ impl<'a> Kept<'a> {
     pub fn messages(&self, feature: usize) -> &[Line<'a>] {
         let range = self.of_feature.get(feature).cloned().unwrap_or_default();
         self.lines.get(range).unwrap_or_default()
+    }
+}
+
+fn broken(error: serde_json::Error) -> KeptError {
+    KeptError::Broken {
+        file: REPORT,
+        line: error.line(),
+        why: error.to_string(),
     }
 }
 

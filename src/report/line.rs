@@ -1,6 +1,10 @@
 //! A message as reports tell it: a line of `trace.ndjson`, secrets replaced.
 
-use std::{borrow::Cow, fmt::Write as _, ops::Deref};
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+    ops::Deref,
+};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -8,7 +12,7 @@ use serde_json::value::RawValue;
 use super::json::SCHEMA;
 use crate::{
     run::RunRecord,
-    trace::{Datagram, Kind, Message, Secrets},
+    trace::{Datagram, Kind, Message, Secrets, StepPlace},
 };
 
 /// A message.
@@ -47,81 +51,110 @@ pub struct Place<'a> {
 /// All messages of a run, in the order of `trace.ndjson`.
 #[must_use]
 pub fn lines<'a>(record: &'a RunRecord, secrets: &Secrets) -> Vec<Line<'a>> {
-    let features = record.features.iter().enumerate();
-    let lines = features.flat_map(|(number, feature)| {
-        let messages = feature.messages.iter();
-        messages.map(move |message| Line::of(number, message, secrets))
-    });
-    lines.collect()
+    let count = record.features.iter().map(|it| it.messages.len()).sum();
+    let mut lines = Vec::with_capacity(count);
+    for (number, feature) in record.features.iter().enumerate() {
+        let mut place: Option<(&StepPlace, Cow<'a, str>)> = None;
+        for message in &feature.messages {
+            let step = message.step.as_ref();
+            if place.as_ref().map(|it| it.0) != step {
+                place = step.map(|it| (it, secrets.redact_text(&it.scenario)));
+            }
+            let place = place.as_ref().map(|(step, scenario)| Place {
+                scenario: scenario.clone(),
+                line: step.line,
+            });
+            lines.push(Line::of(number, message, place, secrets));
+        }
+    }
+    lines
 }
 
-/// `trace.ndjson`: a line for each message, in the order they crossed within each feature.
-#[must_use]
-pub fn trace(record: &RunRecord, lines: &[Line<'_>], secrets: &Secrets) -> String {
-    let sizes = lines.iter().map(|it| it.detail.len() + it.summary.len());
-    let mut text = String::with_capacity(sizes.map(|it| it + HEAD_BYTES).sum());
+/// Writes `trace.ndjson`: a line for each message, in the order they crossed within each feature.
+///
+/// # Errors
+/// What `out` says.
+pub fn write_trace(
+    record: &RunRecord,
+    lines: &[Line<'_>],
+    secrets: &Secrets,
+    mut out: impl Write,
+) -> io::Result<()> {
     let mut head = (usize::MAX, String::new());
     let mut place = (None, String::new());
+    let mut text = Vec::new();
     for line in lines {
         if head.0 != line.feature {
             let path = record.features.get(line.feature).map(|it| it.path.as_str());
-            let path = json(&secrets.redact(path.unwrap_or_default()));
+            let path = json(&secrets.redact_text(path.unwrap_or_default()));
             let number = line.feature;
-            let written = format!("{{\"schema\":{SCHEMA},\"feature\":{number},\"path\":{path}");
+            let written =
+                format!("{{\"schema\":{SCHEMA},\"feature\":{number},\"path\":{path},\"seq\":");
             head = (number, written);
         }
         let step = line.step.as_ref().map(|it| (it.scenario.as_ref(), it.line));
         if place.0 != step {
             let written = step.map_or_else(String::new, |(scenario, line)| {
-                format!(
-                    ",\"step\":{{\"scenario\":{},\"line\":{line}}}",
-                    json(scenario)
-                )
+                let scenario = json(scenario);
+                format!(",\"step\":{{\"scenario\":{scenario},\"line\":{line}}}")
             });
             place = (step, written);
         }
-        text.push_str(&head.1);
         let kind = match line.kind {
             Kind::Request => "request",
             Kind::Answer => "answer",
             Kind::Connection => "connection",
         };
-        // Writing to a text does not fail.
-        let _ = write!(
-            text,
-            ",\"seq\":{},\"at\":{},\"lane\":\"{}\",\"kind\":\"{kind}\"",
-            line.seq, line.at, line.lane
-        );
-        text.push_str(&place.1);
-        text.push_str(",\"summary\":");
-        text.push_str(&json(&line.summary));
-        text.push_str(",\"detail\":");
-        text.push_str(&line.detail);
-        text.push_str("}\n");
+        text.clear();
+        let (number, at) = (line.seq.to_string(), line.at.to_string());
+        for part in [
+            &head.1,
+            &number,
+            ",\"at\":",
+            &at,
+            ",\"lane\":\"",
+            &line.lane,
+            "\",\"kind\":\"",
+            kind,
+            "\"",
+            &place.1,
+            ",\"summary\":",
+        ] {
+            text.extend_from_slice(part.as_bytes());
+        }
+        serde_json::to_writer(&mut text, &line.summary)?;
+        text.extend_from_slice(b",\"detail\":");
+        out.write_all(&text)?;
+        out.write_all(line.detail.as_bytes())?;
+        out.write_all(b"}\n")?;
     }
-    text
+    out.flush()
 }
 
-/// What a line has beside its summary and its detail, about.
-const HEAD_BYTES: usize = 320;
-
 impl<'a> Line<'a> {
-    fn of(feature: usize, message: &'a Message, secrets: &Secrets) -> Self {
+    fn of(
+        feature: usize,
+        message: &'a Message,
+        step: Option<Place<'a>>,
+        secrets: &Secrets,
+    ) -> Self {
         let detail = secrets.redact_json_text(message.detail.get());
         let air = message.air.as_deref();
+        // What was replaced in the detail may stand there too.
+        let air = air.filter(|_| matches!(detail, Cow::Borrowed(_)));
         Self {
             feature,
             seq: message.seq,
             at: message.at,
             lane: Cow::Borrowed(message.lane.name()),
             kind: message.kind,
-            step: message.step.as_ref().map(|it| Place {
-                scenario: secrets.redact_text(&it.scenario),
-                line: it.line,
-            }),
-            summary: secrets.redact_text(&message.summary),
-            // What was replaced in the detail may stand there too.
-            air: air.filter(|_| matches!(detail, Cow::Borrowed(_))),
+            step,
+            summary: match air {
+                // It says nothing that the detail does not.
+                Some(_) => Cow::Borrowed(&message.summary),
+                None => secrets.redact_text(&message.summary),
+            },
+            air,
             detail,
         }
     }

@@ -19,7 +19,7 @@ pub use self::{
     json::json,
     junit::junit,
     kept::{Kept, KeptError},
-    line::{Line, Place, lines, trace},
+    line::{Line, Place, lines, write_trace},
     progress::Progress,
 };
 

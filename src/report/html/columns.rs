@@ -52,11 +52,14 @@ pub(super) struct Columns {
     /// The first message of each different content.
     #[serde(skip)]
     pub(super) contents: Vec<usize>,
-    lanes: IndexSet<String>,
-    devices: IndexSet<String>,
+    lanes: Words,
+    devices: Words,
     transfers: Vec<Transfer>,
-    pub(super) strings: IndexSet<String>,
+    pub(super) strings: Words,
 }
+
+/// Texts by number.
+type Words = IndexSet<String, foldhash::fast::FixedState>;
 
 /// What becomes of a datagram.
 const FATES: [&str; 5] = ["delivered", "lost", "duplicated", "corrupted", "late"];
@@ -79,7 +82,7 @@ impl Columns {
         let mut exchanges = Exchanges::default();
         let mut steps = Steps::of(feature);
         // Looked up, never walked: polls get the same answer again and again.
-        let mut known: HashMap<&str, usize> = HashMap::new();
+        let mut known: HashMap<&str, usize, foldhash::fast::FixedState> = HashMap::default();
         let mut over_http: Vec<Option<(String, Option<u64>)>> = Vec::new();
         let mut before = lines.first().map_or(0, |it| it.at);
         columns.began = before;
@@ -87,7 +90,7 @@ impl Columns {
             columns.after.push(line.at - before);
             before = line.at;
             columns.step.push(steps.number(line.step.as_ref()));
-            let (lane, _) = columns.lanes.insert_full(line.lane.clone().into_owned());
+            let lane = known_as(&mut columns.lanes, &line.lane);
             columns.lane.push(number(lane));
             columns.kind.push(match line.kind {
                 Kind::Request => 0,
@@ -142,7 +145,7 @@ impl Columns {
         air: &Datagram<'_>,
         exchanges: &mut Exchanges,
     ) {
-        let (device, _) = self.devices.insert_full(air.device.clone().into_owned());
+        let device = known_as(&mut self.devices, &air.device);
         let role = exchanges.datagram(index, device, air);
         self.device.push(number(device) + 1);
         let code = air.coap.as_ref().map_or("", |it| &it.code);
@@ -194,10 +197,7 @@ impl Columns {
     }
 
     fn words(&mut self, code: &str, text: &str) {
-        let mut word = |it: &str| {
-            let known = self.strings.get_index_of(it);
-            number(known.unwrap_or_else(|| self.strings.insert_full(it.to_owned()).0))
-        };
+        let mut word = |it: &str| number(known_as(&mut self.strings, it));
         let (code, text) = (word(code), word(text));
         self.code.push(code);
         self.text.push(text);
@@ -272,6 +272,11 @@ pub(in crate::report) fn without_host(summary: &str) -> Cow<'_, str> {
     let rest = &summary[at + 3..];
     let end = rest.find(['/', ' ']).unwrap_or(rest.len());
     Cow::Owned(format!("{}{}", &summary[..scheme], &rest[end..]))
+}
+
+fn known_as(words: &mut Words, word: &str) -> usize {
+    let known = words.get_index_of(word);
+    known.unwrap_or_else(|| words.insert_full(word.to_owned()).0)
 }
 
 fn number(index: usize) -> u32 {

@@ -1,5 +1,6 @@
 //! Secrets are replaced by value, wherever they occur, before anything leaves the process.
 
+mod filter;
 mod replace;
 
 use std::{

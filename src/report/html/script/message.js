@@ -106,10 +106,7 @@ class MessagePane {
         try { json = JSON.parse(text); } catch { json = undefined; }
         this.body(`payload, ${bytes(coap.payload.length)}`, json !== undefined && typeof json === 'object' ? json : text);
       }
-      // Where the whole datagram is there, the payload is its end.
-      const whole = detail.raw?.length === 2 * detail.bytes;
-      const hex = coap.payload.hex ?? (whole ? detail.raw.slice(-2 * coap.payload.length) : '');
-      if (hex) this.part(`payload as bytes, ${bytes(coap.payload.length)}`, this.hex(hex, coap.payload.length));
+      if (coap.payload.hex) this.part(`payload as bytes, ${bytes(coap.payload.length)}`, this.hex(coap.payload.hex, coap.payload.length));
     }
     if (detail.raw) {
       const raw = make('details', make('summary.quiet', 'the whole datagram'), this.hex(detail.raw, detail.bytes));
