@@ -1,26 +1,33 @@
 //! Tells quickly that a text has no secret in it: most have none.
 //!
-//! Of a long pattern eight bytes in a row are enough to suspect it, and a text is only looked at
-//! in so large steps that each pattern is met once (the q-gram filter of Wu and Manber).
+//! Of a long pattern a few bytes in a row are enough to suspect it, and a text is only looked at in
+//! so large steps that each pattern is met once (the q-gram filter of Wu and Manber).
 
 use std::collections::HashSet;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, MatchKind};
 
-/// Bytes of a pattern that is long.
-const LONG: usize = 20;
-/// Bytes that are looked at together.
-const GRAM: usize = 8;
-/// From one look to the next: any long pattern has one of them inside.
-const STEP: usize = LONG - GRAM + 1;
+/// The least length of a pattern, and how many of its bytes are looked at together.
+const CLASSES: [(usize, usize); 2] = [(20, 8), (10, 6)];
 /// Bits of the first look, as a power of two: 32 KiB stay in the fastest cache.
 const BITS: u32 = 18;
 
 /// Finds texts that may have a secret in them.
 #[derive(Debug)]
 pub(super) struct Filter {
-    /// Patterns that are not long.
+    /// Patterns that are in no class.
     short: Option<AhoCorasick>,
+    /// Those of each class that has some.
+    long: Vec<Grams>,
+}
+
+/// What patterns of some length have inside.
+#[derive(Debug)]
+struct Grams {
+    /// Bytes that are looked at together, 8 at most.
+    width: usize,
+    /// From one look to the next: any pattern has one of them inside.
+    step: usize,
     /// A bit for the hash of each gram.
     bits: Vec<u64>,
     grams: HashSet<u64, foldhash::fast::FixedState>,
@@ -29,50 +36,79 @@ pub(super) struct Filter {
 impl Filter {
     /// For these patterns.
     pub(super) fn new<'a>(patterns: impl Iterator<Item = &'a str>) -> Self {
-        let (long, short): (Vec<&str>, Vec<&str>) = patterns.partition(|it| it.len() >= LONG);
-        let mut filter = Self {
-            // It refuses more than four billion states, which no memory holds.
-            short: (!short.is_empty())
-                .then(|| AhoCorasick::new(short).expect("the secrets fit into memory")),
-            bits: vec![0; 1 << (BITS - 6)],
-            grams: HashSet::default(),
-        };
-        for pattern in long {
-            for at in 0..STEP {
-                if let Some(gram) = gram(pattern.as_bytes(), at) {
-                    let (word, bit) = place(gram);
-                    filter.bits[word] |= bit;
-                    filter.grams.insert(gram);
-                }
+        let mut rest: Vec<&str> = patterns.collect();
+        let mut long = Vec::new();
+        for (length, width) in CLASSES {
+            let (of_class, shorter): (Vec<&str>, _) =
+                rest.into_iter().partition(|it| it.len() >= length);
+            rest = shorter;
+            if !of_class.is_empty() {
+                long.push(Grams::new(length, width, &of_class));
             }
         }
-        filter
+        Self {
+            short: (!rest.is_empty()).then(|| finder(rest)),
+            long,
+        }
     }
 
     /// `false`: there is none.
     pub(super) fn suspects(&self, text: &str) -> bool {
-        if self.short.as_ref().is_some_and(|it| it.is_match(text)) {
-            return true;
+        self.long.iter().any(|it| it.suspects(text.as_bytes()))
+            || self.short.as_ref().is_some_and(|it| it.is_match(text))
+    }
+}
+
+impl Grams {
+    fn new(length: usize, width: usize, patterns: &[&str]) -> Self {
+        let mut grams = Self {
+            width,
+            step: length - width + 1,
+            bits: vec![0; 1 << (BITS - 6)],
+            grams: HashSet::default(),
+        };
+        for pattern in patterns {
+            for gram in pattern.as_bytes().windows(width).take(grams.step) {
+                let gram = gram
+                    .iter()
+                    .rev()
+                    .fold(0, |all, it| all << 8 | u64::from(*it));
+                let (word, bit) = place(gram);
+                grams.bits[word] |= bit;
+                grams.grams.insert(gram);
+            }
         }
-        if self.grams.is_empty() {
-            return false;
-        }
-        let bytes = text.as_bytes();
+        grams
+    }
+
+    fn suspects(&self, text: &[u8]) -> bool {
+        let mask = u64::MAX >> (64 - 8 * self.width);
         let mut at = 0;
-        while let Some(gram) = gram(bytes, at) {
+        while let Some(&bytes) = text.get(at..).and_then(<[u8]>::first_chunk) {
+            let gram = u64::from_le_bytes(bytes) & mask;
             let (word, bit) = place(gram);
             if self.bits[word] & bit != 0 && self.grams.contains(&gram) {
                 return true;
             }
-            at += STEP;
+            at += self.step;
         }
-        false
+        // At the end there may be fewer than eight bytes.
+        let rest = text.get(at..).unwrap_or_default();
+        let gram = rest
+            .iter()
+            .rev()
+            .fold(0, |all, it| all << 8 | u64::from(*it));
+        rest.len() >= self.width && self.grams.contains(&(gram & mask))
     }
 }
 
-fn gram(bytes: &[u8], at: usize) -> Option<u64> {
-    let gram = bytes.get(at..at + GRAM)?;
-    gram.try_into().ok().map(u64::from_le_bytes)
+/// Few patterns that are looked for leftmost first take vector instructions (Teddy).
+fn finder(short: Vec<&str>) -> AhoCorasick {
+    let finder = AhoCorasick::builder()
+        .match_kind(MatchKind::LeftmostFirst)
+        .build(short);
+    // It refuses more than four billion states, which no memory holds.
+    finder.expect("the secrets fit into memory")
 }
 
 /// Word and bit, by a multiplication that mixes all bytes into the upper bits (Knuth, 6.4).
