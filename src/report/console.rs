@@ -169,9 +169,16 @@ fn attempts(step: &StepRecord, paint: Paint, text: &mut String) {
     let mut at = 0;
     while at < step.attempts.len() {
         let first = &step.attempts[at];
-        let same = step.attempts[at..]
-            .iter()
-            .take_while(|it| said(it) == said(first))
+        // Of very many, those in the middle were not kept.
+        let before = at.checked_sub(1).map_or(0, |it| step.attempts[it].number);
+        if first.number > before + 1 {
+            let numbers = format!("{}–{}", before + 1, first.number - 1);
+            let line = format!("      {numbers:>6}  {:<16}  not kept", "");
+            let _ = writeln!(text, "{}", paint.quiet(&line));
+        }
+        let same = (first.number..)
+            .zip(&step.attempts[at..])
+            .take_while(|(number, it)| it.number == *number && said(it) == said(first))
             .count();
         let numbers = match same {
             1 => first.number.to_string(),

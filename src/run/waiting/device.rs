@@ -324,14 +324,19 @@ fn waits(device: &Device, update: &Update, now: UnixMillis, present: bool) -> Op
 /// It is there, and nobody wants anything.
 fn nothing(device: &Device) -> String {
     let name = &device.name;
+    let version = device.itself.as_ref().map_or("", |it| it.version.as_str());
+    let runs = match version {
+        "" => String::new(),
+        version => format!(", runs {version}"),
+    };
     match &device.server {
         Some(server) if server.update.is_none() => format!(
-            "device {name} is registered and listens, and the server has no update for it and asks \
-             nothing of it"
+            "device {name} is registered and listens{runs}, and the server has no update for it and \
+             asks nothing of it"
         ),
         Some(_) => format!(
-            "device {name} is registered and listens, its last update has ended, and the server \
-             asks nothing of it"
+            "device {name} is registered and listens{runs}, its last update has succeeded, and the \
+             server asks nothing of it"
         ),
         None => match device.air.heard {
             Some(at) => format!(

@@ -65,6 +65,8 @@ pub(super) struct Itself {
     pub(super) result: i64,
     /// When either changed last.
     pub(super) changed: Option<UnixMillis>,
+    /// The version that really runs.
+    pub(super) version: String,
     /// Faults that it was told to have, and had.
     pub(super) faults: Vec<String>,
 }

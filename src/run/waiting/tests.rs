@@ -364,6 +364,17 @@ fn each_situation_is_said_in_words() {
             ],
         ),
         (
+            "its update has succeeded, and something else was expected",
+            well(|it, _| {
+                itself(it).version = "2.0.0".to_owned();
+                itself(it).result = 1;
+                update(it, "succeeded", "nothing");
+            }),
+            &[
+                "device meter-7 is registered and listens, runs 2.0.0, its last update has succeeded, and the server asks nothing of it",
+            ],
+        ),
+        (
             "a third party's server: what the wire shows",
             well(|it, facts| {
                 facts.server = Asked::NoFace;

@@ -227,7 +227,8 @@ fn a_lossy_push_shows_what_was_lost_and_sent_again() {
             .until("document.querySelector('.row-line .flag.lost')")
             .await;
         assert!(count(browser, ".row-line .flag.again").await > 0);
-        assert_eq!(text(browser, ".difference .expected mark").await, " 2.0.1");
+        assert_eq!(text(browser, ".difference .expected mark").await, "1");
+        assert_eq!(text(browser, ".difference .actual mark").await, "0");
         assert!(
             text(browser, ".waiting li")
                 .await

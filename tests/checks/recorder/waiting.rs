@@ -95,3 +95,23 @@ fn a_cloud_that_has_no_answer() {
         "{said:?}"
     );
 }
+
+#[test]
+fn the_one_of_many_that_is_missing() {
+    let said = waits(
+        "one-of-many",
+        "Given there are `8` devices `meter-{}` running `1.0.0`\n\n```toml\ndelivery = \"push\"\n```\n\n\
+         And the device `meter-6` has the fault `out of flash at 60 %`\n\n\
+         And there is a firmware image `new` with the version `2.0.0` and `8192` bytes\n\n\
+         When the devices `meter-*` are switched on\n\n\
+         Soon all of the devices `meter-*` should be registered\n\n\
+         When the server updates `meter-*` to the image `new`\n\n\
+         Then within `2 h` all of the devices `meter-*` should run `2.0.0`\n",
+    );
+    assert!(
+        said[0].starts_with("device meter-6 refused the image: its Update Result (/5/0/5) is 2"),
+        "{said:?}"
+    );
+    let more = said.last().expect("a sentence");
+    assert_eq!(more, "and 7 more devices, which were not looked at");
+}

@@ -8,9 +8,26 @@ class MessagePane {
     this.nothing();
   }
 
-  nothing() {
+  // No message is chosen: what crossed during the step, if one is.
+  nothing(step) {
     this.turn = (this.turn ?? 0) + 1;
+    const seen = step && this.messages.ofStep(step.number);
+    if (seen?.count) { this.ofStep(step, seen); return; }
+    if (step && this.messages.count) {
+      this.element.replaceChildren(make('p.hint', 'No message crossed while this step was at work: it looks at what came before.'));
+      return;
+    }
     this.element.replaceChildren(make('p.hint', this.messages.count ? 'Choose a message to see what is in it.' : 'No message crossed while this feature ran.'));
+  }
+
+  ofStep(step, seen) {
+    const messages = this.messages;
+    this.element.replaceChildren(
+      make('h3', make('span.text', visible(step.title))),
+      make('div.facts', make('span', plural(seen.count, 'message')), make('span', `${clock(messages.at[seen.first])} – ${clock(messages.at[seen.last])} s`),
+        seen.bytes ? make('span', bytes(seen.bytes)) : null, seen.lost ? make('span.flag.lost', `${grouped(seen.lost)} lost`) : null,
+        seen.again ? make('span.flag.again', `↻ ${grouped(seen.again)} sent again`) : null),
+      make('div.tools', button('↑ its first message', '', () => this.on.go(seen.first)), button('↓ its last message', '', () => this.on.go(seen.last))));
   }
 
   async show(i) {
