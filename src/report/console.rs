@@ -97,12 +97,12 @@ fn line_of(feature: &FeatureRecord, paint: Paint, text: &mut String) {
 }
 
 /// The values of a variant, which tell runs of one file apart.
-fn variant_of(feature: &FeatureRecord) -> String {
+pub(super) fn variant_of(feature: &FeatureRecord) -> String {
     feature.variant.as_ref().map_or_else(String::new, values)
 }
 
 /// A scenario's title, with the values of its example row.
-fn name_of(scenario: &ScenarioRecord) -> String {
+pub(super) fn name_of(scenario: &ScenarioRecord) -> String {
     format!("{}{}", scenario.title, values(&scenario.row))
 }
 

@@ -4,7 +4,12 @@
 
 use std::fmt::Write as _;
 
-use super::{cause, kept::Kept, sequence};
+use super::{
+    cause,
+    console::{name_of, variant_of},
+    kept::Kept,
+    sequence,
+};
 use crate::run::{FeatureRecord, ScenarioRecord, StepRecord, Verdict};
 
 /// Failures told one by one in a summary, which may have 1 MiB.
@@ -30,6 +35,7 @@ pub fn github_summary(kept: &Kept<'_>) -> String {
         0 if run.interrupted => {
             format!("### ✗ fotalab: interrupted, {held} of {all} scenarios held\n\n")
         }
+        0 if held == 1 => "### ✓ fotalab: 1 scenario held\n\n".to_owned(),
         0 => format!("### ✓ fotalab: {held} scenarios held\n\n"),
         bad => format!("### ✗ fotalab: {bad} of {all} scenarios did not hold\n\n"),
     };
@@ -55,7 +61,7 @@ pub fn github_summary(kept: &Kept<'_>) -> String {
         let _ = writeln!(text, "environment: {}\n", inline(error));
     }
     let failed = failed(kept);
-    let mut told = 0;
+    let (mut told, mut drawn) = (0, 0);
     for &(number, nth, step) in failed.iter().take(MAX_FAILURES) {
         if text.len() > MAX_SUMMARY_BYTES {
             break;
@@ -63,9 +69,10 @@ pub fn github_summary(kept: &Kept<'_>) -> String {
         let feature = &run.features[number];
         let (scenario, step) = (&feature.scenarios[nth], &feature.scenarios[nth].steps[step]);
         failure(feature, scenario, step, &mut text);
-        if told < MAX_DIAGRAMS
+        if drawn < MAX_DIAGRAMS
             && let Some(sequence) = sequence::of_scenario(kept, number, nth)
         {
+            drawn += 1;
             text.push_str(&fence("mermaid", &sequence::mermaid(&sequence)));
         }
         text.push_str("</details>\n\n");
@@ -86,7 +93,12 @@ pub fn github_annotations(kept: &Kept<'_>, file_of: impl Fn(&str) -> String) -> 
     for &(number, nth, step) in failed.iter().take(MAX_ANNOTATIONS) {
         let feature = &kept.run.features[number];
         let (scenario, step) = (&feature.scenarios[nth], &feature.scenarios[nth].steps[step]);
-        let title = format!("{} › {}", feature.title, scenario.title);
+        let title = format!(
+            "{}{} › {}",
+            feature.title,
+            variant_of(feature),
+            name_of(scenario)
+        );
         let mut said = format!("{} {}\n{}", step.keyword, step.title, cause(step));
         for waits in &step.waiting {
             let _ = write!(said, "\n{waits}");
@@ -126,8 +138,8 @@ fn failure(
     let _ = writeln!(
         text,
         "<details><summary>✗ {} › <b>{}</b></summary>\n",
-        escaped(&feature.title),
-        escaped(&scenario.title)
+        escaped(&format!("{}{}", feature.title, variant_of(feature))),
+        escaped(&name_of(scenario))
     );
     let place = format!("{}:{}", feature.path, step.line);
     let _ = writeln!(text, "{}\n", inline(&place));

@@ -1,6 +1,9 @@
 //! Gets the facts: asks the server as a third party would, the mocked cloud, the devices, the wire.
 
-use std::{collections::{BTreeMap, BTreeSet}, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use fotalab_simulators::device::Phase;
@@ -91,7 +94,10 @@ fn devices(lab: &mut Lab, record: &StepRecord) -> (Vec<Known>, usize) {
         .map(|it| it.0)
         .collect();
     let all = devices.len();
-    if devices.iter().any(|it| complained.contains(it.name.as_str())) {
+    if devices
+        .iter()
+        .any(|it| complained.contains(it.name.as_str()))
+    {
         devices.retain(|it| complained.contains(it.name.as_str()));
     }
     devices.truncate(MAX_DEVICES);
@@ -114,6 +120,7 @@ async fn itself(lab: &mut Lab, device: &Known, now: UnixMillis) -> Option<Itself
         let struck = firmware.struck().iter();
         Some(Itself {
             on: device.is_on(),
+            was_on: device.starts() > 0,
             registered: device.phase() == Phase::Registered,
             registering: device.phase() == Phase::Registering,
             asleep: device.is_asleep(at),

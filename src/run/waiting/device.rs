@@ -27,8 +27,12 @@ pub(super) fn explain(device: &Device, facts: &Facts) -> Vec<String> {
 fn presence(device: &Device, facts: &Facts, said: &mut Vec<String>) -> bool {
     let name = &device.name;
     if device.itself.as_ref().is_some_and(|it| !it.on) {
+        let was_on = device.itself.as_ref().is_some_and(|it| it.was_on);
         said.push(match device.itself.as_ref().and_then(|it| it.next) {
             Some(at) => format!("device {name} is off until {}", time(at)),
+            None if was_on => {
+                format!("device {name} is switched off, and no step has switched it on again")
+            }
             None => format!("device {name} is switched off: no step has switched it on"),
         });
         return false;

@@ -52,6 +52,8 @@ pub(super) struct Device {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Itself {
     pub(super) on: bool,
+    /// It was switched on before.
+    pub(super) was_on: bool,
     /// It has a registration.
     pub(super) registered: bool,
     /// It asks for one.

@@ -171,6 +171,15 @@ fn each_situation_is_said_in_words() {
             &["device meter-7 is switched off: no step has switched it on"],
         ),
         (
+            "switched off again",
+            well(|it, _| {
+                gone(it);
+                itself(it).on = false;
+                itself(it).was_on = true;
+            }),
+            &["device meter-7 is switched off, and no step has switched it on again"],
+        ),
+        (
             "restarting",
             well(|it, _| {
                 gone(it);

@@ -1,3 +1,7 @@
+// Maps, since what crossed may be called `constructor`.
+const PARTNERS = new Map([['rest', 'operator'], ['websocket', 'websocket'], ['upstream', 'cloud']]);
+const TYPES = new Map([['CON', 'CON, confirmable'], ['NON', 'NON, non-confirmable'], ['ACK', 'ACK, acknowledgement'], ['RST', 'RST, reset']]);
+
 // What is in a message, below the timeline.
 class MessagePane {
   constructor(messages, on) {
@@ -63,7 +67,7 @@ class MessagePane {
 
   ends(i) {
     const messages = this.messages, lane = messages.laneOf(i);
-    const other = messages.device[i] ? messages.nameOf(i) : { rest: 'operator', websocket: 'websocket', upstream: 'cloud' }[lane] ?? lane;
+    const other = messages.device[i] ? messages.nameOf(i) : PARTNERS.get(lane) ?? lane;
     if (messages.kind[i] === CONNECTION && !messages.device[i]) return make('span.quiet', visible(other));
     const [from, to] = messages.inward[i] ? [other, 'server'] : ['server', other];
     return make('span.quiet', visible(`${from} → ${to}`));
@@ -107,7 +111,7 @@ class MessagePane {
     const coap = detail.coap;
     const block = it => it && `${it.num}/${it.more ? 1 : 0}/${it.size}: block ${it.num} of ${it.size} bytes, ${it.more ? 'more follow' : 'the last'}`;
     this.part('CoAP', this.pairs([
-      ['type', { CON: 'CON, confirmable', NON: 'NON, non-confirmable', ACK: 'ACK, acknowledgement', RST: 'RST, reset' }[coap.type] ?? coap.type],
+      ['type', TYPES.get(coap.type) ?? coap.type],
       ['code', coap.code], ['message ID', coap.mid], ['token', coap.token], ['path', coap.path],
       ['query', (coap.query ?? []).join(' & ')], ['Block1', block(coap.block1)], ['Block2', block(coap.block2)], ['format', coap.format],
       ['from', detail.from], ['to', detail.to], ['transport', detail.transport],

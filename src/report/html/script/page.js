@@ -81,7 +81,7 @@ class FeatureView {
         link.click();
         URL.revokeObjectURL(link.href);
       });
-      diagram.prepend(make('div.tools', make('b', this.facts.scenarios[diagram.dataset.scenario].title), mermaid, save));
+      diagram.prepend(make('div.tools', make('b', visible(this.facts.scenarios[diagram.dataset.scenario].title)), mermaid, save));
     }
     this.crossed.replaceChildren(this.toolbar, diagram);
   }
