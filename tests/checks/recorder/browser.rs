@@ -264,6 +264,11 @@ fn a_lossy_push_shows_what_was_lost_and_sent_again() {
                 .await
                 .contains("of 256 bytes")
         );
+        let said = text(browser, ".message-pane").await;
+        assert!(said.contains("42, application/octet-stream"), "{said}");
+        // The button knows what is unfolded.
+        let all = "[...document.querySelectorAll('.toolbar button')].at(-1).textContent";
+        assert_eq!(browser.evaluate(all).await, "Fold all");
         browser.picture(&out.join("lossy.png")).await;
         // What the message belongs to is chosen on the other side.
         assert_eq!(count(browser, ".step.chosen").await, 1);

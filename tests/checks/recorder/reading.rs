@@ -57,7 +57,7 @@ fn text_tag_and_verdict_filter_together() {
         let shown = "[...document.querySelectorAll('.step.chosen .sentence > *')].find(it => it.checkVisibility()).textContent";
         browser.open(&file, "#tagged/value-1-2/1").await;
         let as_written = browser.evaluate(shown).await;
-        assert_eq!(as_written, "Given I store `<value>` into `it`");
+        assert_eq!(as_written, "Given I store <value> into it");
         browser.click(".values-switch").await;
         let with_values = browser.evaluate(shown).await;
         assert_eq!(with_values, "Given I store 1+2 into it");

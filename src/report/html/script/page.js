@@ -49,6 +49,7 @@ class FeatureView {
     this.timeline = new Timeline(this.messages, this.steps, {
       step: step => this.chooseStep(step, { scroll: false }),
       message: i => this.chooseMessage(i),
+      folded: () => this.tools(false),
       transfer: row => { this.mark(row.step); this.pane.transfer(this.messages.transfers[row.transfer - 1]); },
       slice: row => { this.mark(row.step); this.pane.slice(row); },
     });

@@ -278,6 +278,7 @@ class Timeline {
       if (!this.view.unfolded.delete(row.key)) this.view.unfolded.add(row.key);
       this.refresh();
       this.scrollTo(this.rows.findIndex(it => it.key === row.key));
+      this.on.folded();
     } else {
       this.clear();
       this.draw();
