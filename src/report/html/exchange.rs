@@ -11,7 +11,7 @@ pub(super) struct Exchanges {
     /// Requests over HTTP without an answer, by lane.
     asked: BTreeMap<String, Vec<usize>>,
     /// The last request with a token: device, whether it goes up, token (RFC 7252, 5.3.1).
-    tokens: BTreeMap<(usize, bool, String), Request>,
+    tokens: BTreeMap<(usize, bool, Short), Request>,
     /// The last message with a message ID: device, whether it goes up, ID (RFC 7252, 4.4).
     ids: BTreeMap<(usize, bool, u16), Sent>,
     /// Transfers under way: device, whether its requests go up, Block1 or Block2, path.
@@ -41,9 +41,22 @@ struct Request {
 #[derive(Debug)]
 struct Sent {
     index: usize,
-    code: String,
-    token: String,
+    code: Short,
+    token: Short,
     role: Role,
+}
+
+/// A code, or the digits of a token: 16 at most (RFC 7252, 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Short([u8; 16]);
+
+impl Short {
+    fn of(text: &str) -> Self {
+        let mut short = [0; 16];
+        let length = text.len().min(short.len());
+        short[..length].copy_from_slice(&text.as_bytes()[..length]);
+        Self(short)
+    }
 }
 
 impl Exchanges {
@@ -66,7 +79,8 @@ impl Exchanges {
         };
         let up = air.direction == "up";
         let id = (device, up, coap.mid);
-        let same = |it: &&Sent| it.code == coap.code && it.token == coap.token;
+        let (code, token) = (Short::of(&coap.code), Short::of(&coap.token));
+        let same = |it: &&Sent| it.code == code && it.token == token;
         if coap.kind != "NON"
             && let Some(before) = self.ids.get(&id).filter(same)
         {
@@ -82,8 +96,8 @@ impl Exchanges {
         };
         let sent = Sent {
             index,
-            code: coap.code.to_string(),
-            token: coap.token.to_string(),
+            code,
+            token,
             role,
         };
         self.ids.insert(id, sent);
@@ -100,7 +114,7 @@ impl Exchanges {
             path,
             transfer,
         };
-        let token = (device, up, coap.token.to_string());
+        let token = (device, up, Short::of(&coap.token));
         self.tokens.insert(token, request);
         Role {
             transfer,
@@ -118,7 +132,7 @@ impl Exchanges {
                 transfer: by_id.and_then(|it| it.role.transfer),
             };
         }
-        let token = (device, !up, coap.token.to_string());
+        let token = (device, !up, Short::of(&coap.token));
         let Some(request) = self.tokens.get(&token) else {
             return Role {
                 answers: by_id.filter(|_| coap.kind == "ACK").map(|it| it.index),
