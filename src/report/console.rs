@@ -178,7 +178,7 @@ fn attempts(step: &StepRecord, paint: Paint, text: &mut String) {
         }
         let same = (first.number..)
             .zip(&step.attempts[at..])
-            .take_while(|(number, it)| it.number == *number && said(it) == said(first))
+            .take_while(|(number, it)| it.number == *number && said(it, step) == said(first, step))
             .count();
         let numbers = match same {
             1 => first.number.to_string(),
@@ -196,7 +196,7 @@ fn attempts(step: &StepRecord, paint: Paint, text: &mut String) {
             text,
             "      {numbers:>6}  {:<16}  {}",
             when(first, &step.attempts[at + same - 1]),
-            said(first)
+            said(first, step)
         );
         shown += 1;
         at += same;
@@ -212,9 +212,13 @@ fn when(first: &AttemptRecord, last: &AttemptRecord) -> String {
     format!("{}–{}", first.trim_end_matches(" s"), seconds(last.at_ms))
 }
 
-fn said(attempt: &AttemptRecord) -> String {
+fn said(attempt: &AttemptRecord, step: &StepRecord) -> String {
     let Some(mismatch) = &attempt.mismatch else {
-        return "held".to_owned();
+        let last = step.attempts.last().map(|it| it.number) == Some(attempt.number);
+        return match last && step.defect.is_some() {
+            true => "a defect of the step".to_owned(),
+            false => "held".to_owned(),
+        };
     };
     match mismatch.differences.first() {
         Some(first) => in_one_line(first),

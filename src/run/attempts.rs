@@ -206,6 +206,11 @@ async fn attempts(
             (Ended::Defect(_), Some(mismatch)) => Ended::Not(mismatch),
             (ended, _) => ended,
         };
+        // An attempt that was cut short says nothing; the one before it does.
+        if matches!(ended, Ended::Interrupted) && !record.attempts.is_empty() {
+            record.verdict = Verdict::Interrupted;
+            return;
+        }
         let mismatch = if let Ended::Not(mismatch) = &ended {
             Some(mismatch.clone())
         } else {

@@ -76,7 +76,7 @@ pub(super) fn overview(kept: &Kept<'_>, names: &[Names], columns: &[Columns]) ->
                     (fact("fotalab", &kept.version))
                 }
             }
-            @if run.interrupted { p.message { "The run was interrupted: what had not begun is missing." } }
+            @if run.interrupted { p.message { "The run was interrupted: what had not begun was skipped, or is missing." } }
             @for error in &run.environment { p.message { b { "environment " } (error) } }
             (failures(kept, names))
             (tags(kept))

@@ -173,7 +173,7 @@ fn evidence(record: &StepRecord) -> Option<Markup> {
 fn attempts(record: &StepRecord) -> Markup {
     let mut lines: Vec<(&AttemptRecord, &AttemptRecord, String)> = Vec::new();
     for attempt in &record.attempts {
-        let said = said(attempt);
+        let said = said(attempt, record);
         match lines.last_mut() {
             Some((_, last, before)) if *before == said && last.number + 1 == attempt.number => {
                 *last = attempt;
@@ -205,8 +205,10 @@ fn attempts(record: &StepRecord) -> Markup {
     }
 }
 
-fn said(attempt: &AttemptRecord) -> String {
+fn said(attempt: &AttemptRecord, step: &StepRecord) -> String {
+    let last = step.attempts.last().map(|it| it.number) == Some(attempt.number);
     match &attempt.mismatch {
+        None if last && step.defect.is_some() => "a defect of the step".to_owned(),
         None => "held".to_owned(),
         Some(mismatch) => match mismatch.differences.first() {
             Some(first) => in_one_line(first),

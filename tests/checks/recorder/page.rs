@@ -320,3 +320,31 @@ fn a_scenario_is_drawn_for_an_issue() {
     assert_eq!(ran.code, Some(2), "two are called so");
     assert!(ran.err.contains("Check the status"), "{}", ran.err);
 }
+
+#[test]
+fn a_fleet_is_drawn_as_one_that_says_the_same_many_times() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let out = directory("recorder-mermaid-fleet");
+    let scenario = "# A fleet\n\n## It registers\n\n\
+        Given there are `30` devices `meter-{}` running `1.0.0`\n\n\
+        When the devices `meter-*` are switched on\n\n\
+        Then within `1 min` `29` of the devices `meter-*` should be registered\n";
+    std::fs::write(out.join("Fleet.feature.md"), scenario).expect("ours to write");
+    let ran = fotalab(&out, &["run", "Fleet.feature.md", "--report", "out"]);
+    assert_eq!(ran.code, Some(100), "{}", ran.err);
+    let out_text = out.join("out").display().to_string();
+    let ran = fotalab(
+        repository,
+        &["report", &out_text, "--mermaid", "It registers"],
+    );
+    let lines: Vec<&str> = ran.out.lines().map(str::trim).collect();
+    for expected in [
+        "participant L1 as 30 devices",
+        "loop 30 times",
+        "L1->>L0: CON POST /rd",
+        "L0-->>L1: ACK 2.01",
+    ] {
+        assert!(lines.contains(&expected), "{expected}: {}", ran.out);
+    }
+    assert!(lines.len() < 40, "{}", ran.out);
+}

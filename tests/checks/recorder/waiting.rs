@@ -1,5 +1,11 @@
 //! "Why is it waiting?", from end to end: in the report of a run that waited in vain.
 
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    process::{Command, Stdio},
+};
+
 use serde_json::Value;
 
 use crate::support::{directory, fotalab};
@@ -260,4 +266,54 @@ fn the_one_of_many_that_is_missing() {
     );
     let more = said.last().expect("a sentence");
     assert_eq!(more, "and 7 more devices, which were not looked at");
+}
+
+#[test]
+fn a_wait_that_somebody_interrupts() {
+    let directory = directory("recorder-waiting-interrupted");
+    let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = server.local_addr().expect("an address");
+    let scenario = format!(
+        "# A wait\n\n## It is interrupted\n\nWhen I `GET` `http://{address}/x` retrying 50 times\n\n\
+         Soon the status code of the last response should be `200`\n"
+    );
+    std::fs::write(directory.join("Waits.feature.md"), scenario).expect("ours to write");
+    let child = Command::new(env!("CARGO_BIN_EXE_fotalab"))
+        .current_dir(&directory)
+        .args([
+            "run",
+            "Waits.feature.md",
+            "--clock",
+            "real",
+            "--report",
+            "out",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command is built");
+    let ask = || {
+        let (mut stream, _) = server.accept().expect("it asks");
+        let mut request = [0; 2_000];
+        let length = stream.read(&mut request).expect("a request");
+        assert!(length > 0);
+        stream
+    };
+    for _ in 0..2 {
+        let answer = "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+        ask().write_all(answer.as_bytes()).expect("it listens");
+    }
+    // The third time it has no answer when it is interrupted.
+    let unanswered = ask();
+    let killed = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(killed.is_ok_and(|it| it.success()));
+    let output = child.wait_with_output().expect("it ends");
+    drop(unanswered);
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let expected = "the server answered GET /x with 404 2 times: it knows nothing of that name";
+    assert!(said.contains(expected), "{said}");
+    assert!(said.contains("    2 attempts in "), "{said}");
 }

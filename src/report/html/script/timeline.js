@@ -298,7 +298,7 @@ class Timeline {
       if (index < 0 && transfer) this.view.unfolded.add(`transfer-${transfer}`);
       const hides = index < 0 && this.rows.find(row => row.members?.includes(i));
       if (hides) this.view.unfolded.add(hides.key);
-      if (index < 0) { this.refresh(); index = this.indexOf(i); }
+      if (index < 0) { this.refresh(); this.on.folded(); index = this.indexOf(i); }
       this.scrollTo(index);
     }
     this.clear();
