@@ -2,7 +2,6 @@
 
 use std::{
     fs::File,
-    io::BufWriter,
     path::{Path, PathBuf},
 };
 
@@ -11,9 +10,6 @@ use crate::{
     report::{self, Kept},
     run::{RunRecord, Session},
 };
-
-/// Bytes of a trace.
-const WRITTEN_AT_ONCE: usize = 256 * 1024;
 
 /// Where reports go.
 pub(super) struct Places {
@@ -47,7 +43,7 @@ impl Places {
             write(&directory.join("report.json"), &json)?;
             let lines = report::lines(record, secrets);
             let path = directory.join("trace.ndjson");
-            let file = File::create(&path).map(|it| BufWriter::with_capacity(WRITTEN_AT_ONCE, it));
+            let file = File::create(&path);
             let written = file.and_then(|it| report::write_trace(record, &lines, secrets, it));
             written.map_err(|error| cannot_write(&path, &error))?;
             // From what was written, so that it can say nothing else.

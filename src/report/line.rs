@@ -105,7 +105,6 @@ pub fn write_trace(
             Kind::Answer => "answer",
             Kind::Connection => "connection",
         };
-        text.clear();
         let (number, at) = (line.seq.to_string(), line.at.to_string());
         for part in [
             &head.1,
@@ -123,13 +122,19 @@ pub fn write_trace(
             text.extend_from_slice(part.as_bytes());
         }
         serde_json::to_writer(&mut text, &line.summary)?;
-        text.extend_from_slice(b",\"detail\":");
-        out.write_all(&text)?;
-        out.write_all(line.detail.as_bytes())?;
-        out.write_all(b"}\n")?;
+        for part in [",\"detail\":", &line.detail, "}\n"] {
+            text.extend_from_slice(part.as_bytes());
+        }
+        if text.len() >= WRITTEN_AT_ONCE {
+            out.write_all(&text)?;
+            text.clear();
+        }
     }
-    out.flush()
+    out.write_all(&text)
 }
+
+/// Bytes of a trace that are gathered before they are written.
+const WRITTEN_AT_ONCE: usize = 128 * 1024;
 
 impl<'a> Line<'a> {
     fn of(

@@ -86,6 +86,7 @@ impl Columns {
         let mut over_http: Vec<Option<(String, Option<u64>)>> = Vec::new();
         let mut before = lines.first().map_or(0, |it| it.at);
         columns.began = before;
+        columns.make_room(lines.len());
         for (index, line) in lines.iter().enumerate() {
             columns.after.push(line.at - before);
             before = line.at;
@@ -121,6 +122,33 @@ impl Columns {
         columns.transfers = exchanges.transfers;
         columns.forget_empty();
         columns
+    }
+
+    fn make_room(&mut self, messages: usize) {
+        for list in [
+            &mut self.lane,
+            &mut self.step,
+            &mut self.device,
+            &mut self.code,
+            &mut self.text,
+            &mut self.answers,
+            &mut self.transfer,
+            &mut self.detail,
+        ] {
+            list.reserve_exact(messages);
+        }
+        for list in [
+            &mut self.kind,
+            &mut self.inward,
+            &mut self.fate,
+            &mut self.again,
+        ] {
+            list.reserve_exact(messages);
+        }
+        self.after.reserve_exact(messages);
+        self.size.reserve_exact(messages);
+        self.contents.reserve_exact(messages);
+        self.strings.reserve(messages / 2);
     }
 
     /// How many there are.

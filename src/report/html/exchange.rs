@@ -1,9 +1,14 @@
 //! Which message answers which, which one was sent before, and which ones are one transfer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+use indexmap::IndexSet;
 
 use super::transfer::Transfer;
 use crate::trace::{Block, Coap, Datagram, Kind};
+
+/// Looked up, never walked.
+type Known<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
 /// What is known so far, by the messages that crossed.
 #[derive(Debug, Default)]
@@ -11,11 +16,12 @@ pub(super) struct Exchanges {
     /// Requests over HTTP without an answer, by lane.
     asked: BTreeMap<String, Vec<usize>>,
     /// The last request with a token: device, whether it goes up, token (RFC 7252, 5.3.1).
-    tokens: BTreeMap<(usize, bool, Short), Request>,
+    tokens: Known<(usize, bool, Short), Request>,
     /// The last message with a message ID: device, whether it goes up, ID (RFC 7252, 4.4).
-    ids: BTreeMap<(usize, bool, u16), Sent>,
+    ids: Known<(usize, bool, u16), Sent>,
     /// Transfers under way: device, whether its requests go up, Block1 or Block2, path.
-    open: BTreeMap<(usize, bool, u8, String), usize>,
+    open: Known<(usize, bool, u8, usize), usize>,
+    paths: IndexSet<String, foldhash::fast::FixedState>,
     /// All transfers.
     pub(super) transfers: Vec<Transfer>,
 }
@@ -34,7 +40,8 @@ pub(super) struct Role {
 #[derive(Debug)]
 struct Request {
     index: usize,
-    path: String,
+    /// Into `paths`.
+    path: usize,
     transfer: Option<usize>,
 }
 
@@ -47,7 +54,7 @@ struct Sent {
 }
 
 /// A code, or the digits of a token: 16 at most (RFC 7252, 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Short([u8; 16]);
 
 impl Short {
@@ -105,10 +112,12 @@ impl Exchanges {
     }
 
     fn request(&mut self, index: usize, device: usize, up: bool, coap: &Coap<'_>) -> Role {
-        let path = coap.path.as_deref().unwrap_or("/").to_owned();
+        let path = coap.path.as_deref().unwrap_or("/");
+        let known = self.paths.get_index_of(path);
+        let path = known.unwrap_or_else(|| self.paths.insert_full(path.to_owned()).0);
         let blocks = [(1, coap.block1), (2, coap.block2)];
         let block = blocks.iter().find_map(|&(kind, it)| Some((kind, it?)));
-        let transfer = block.map(|(kind, block)| self.part(index, device, up, kind, block, &path));
+        let transfer = block.map(|(kind, block)| self.part(index, device, up, kind, block, path));
         let request = Request {
             index,
             path,
@@ -139,13 +148,13 @@ impl Exchanges {
                 ..Role::default()
             };
         };
-        let (asked, path, mut transfer) = (request.index, request.path.clone(), request.transfer);
+        let (asked, path, mut transfer) = (request.index, request.path, request.transfer);
         if transfer.is_none()
             && let Some(block) = coap.block2
             && (block.more || block.num > 0)
         {
             // The first answer in blocks: its request did not know that there would be any.
-            transfer = Some(self.part(asked, device, !up, 2, block, &path));
+            transfer = Some(self.part(asked, device, !up, 2, block, path));
             self.transfers[transfer.unwrap_or_default()].begins_with(asked);
             if let Some(request) = self.tokens.get_mut(&token) {
                 request.transfer = transfer;
@@ -166,12 +175,13 @@ impl Exchanges {
         up: bool,
         kind: u8,
         block: Block,
-        path: &str,
+        path: usize,
     ) -> usize {
-        let key = (device, up, kind, path.to_owned());
+        let key = (device, up, kind, path);
         let under_way = self.open.get(&key).copied();
         let goes_on = under_way.filter(|&it| block.num > 0 && self.transfers[it].goes_on(block));
         goes_on.unwrap_or_else(|| {
+            let path = self.paths.get_index(path).map_or("", String::as_str);
             self.transfers
                 .push(Transfer::new(index, device, up, kind, path));
             let transfer = self.transfers.len() - 1;
