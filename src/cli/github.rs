@@ -2,7 +2,7 @@
 
 use std::{
     io::Write as _,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use super::{Failure, places::cannot_write};
@@ -56,8 +56,24 @@ impl GitHub {
 
 /// A file as the repository calls it.
 fn in_workspace(workspace: Option<&Path>, file: &Path, as_named: &str) -> String {
+    let file = without_detours(file);
     let inside = workspace.and_then(|it| file.strip_prefix(it).ok());
     inside.map_or_else(|| as_named.to_owned(), |it| it.display().to_string())
+}
+
+/// `a/../b` as `b`: GitHub knows no way up.
+fn without_detours(file: &Path) -> PathBuf {
+    let mut straight = PathBuf::new();
+    for part in file.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                straight.pop();
+            }
+            other => straight.push(other),
+        }
+    }
+    straight
 }
 
 #[cfg(test)]
@@ -73,5 +89,14 @@ mod tests {
             "part/features/a.feature.md"
         );
         assert_eq!(in_workspace(None, file, named), named);
+        let beside = Path::new("/w/repo/part/./../features/a.feature.md");
+        assert_eq!(
+            in_workspace(
+                Some(Path::new("/w/repo")),
+                beside,
+                "../features/a.feature.md"
+            ),
+            "features/a.feature.md"
+        );
     }
 }

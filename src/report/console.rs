@@ -97,12 +97,12 @@ fn line_of(feature: &FeatureRecord, paint: Paint, text: &mut String) {
 }
 
 /// The values of a variant, which tell runs of one file apart.
-fn variant_of(feature: &FeatureRecord) -> String {
+pub(super) fn variant_of(feature: &FeatureRecord) -> String {
     feature.variant.as_ref().map_or_else(String::new, values)
 }
 
 /// A scenario's title, with the values of its example row.
-fn name_of(scenario: &ScenarioRecord) -> String {
+pub(super) fn name_of(scenario: &ScenarioRecord) -> String {
     format!("{}{}", scenario.title, values(&scenario.row))
 }
 
@@ -169,9 +169,16 @@ fn attempts(step: &StepRecord, paint: Paint, text: &mut String) {
     let mut at = 0;
     while at < step.attempts.len() {
         let first = &step.attempts[at];
-        let same = step.attempts[at..]
-            .iter()
-            .take_while(|it| said(it) == said(first))
+        // Of very many, those in the middle were not kept.
+        let before = at.checked_sub(1).map_or(0, |it| step.attempts[it].number);
+        if first.number > before + 1 {
+            let numbers = format!("{}–{}", before + 1, first.number - 1);
+            let line = format!("      {numbers:>6}  {:<16}  not kept", "");
+            let _ = writeln!(text, "{}", paint.quiet(&line));
+        }
+        let same = (first.number..)
+            .zip(&step.attempts[at..])
+            .take_while(|(number, it)| it.number == *number && said(it, step) == said(first, step))
             .count();
         let numbers = match same {
             1 => first.number.to_string(),
@@ -189,7 +196,7 @@ fn attempts(step: &StepRecord, paint: Paint, text: &mut String) {
             text,
             "      {numbers:>6}  {:<16}  {}",
             when(first, &step.attempts[at + same - 1]),
-            said(first)
+            said(first, step)
         );
         shown += 1;
         at += same;
@@ -205,9 +212,13 @@ fn when(first: &AttemptRecord, last: &AttemptRecord) -> String {
     format!("{}–{}", first.trim_end_matches(" s"), seconds(last.at_ms))
 }
 
-fn said(attempt: &AttemptRecord) -> String {
+fn said(attempt: &AttemptRecord, step: &StepRecord) -> String {
     let Some(mismatch) = &attempt.mismatch else {
-        return "held".to_owned();
+        let last = step.attempts.last().map(|it| it.number) == Some(attempt.number);
+        return match last && step.defect.is_some() {
+            true => "a defect of the step".to_owned(),
+            false => "held".to_owned(),
+        };
     };
     match mismatch.differences.first() {
         Some(first) => in_one_line(first),

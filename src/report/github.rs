@@ -4,7 +4,12 @@
 
 use std::fmt::Write as _;
 
-use super::{cause, kept::Kept, sequence};
+use super::{
+    cause,
+    console::{name_of, variant_of},
+    kept::Kept,
+    sequence,
+};
 use crate::run::{FeatureRecord, ScenarioRecord, StepRecord, Verdict};
 
 /// Failures told one by one in a summary, which may have 1 MiB.
@@ -13,6 +18,8 @@ const MAX_FAILURES: usize = 40;
 const MAX_DIAGRAMS: usize = 3;
 /// Annotations; GitHub shows ten errors of a step.
 const MAX_ANNOTATIONS: usize = 10;
+/// Bytes of a summary from which on no failure is told any more; GitHub takes 1 MiB.
+const MAX_SUMMARY_BYTES: usize = 800_000;
 /// Characters of one text.
 const MAX_TEXT: usize = 2_000;
 
@@ -22,8 +29,14 @@ pub fn github_summary(kept: &Kept<'_>) -> String {
     let run = &kept.run;
     let all: usize = run.features.iter().map(|it| it.scenarios.len()).sum();
     let bad = run.scenarios(Verdict::Failed) + run.scenarios(Verdict::Interrupted);
+    let held = run.scenarios(Verdict::Passed);
     let mut text = match bad {
-        0 if run.environment.is_empty() => format!("### ✓ fotalab: {all} scenarios held\n\n"),
+        0 if !run.environment.is_empty() => "### ✗ fotalab: the environment failed\n\n".to_owned(),
+        0 if run.interrupted => {
+            format!("### ✗ fotalab: interrupted, {held} of {all} scenarios held\n\n")
+        }
+        0 if held == 1 => "### ✓ fotalab: 1 scenario held\n\n".to_owned(),
+        0 => format!("### ✓ fotalab: {held} scenarios held\n\n"),
         bad => format!("### ✗ fotalab: {bad} of {all} scenarios did not hold\n\n"),
     };
     text.push_str("| | scenarios | steps |\n|---|--:|--:|\n");
@@ -48,18 +61,24 @@ pub fn github_summary(kept: &Kept<'_>) -> String {
         let _ = writeln!(text, "environment: {}\n", inline(error));
     }
     let failed = failed(kept);
-    for (told, &(number, nth, step)) in failed.iter().take(MAX_FAILURES).enumerate() {
+    let (mut told, mut drawn) = (0, 0);
+    for &(number, nth, step) in failed.iter().take(MAX_FAILURES) {
+        if text.len() > MAX_SUMMARY_BYTES {
+            break;
+        }
         let feature = &run.features[number];
         let (scenario, step) = (&feature.scenarios[nth], &feature.scenarios[nth].steps[step]);
         failure(feature, scenario, step, &mut text);
-        if told < MAX_DIAGRAMS
+        if drawn < MAX_DIAGRAMS
             && let Some(sequence) = sequence::of_scenario(kept, number, nth)
         {
-            text.push_str(&fenced("mermaid", &sequence::mermaid(&sequence)));
+            drawn += 1;
+            text.push_str(&fence("mermaid", &sequence::mermaid(&sequence)));
         }
         text.push_str("</details>\n\n");
+        told += 1;
     }
-    if let Some(more) = failed.len().checked_sub(MAX_FAILURES).filter(|it| *it > 0) {
+    if let Some(more) = failed.len().checked_sub(told).filter(|it| *it > 0) {
         let _ = writeln!(text, "… and {more} more\n");
     }
     text
@@ -74,8 +93,16 @@ pub fn github_annotations(kept: &Kept<'_>, file_of: impl Fn(&str) -> String) -> 
     for &(number, nth, step) in failed.iter().take(MAX_ANNOTATIONS) {
         let feature = &kept.run.features[number];
         let (scenario, step) = (&feature.scenarios[nth], &feature.scenarios[nth].steps[step]);
-        let title = format!("{} › {}", feature.title, scenario.title);
-        let said = format!("{} {}\n{}", step.keyword, step.title, cause(step));
+        let title = format!(
+            "{}{} › {}",
+            feature.title,
+            variant_of(feature),
+            name_of(scenario)
+        );
+        let mut said = format!("{} {}\n{}", step.keyword, step.title, cause(step));
+        for waits in &step.waiting {
+            let _ = write!(said, "\n{waits}");
+        }
         let _ = writeln!(
             text,
             "::error file={},line={},title={}::{}",
@@ -111,8 +138,8 @@ fn failure(
     let _ = writeln!(
         text,
         "<details><summary>✗ {} › <b>{}</b></summary>\n",
-        escaped(&feature.title),
-        escaped(&scenario.title)
+        escaped(&format!("{}{}", feature.title, variant_of(feature))),
+        escaped(&name_of(scenario))
     );
     let place = format!("{}:{}", feature.path, step.line);
     let _ = writeln!(text, "{}\n", inline(&place));
@@ -124,9 +151,13 @@ fn failure(
     text.push('\n');
 }
 
-/// Text in a fence that it cannot end.
+/// Text in a fence, not too long.
 fn fenced(language: &str, text: &str) -> String {
-    let text = short(text);
+    fence(language, &short(text))
+}
+
+/// Text in a fence that it cannot end.
+fn fence(language: &str, text: &str) -> String {
     let longest = text.split(|it| it != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     format!("{fence}{language}\n{}\n{fence}\n\n", text.trim_end())

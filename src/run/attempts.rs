@@ -80,7 +80,9 @@ pub(super) async fn run_step(
     let tried = record.attempts.len() + record.attempts_dropped as usize;
     // One attempt was no wait, unless the attempt itself took its time.
     let waited = tried > 1 || record.clock_ms >= LONG_ATTEMPT_MS;
-    if record.verdict == Verdict::Failed && record.defect.is_none() && waited {
+    // Whoever interrupts a run wants to know what it waited for most of all.
+    let in_vain = matches!(record.verdict, Verdict::Failed | Verdict::Interrupted);
+    if in_vain && record.defect.is_none() && waited {
         record.waiting = waiting::why(lab, &record).await;
     }
     record
@@ -204,6 +206,11 @@ async fn attempts(
             (Ended::Defect(_), Some(mismatch)) => Ended::Not(mismatch),
             (ended, _) => ended,
         };
+        // An attempt that was cut short says nothing; the one before it does.
+        if matches!(ended, Ended::Interrupted) && !record.attempts.is_empty() {
+            record.verdict = Verdict::Interrupted;
+            return;
+        }
         let mismatch = if let Ended::Not(mismatch) = &ended {
             Some(mismatch.clone())
         } else {

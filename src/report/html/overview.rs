@@ -1,6 +1,6 @@
 //! The first thing that somebody sees: what failed and why, then everything.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use maud::{Markup, html};
 
@@ -17,6 +17,8 @@ use crate::{
 
 /// Failures told one by one at the top; all of them are in the list below.
 const MAX_FAILURES: usize = 50;
+/// Tags to filter by that are there at once, the most used ones; the others unfold.
+const MAX_TAGS: usize = 16;
 
 const VERDICTS: [Verdict; 4] = [
     Verdict::Failed,
@@ -27,10 +29,14 @@ const VERDICTS: [Verdict; 4] = [
 
 /// What the browser's tab says.
 pub(super) fn title(kept: &Kept<'_>) -> String {
-    let failed = kept.run.scenarios(Verdict::Failed);
-    let all: usize = kept.run.features.iter().map(|it| it.scenarios.len()).sum();
+    let run = &kept.run;
+    let failed = run.scenarios(Verdict::Failed);
+    let passed = run.scenarios(Verdict::Passed);
+    let all: usize = run.features.iter().map(|it| it.scenarios.len()).sum();
     match failed {
-        0 if kept.run.environment.is_empty() => format!("✓ {all} held · fotalab"),
+        0 if !run.environment.is_empty() => "✗ the environment failed · fotalab".to_owned(),
+        0 if run.interrupted => format!("! interrupted, {passed} of {all} held · fotalab"),
+        0 => format!("✓ {passed} held · fotalab"),
         failed => format!("✗ {failed} of {all} failed · fotalab"),
     }
 }
@@ -50,6 +56,7 @@ pub(super) fn overview(kept: &Kept<'_>, names: &[Names], columns: &[Columns]) ->
             button #help type="button" title="keys" { "?" }
         }
         main #overview {
+            h1.visually-hidden { "Scenarios run against " (run.target) }
             section.summary {
                 @for verdict in VERDICTS {
                     @let count = run.scenarios(verdict);
@@ -69,13 +76,13 @@ pub(super) fn overview(kept: &Kept<'_>, names: &[Names], columns: &[Columns]) ->
                     (fact("fotalab", &kept.version))
                 }
             }
-            @if run.interrupted { p.message { "The run was interrupted: what had not begun is missing." } }
+            @if run.interrupted { p.message { "The run was interrupted: what had not begun was skipped, or is missing." } }
             @for error in &run.environment { p.message { b { "environment " } (error) } }
             (failures(kept, names))
             (tags(kept))
             section.features {
                 @for (folder, features) in by_folder(kept) {
-                    h3 { (folder) }
+                    h2 { (folder) }
                     @for number in features {
                         (feature(&run.features[number], &names[number], &columns[number]))
                     }
@@ -128,7 +135,8 @@ fn failures(kept: &Kept<'_>, names: &[Names]) -> Markup {
                     @let feature = &kept.run.features[number];
                     @let scenario = &feature.scenarios[nth];
                     @let record = &scenario.steps[step];
-                    a.failure href={ "#" (names[number].feature) "/" (names[number].scenarios[nth]) "/" (step + 1) } {
+                    a.failure href={ "#" (names[number].feature) "/" (names[number].scenarios[nth]) "/" (step + 1) }
+                        data-verdict=(word(scenario.verdict)) data-tags=(scenario.tags.join(" ")) {
                         (mark(record.verdict))
                         span.where { (feature.title) (values(feature.variant.as_ref())) " › " b { (scenario.title) } (values(Some(&scenario.row))) }
                         span.cause { (cause(record)) }
@@ -144,14 +152,24 @@ fn failures(kept: &Kept<'_>, names: &[Names]) -> Markup {
 
 fn tags(kept: &Kept<'_>) -> Markup {
     let scenarios = kept.run.features.iter().flat_map(|it| &it.scenarios);
-    let tags: BTreeSet<&str> = scenarios
-        .flat_map(|it| &it.tags)
-        .map(String::as_str)
-        .collect();
+    let mut uses: BTreeMap<&str, usize> = BTreeMap::new();
+    for tag in scenarios.flat_map(|it| &it.tags) {
+        *uses.entry(tag).or_default() += 1;
+    }
+    let mut tags: Vec<(&str, usize)> = uses.into_iter().collect();
+    tags.sort_by_key(|(tag, uses)| (Reverse(*uses), *tag));
+    let (first, more) = tags.split_at(tags.len().min(MAX_TAGS));
+    let tag = |tag: &str| html! { button.tag type="button" data-tag=(tag) aria-pressed="false" { (tag) } };
     html! {
-        @if !tags.is_empty() {
+        @if !first.is_empty() {
             nav.tags aria-label="filter by tag" {
-                @for tag in tags { button.tag type="button" data-tag=(tag) aria-pressed="false" { (tag) } }
+                @for (it, _) in first { (tag(it)) }
+                @if !more.is_empty() {
+                    details {
+                        summary { (more.len()) " more tags" }
+                        @for (it, _) in more { (tag(it)) }
+                    }
+                }
             }
         }
     }
@@ -179,7 +197,7 @@ fn feature(feature: &FeatureRecord, names: &Names, columns: &Columns) -> Markup 
                 span.bar aria-hidden="true" {
                     @for scenario in feature.scenarios.iter().take(60) { i.(word(scenario.verdict)) {} }
                 }
-                span.number title="scenarios" { (feature.scenarios.len()) }
+                span.number.scenarios { (feature.scenarios.len()) @if feature.scenarios.len() == 1 { " scenario" } @else { " scenarios" } }
                 span.number title="steps" { (steps) @if steps == 1 { " step" } @else { " steps" } }
                 span.number title="messages" { @if columns.len() > 0 { (thousands(columns.len() as u64)) " msg" } }
                 span.number title={ "time on its " (feature.clock) " clock" } { (seconds(feature.clock_ms)) }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use maud::html;
+use maud::{Markup, html};
 
 use super::markdown::{Block, Content, with_placeholders};
 
@@ -34,7 +34,7 @@ pub(super) fn blocks(source: &str, steps: &BTreeSet<usize>) -> Vec<Block> {
         } else if !steps.contains(&number) && is_heading(text) {
             Content::Heading
         } else {
-            Content::Sentence(with_placeholders(text))
+            Content::Sentence(with_code(text))
         };
         blocks.push(Block {
             line: number,
@@ -42,6 +42,19 @@ pub(super) fn blocks(source: &str, steps: &BTreeSet<usize>) -> Vec<Block> {
         });
     }
     blocks
+}
+
+/// A sentence with what stands between backticks as code.
+fn with_code(text: &str) -> Markup {
+    // An odd one out means none of them marks code.
+    if !text.matches('`').count().is_multiple_of(2) {
+        return with_placeholders(text);
+    }
+    html! {
+        @for (nth, part) in text.split('`').enumerate() {
+            @if nth % 2 == 0 { (with_placeholders(part)) } @else { code { (with_placeholders(part)) } }
+        }
+    }
 }
 
 /// `Scenario: …` in any language: a few words and a colon.

@@ -160,7 +160,7 @@ fn evidence(record: &StepRecord) -> Option<Markup> {
         }
         @if !record.waiting.is_empty() {
             div.waiting {
-                h4 { "Why is it waiting?" }
+                h3 { "Why is it waiting?" }
                 ul { @for line in &record.waiting { li { (cut(line)) } } }
             }
         }
@@ -173,9 +173,11 @@ fn evidence(record: &StepRecord) -> Option<Markup> {
 fn attempts(record: &StepRecord) -> Markup {
     let mut lines: Vec<(&AttemptRecord, &AttemptRecord, String)> = Vec::new();
     for attempt in &record.attempts {
-        let said = said(attempt);
+        let said = said(attempt, record);
         match lines.last_mut() {
-            Some((_, last, before)) if *before == said => *last = attempt,
+            Some((_, last, before)) if *before == said && last.number + 1 == attempt.number => {
+                *last = attempt;
+            }
             _ => lines.push((attempt, attempt, said)),
         }
     }
@@ -185,7 +187,12 @@ fn attempts(record: &StepRecord) -> Markup {
         table.attempts {
             caption { (all) " attempts in " (seconds(record.clock_ms)) }
             tbody {
-                @for (first, last, said) in lines.iter().take(MAX_ATTEMPT_LINES) {
+                @for (nth, (first, last, said)) in lines.iter().take(MAX_ATTEMPT_LINES).enumerate() {
+                    // Of very many, those in the middle were not kept.
+                    @let before = nth.checked_sub(1).map_or(0, |it| lines[it].1.number);
+                    @if first.number > before + 1 {
+                        tr { td.number { (before + 1) "–" (first.number - 1) } td {} td.quiet { "not kept" } }
+                    }
                     tr {
                         td.number { (first.number) @if last.number != first.number { "–" (last.number) } }
                         td.number { (seconds(first.at_ms)) @if last.number != first.number { " – " (seconds(last.at_ms)) } }
@@ -198,8 +205,10 @@ fn attempts(record: &StepRecord) -> Markup {
     }
 }
 
-fn said(attempt: &AttemptRecord) -> String {
+fn said(attempt: &AttemptRecord, step: &StepRecord) -> String {
+    let last = step.attempts.last().map(|it| it.number) == Some(attempt.number);
     match &attempt.mismatch {
+        None if last && step.defect.is_some() => "a defect of the step".to_owned(),
         None => "held".to_owned(),
         Some(mismatch) => match mismatch.differences.first() {
             Some(first) => in_one_line(first),

@@ -12,7 +12,9 @@ pub(super) fn fold(arrows: Vec<(Arrow, String)>) -> Vec<Item> {
     let mut items = Vec::new();
     let mut at = 0;
     while at < arrows.len() {
-        let turn = (1..=LONGEST_TURN)
+        // A turn begins with who asks: an answer before it belongs to something else.
+        let longest = if arrows[at].0.answer { 1 } else { LONGEST_TURN };
+        let turn = (1..=longest)
             .map(|length| (turns(&arrows[at..], length), length))
             .filter(|(turns, _)| *turns >= TURNS)
             .max_by_key(|(turns, length)| (turns * length, std::cmp::Reverse(*length)));
@@ -54,7 +56,7 @@ mod tests {
                 to: 1,
                 label: it.to_string(),
                 after: 0,
-                answer: false,
+                answer: it.is_uppercase(),
                 lost: false,
                 again: false,
             };
@@ -76,6 +78,9 @@ mod tests {
         assert_eq!(folded("abababx"), "3(ab) x");
         assert_eq!(folded("aaaaaa"), "6(a)");
         assert_eq!(folded("abab"), "a b a b");
+        // Answers are written large here.
+        assert_eq!(folded("xAyAyAyA"), "x A 3(yA)");
+        assert_eq!(folded("AAAyAy"), "3(A) y A y");
         assert_eq!(folded("xyabcabcabcabcz"), "x y 4(abc) z");
     }
 }

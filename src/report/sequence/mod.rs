@@ -95,8 +95,11 @@ pub fn of_scenario(kept: &Kept<'_>, feature: usize, scenario: usize) -> Option<S
         })
         .collect();
     let began = lines.first()?.at;
-    let parts: Vec<Part<'_>> = lines.iter().map(|it| Part::of(it)).collect();
+    let mut parts: Vec<Part<'_>> = lines.iter().map(|it| Part::of(it)).collect();
     let lanes = lanes(&parts);
+    if lanes.pools {
+        parts.iter_mut().for_each(Part::pool);
+    }
     let mut items = Vec::new();
     let mut at = 0;
     while at < parts.len() {
@@ -180,6 +183,21 @@ impl<'a> Part<'a> {
         }
     }
 
+    /// As one of a fleet it is like what others of it say: whose message it is does not matter.
+    fn pool(&mut self) {
+        for end in [&mut self.from, &mut self.to] {
+            if let Who::Device(name) = end {
+                name.clear();
+            }
+        }
+        if self.air.is_some() {
+            let words = self.label.split(' ');
+            let words = words.take_while(|it| !it.contains(':') && !it.starts_with('['));
+            let words = words.map(|it| it.split('?').next().unwrap_or_default());
+            self.label = words.collect::<Vec<_>>().join(" ");
+        }
+    }
+
     fn arrow(&self, lanes: &Lanes, after: i64) -> Arrow {
         Arrow {
             from: lanes.index(&self.from),
@@ -234,6 +252,8 @@ fn label(text: &str) -> String {
 struct Lanes {
     who: Vec<Who>,
     names: Vec<String>,
+    /// All devices are in one.
+    pools: bool,
 }
 
 impl Lanes {
@@ -262,9 +282,10 @@ fn lanes(parts: &[Part<'_>]) -> Lanes {
             Who::Other(name) | Who::Device(name) => label(name),
         })
         .collect();
-    if devices > MAX_DEVICES {
+    let pools = devices > MAX_DEVICES;
+    if pools {
         who.retain(|it| !is_device(it));
         names.push(format!("{devices} devices"));
     }
-    Lanes { who, names }
+    Lanes { who, names, pools }
 }

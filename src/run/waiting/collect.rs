@@ -1,6 +1,9 @@
 //! Gets the facts: asks the server as a third party would, the mocked cloud, the devices, the wire.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use fotalab_simulators::device::Phase;
@@ -43,7 +46,7 @@ pub(super) async fn collect(lab: &mut Lab, record: &StepRecord) -> Facts {
     if !record.title.to_ascii_lowercase().contains("websocket") {
         facts.websocket_closed = None;
     }
-    let (known, more) = devices(lab, &record.title);
+    let (known, more) = devices(lab, record);
     facts.more_devices = more;
     let admin = Admin::of(lab);
     for device in known {
@@ -67,12 +70,14 @@ pub(super) async fn collect(lab: &mut Lab, record: &StepRecord) -> Facts {
     facts
 }
 
-/// The devices that a sentence names, else all that there are; and how many more.
-fn devices(lab: &mut Lab, sentence: &str) -> (Vec<Known>, usize) {
+/// The devices that a sentence names, else all that there are, and how many more. Of many, only
+/// those that the last attempt complained about.
+fn devices(lab: &mut Lab, record: &StepRecord) -> (Vec<Known>, usize) {
     let Some(air) = Air::in_use(lab) else {
         return (Vec::new(), 0);
     };
-    let named: Vec<Known> = sentence
+    let named: Vec<Known> = record
+        .title
         .split('`')
         .skip(1)
         .step_by(2)
@@ -82,8 +87,21 @@ fn devices(lab: &mut Lab, sentence: &str) -> (Vec<Known>, usize) {
         [] => air.known().to_vec(),
         _ => named,
     };
-    let more = devices.len().saturating_sub(MAX_DEVICES);
+    let last = record.attempts.last().and_then(|it| it.mismatch.as_ref());
+    let notes = last.into_iter().flat_map(|it| &it.notes);
+    let complained: BTreeSet<&str> = notes
+        .filter_map(|it| it.split_once(": "))
+        .map(|it| it.0)
+        .collect();
+    let all = devices.len();
+    if devices
+        .iter()
+        .any(|it| complained.contains(it.name.as_str()))
+    {
+        devices.retain(|it| complained.contains(it.name.as_str()));
+    }
     devices.truncate(MAX_DEVICES);
+    let more = all - devices.len();
     (devices, more)
 }
 
@@ -102,6 +120,7 @@ async fn itself(lab: &mut Lab, device: &Known, now: UnixMillis) -> Option<Itself
         let struck = firmware.struck().iter();
         Some(Itself {
             on: device.is_on(),
+            was_on: device.starts() > 0,
             registered: device.phase() == Phase::Registered,
             registering: device.phase() == Phase::Registering,
             asleep: device.is_asleep(at),
@@ -109,6 +128,7 @@ async fn itself(lab: &mut Lab, device: &Known, now: UnixMillis) -> Option<Itself
             state: firmware.state().number(),
             result: firmware.outcome().number(),
             changed: firmware.changed_at().map(time),
+            version: firmware.running().to_owned(),
             faults: struck.map(|(fault, _)| fault.to_string()).collect(),
         })
     });

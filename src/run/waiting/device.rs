@@ -27,8 +27,12 @@ pub(super) fn explain(device: &Device, facts: &Facts) -> Vec<String> {
 fn presence(device: &Device, facts: &Facts, said: &mut Vec<String>) -> bool {
     let name = &device.name;
     if device.itself.as_ref().is_some_and(|it| !it.on) {
+        let was_on = device.itself.as_ref().is_some_and(|it| it.was_on);
         said.push(match device.itself.as_ref().and_then(|it| it.next) {
             Some(at) => format!("device {name} is off until {}", time(at)),
+            None if was_on => {
+                format!("device {name} is switched off, and no step has switched it on again")
+            }
             None => format!("device {name} is switched off: no step has switched it on"),
         });
         return false;
@@ -324,14 +328,19 @@ fn waits(device: &Device, update: &Update, now: UnixMillis, present: bool) -> Op
 /// It is there, and nobody wants anything.
 fn nothing(device: &Device) -> String {
     let name = &device.name;
+    let version = device.itself.as_ref().map_or("", |it| it.version.as_str());
+    let runs = match version {
+        "" => String::new(),
+        version => format!(", runs {version}"),
+    };
     match &device.server {
         Some(server) if server.update.is_none() => format!(
-            "device {name} is registered and listens, and the server has no update for it and asks \
-             nothing of it"
+            "device {name} is registered and listens{runs}, and the server has no update for it and \
+             asks nothing of it"
         ),
         Some(_) => format!(
-            "device {name} is registered and listens, its last update has ended, and the server \
-             asks nothing of it"
+            "device {name} is registered and listens{runs}, its last update has succeeded, and the \
+             server asks nothing of it"
         ),
         None => match device.air.heard {
             Some(at) => format!(

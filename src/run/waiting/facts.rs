@@ -52,6 +52,8 @@ pub(super) struct Device {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Itself {
     pub(super) on: bool,
+    /// It was switched on before.
+    pub(super) was_on: bool,
     /// It has a registration.
     pub(super) registered: bool,
     /// It asks for one.
@@ -65,6 +67,8 @@ pub(super) struct Itself {
     pub(super) result: i64,
     /// When either changed last.
     pub(super) changed: Option<UnixMillis>,
+    /// The version that really runs.
+    pub(super) version: String,
     /// Faults that it was told to have, and had.
     pub(super) faults: Vec<String>,
 }

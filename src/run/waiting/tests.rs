@@ -171,6 +171,15 @@ fn each_situation_is_said_in_words() {
             &["device meter-7 is switched off: no step has switched it on"],
         ),
         (
+            "switched off again",
+            well(|it, _| {
+                gone(it);
+                itself(it).on = false;
+                itself(it).was_on = true;
+            }),
+            &["device meter-7 is switched off, and no step has switched it on again"],
+        ),
+        (
             "restarting",
             well(|it, _| {
                 gone(it);
@@ -361,6 +370,17 @@ fn each_situation_is_said_in_words() {
             well(|_, _| ()),
             &[
                 "device meter-7 is registered and listens, and the server has no update for it and asks nothing of it",
+            ],
+        ),
+        (
+            "its update has succeeded, and something else was expected",
+            well(|it, _| {
+                itself(it).version = "2.0.0".to_owned();
+                itself(it).result = 1;
+                update(it, "succeeded", "nothing");
+            }),
+            &[
+                "device meter-7 is registered and listens, runs 2.0.0, its last update has succeeded, and the server asks nothing of it",
             ],
         ),
         (

@@ -49,6 +49,26 @@ impl fmt::Display for Condition {
 }
 
 impl Condition {
+    /// What would be, where it holds, in the words that say what is.
+    pub(super) fn wanted(&self) -> String {
+        match self {
+            Self::Registered(true) => "registered".to_owned(),
+            Self::Registered(false) => "not registered".to_owned(),
+            Self::On(on) => if *on { "on" } else { "off" }.to_owned(),
+            Self::Asleep(asleep) => if *asleep { "asleep" } else { "awake" }.to_owned(),
+            Self::Runs(version) => format!("runs {version}"),
+            Self::Update(state, result) => {
+                let state = state.map(|it| format!("state {} ({it})", it.number()));
+                let result = result.map(|it| format!("result {} ({it})", it.number()));
+                let both: Vec<String> = state.into_iter().chain(result).collect();
+                both.join(", ")
+            }
+            Self::Flashed { image, sha256 } => format!("flashed {image}, SHA-256 {sha256}"),
+            Self::Started(times) => format!("started {times} times"),
+            Self::Installed(times) => format!("began to install {times} times"),
+        }
+    }
+
     /// `None` when it holds, else what is.
     pub(super) fn missed(&self, device: &Device, now: Duration) -> Option<String> {
         let firmware = device.firmware();

@@ -43,7 +43,7 @@ async fn one(lab: &mut Lab, name: String, condition: String) -> StepResult {
         None => Ok(()),
         Some(is) => lab.fail(Mismatch::between(
             format!("the device `{name}` should {condition}"),
-            condition.to_string(),
+            condition.wanted(),
             is,
         )),
     }

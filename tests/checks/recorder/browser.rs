@@ -14,7 +14,7 @@ use crate::support::{directory, fotalab, long, seeds};
 const DESK: (u32, u32) = (1500, 950);
 
 /// Opens pages one after the other, and then looks that nothing went wrong.
-fn browse(name: &str, dark: bool, act: impl AsyncFnOnce(&mut Browser)) {
+pub(super) fn browse(name: &str, dark: bool, act: impl AsyncFnOnce(&mut Browser)) {
     let Some(program) = program() else { return };
     let directory = directory(&format!("recorder-browser-{name}"));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -29,14 +29,20 @@ fn browse(name: &str, dark: bool, act: impl AsyncFnOnce(&mut Browser)) {
     });
 }
 
-async fn count(browser: &mut Browser, selector: &str) -> u64 {
+pub(super) async fn count(browser: &mut Browser, selector: &str) -> u64 {
     let count = browser
         .evaluate(&format!("document.querySelectorAll(`{selector}`).length"))
         .await;
     count.as_u64().expect("a number")
 }
 
-async fn text(browser: &mut Browser, selector: &str) -> String {
+/// Whether nothing has to be scrolled to the side.
+pub(super) async fn fits(browser: &mut Browser) -> bool {
+    let fits = "document.documentElement.scrollWidth <= innerWidth";
+    browser.evaluate(fits).await == true
+}
+
+pub(super) async fn text(browser: &mut Browser, selector: &str) -> String {
     let text = browser
         .evaluate(&format!(
             "document.querySelector(`{selector}`)?.textContent"
@@ -227,7 +233,8 @@ fn a_lossy_push_shows_what_was_lost_and_sent_again() {
             .until("document.querySelector('.row-line .flag.lost')")
             .await;
         assert!(count(browser, ".row-line .flag.again").await > 0);
-        assert_eq!(text(browser, ".difference .expected mark").await, " 2.0.1");
+        assert_eq!(text(browser, ".difference .expected mark").await, "1");
+        assert_eq!(text(browser, ".difference .actual mark").await, "0");
         assert!(
             text(browser, ".waiting li")
                 .await
@@ -257,6 +264,11 @@ fn a_lossy_push_shows_what_was_lost_and_sent_again() {
                 .await
                 .contains("of 256 bytes")
         );
+        let said = text(browser, ".message-pane").await;
+        assert!(said.contains("42, application/octet-stream"), "{said}");
+        // The button knows what is unfolded.
+        let all = "[...document.querySelectorAll('.toolbar button')].at(-1).textContent";
+        assert_eq!(browser.evaluate(all).await, "Fold all");
         browser.picture(&out.join("lossy.png")).await;
         // What the message belongs to is chosen on the other side.
         assert_eq!(count(browser, ".step.chosen").await, 1);
@@ -299,9 +311,17 @@ fn what_would_like_to_act_does_not() {
     browse("hostile", false, async |browser| {
         browser.open(&file, "").await;
         browser.picture(&out.join("overview.png")).await;
+        assert!(
+            fits(browser).await,
+            "a long title makes the page wider than the window"
+        );
         browser.press("f").await;
         browser.until("document.querySelector('.row-line')").await;
-        for row in 1..5 {
+        assert!(
+            fits(browser).await,
+            "a long title makes the page wider than the window"
+        );
+        for row in 1..7 {
             browser
                 .click(&format!(".row-line[data-row=\"{row}\"]"))
                 .await;

@@ -114,15 +114,18 @@ impl Browser {
         for domain in ["Page", "Runtime", "Log", "Network"] {
             browser.call(&format!("{domain}.enable"), json!({})).await;
         }
-        let size =
-            json!({ "width": size.0, "height": size.1, "deviceScaleFactor": 1, "mobile": false });
-        browser
-            .call("Emulation.setDeviceMetricsOverride", size)
-            .await;
+        browser.resize(size).await;
         let scheme = if dark { "dark" } else { "light" };
         let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         browser.call("Emulation.setEmulatedMedia", media).await;
         browser
+    }
+
+    /// Makes the window so large.
+    pub(super) async fn resize(&mut self, (width, height): (u32, u32)) {
+        let size =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.call("Emulation.setDeviceMetricsOverride", size).await;
     }
 
     /// Opens a page of ours and waits until it says that it is there.

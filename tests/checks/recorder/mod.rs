@@ -6,4 +6,5 @@ mod devtools;
 mod github;
 mod made;
 mod page;
+mod reading;
 mod waiting;

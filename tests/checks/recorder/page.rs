@@ -194,7 +194,7 @@ pub(super) const HOSTILE: &str = "</script><script>window.harm=1</script><img sr
     <!--\u{202e}\u{0007}\u{0000}\u{2028}\u{feff}${<b>}](javascript:window.harm=3)`<style>*{display:none}</style>&amp;";
 
 pub(super) fn hostile() -> (String, String) {
-    let mut made = Made::new(HOSTILE);
+    let mut made = Made::new(&format!("{HOSTILE}{}", "w".repeat(3_000)));
     let large: Vec<Value> = (0..40_000)
         .map(|it| json!({ "n": it, "text": "</script>" }))
         .collect();
@@ -224,6 +224,25 @@ pub(super) fn hostile() -> (String, String) {
         again: false,
         payload: 3,
     });
+    // What every object of JavaScript has.
+    made.air(&made::Air {
+        device: "__proto__",
+        up: false,
+        kind: "constructor",
+        code: "hasOwnProperty",
+        mid: 2,
+        path: Some("toString"),
+        block: None,
+        fate: "valueOf",
+        again: false,
+        payload: 3,
+    });
+    made.message(
+        "constructor",
+        "request",
+        "__proto__",
+        json!({ "method": "toString", "headers": { "__proto__": 1 }, "body": { "constructor": 1 } }),
+    );
     let mismatch = json!({
         "message": HOSTILE, "notes": [HOSTILE, "y".repeat(1_000_000)], "help": HOSTILE,
         "differences": [{ "path": HOSTILE, "expected": { HOSTILE: HOSTILE }, "actual": HOSTILE }],
@@ -258,7 +277,7 @@ fn nothing_that_crossed_becomes_a_part_of_the_page() {
     let markup = page.replace(index, "");
     let found = markup.chars().find(|it| unseen(*it) && *it != '\u{2028}');
     assert_eq!(found, None);
-    assert_eq!(says_what_the_trace_says(&directory), 4);
+    assert_eq!(says_what_the_trace_says(&directory), 6);
 }
 
 #[test]
@@ -300,4 +319,32 @@ fn a_scenario_is_drawn_for_an_issue() {
     let ran = fotalab(&out, &["report", "out", "--mermaid", "Check"]);
     assert_eq!(ran.code, Some(2), "two are called so");
     assert!(ran.err.contains("Check the status"), "{}", ran.err);
+}
+
+#[test]
+fn a_fleet_is_drawn_as_one_that_says_the_same_many_times() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let out = directory("recorder-mermaid-fleet");
+    let scenario = "# A fleet\n\n## It registers\n\n\
+        Given there are `30` devices `meter-{}` running `1.0.0`\n\n\
+        When the devices `meter-*` are switched on\n\n\
+        Then within `1 min` `29` of the devices `meter-*` should be registered\n";
+    std::fs::write(out.join("Fleet.feature.md"), scenario).expect("ours to write");
+    let ran = fotalab(&out, &["run", "Fleet.feature.md", "--report", "out"]);
+    assert_eq!(ran.code, Some(100), "{}", ran.err);
+    let out_text = out.join("out").display().to_string();
+    let ran = fotalab(
+        repository,
+        &["report", &out_text, "--mermaid", "It registers"],
+    );
+    let lines: Vec<&str> = ran.out.lines().map(str::trim).collect();
+    for expected in [
+        "participant L1 as 30 devices",
+        "loop 30 times",
+        "L1->>L0: CON POST /rd",
+        "L0-->>L1: ACK 2.01",
+    ] {
+        assert!(lines.contains(&expected), "{expected}: {}", ran.out);
+    }
+    assert!(lines.len() < 40, "{}", ran.out);
 }

@@ -117,11 +117,17 @@ const colour = element => {
   element.replaceChildren(...parts.filter(it => it !== ''), text.slice(last));
 };
 
+// Some browsers let no page from a file near the clipboard: then the old way.
 const copy = async (text, done) => {
   try {
     await navigator.clipboard.writeText(text);
     done('copied');
   } catch {
-    done('select the text and copy it');
+    const area = make('textarea.visually-hidden');
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    done(document.execCommand('copy') ? 'copied' : 'this browser does not let it copy');
+    area.remove();
   }
 };

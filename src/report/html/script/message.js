@@ -1,3 +1,20 @@
+// Maps, since what crossed may be called `constructor`.
+const PARTNERS = new Map([['rest', 'operator'], ['websocket', 'websocket'], ['upstream', 'cloud']]);
+const TYPES = new Map([['CON', 'CON, confirmable'], ['NON', 'NON, non-confirmable'], ['ACK', 'ACK, acknowledgement'], ['RST', 'RST, reset']]);
+// RFC 7252, 12.1.2; RFC 7959, 2.9; RFC 8132, 4; RFC 8516.
+const CODES = new Map(Object.entries({
+  '0.00': 'empty', '2.01': 'Created', '2.02': 'Deleted', '2.03': 'Valid', '2.04': 'Changed', '2.05': 'Content', '2.31': 'Continue', '4.00': 'Bad Request', '4.01': 'Unauthorized',
+  '4.02': 'Bad Option', '4.03': 'Forbidden', '4.04': 'Not Found', '4.05': 'Method Not Allowed', '4.06': 'Not Acceptable', '4.08': 'Request Entity Incomplete', '4.09': 'Conflict',
+  '4.12': 'Precondition Failed', '4.13': 'Request Entity Too Large', '4.15': 'Unsupported Content-Format', '4.22': 'Unprocessable Entity', '4.29': 'Too Many Requests',
+  '5.00': 'Internal Server Error', '5.01': 'Not Implemented', '5.02': 'Bad Gateway', '5.03': 'Service Unavailable', '5.04': 'Gateway Timeout', '5.05': 'Proxying Not Supported',
+}));
+// The registry of CoAP Content-Formats.
+const FORMATS = new Map([
+  [0, 'text/plain'], [40, 'application/link-format'], [42, 'application/octet-stream'], [50, 'application/json'], [60, 'application/cbor'], [110, 'application/senml+json'],
+  [112, 'application/senml+cbor'], [11542, 'application/vnd.oma.lwm2m+tlv'], [11543, 'application/vnd.oma.lwm2m+json'], [11544, 'application/vnd.oma.lwm2m+cbor'],
+]);
+const named = (names, value) => names.has(value) ? `${value}, ${names.get(value)}` : value;
+
 // What is in a message, below the timeline.
 class MessagePane {
   constructor(messages, on) {
@@ -8,9 +25,26 @@ class MessagePane {
     this.nothing();
   }
 
-  nothing() {
+  // No message is chosen: what crossed during the step, if one is.
+  nothing(step) {
     this.turn = (this.turn ?? 0) + 1;
+    const seen = step && this.messages.ofStep(step.number);
+    if (seen?.count) { this.ofStep(step, seen); return; }
+    if (step && this.messages.count) {
+      this.element.replaceChildren(make('p.hint', 'No message crossed while this step was at work: it looks at what came before.'));
+      return;
+    }
     this.element.replaceChildren(make('p.hint', this.messages.count ? 'Choose a message to see what is in it.' : 'No message crossed while this feature ran.'));
+  }
+
+  ofStep(step, seen) {
+    const messages = this.messages;
+    this.element.replaceChildren(
+      make('h3', make('span.text', visible(step.title))),
+      make('div.facts', make('span', plural(seen.count, 'message')), make('span', `${clock(messages.at[seen.first])} – ${clock(messages.at[seen.last])} s`),
+        seen.bytes ? make('span', bytes(seen.bytes)) : null, seen.lost ? make('span.flag.lost', `${grouped(seen.lost)} lost`) : null,
+        seen.again ? make('span.flag.again', `↻ ${grouped(seen.again)} sent again`) : null),
+      make('div.tools', button('↑ its first message', '', () => this.on.go(seen.first)), button('↓ its last message', '', () => this.on.go(seen.last))));
   }
 
   async show(i) {
@@ -46,7 +80,7 @@ class MessagePane {
 
   ends(i) {
     const messages = this.messages, lane = messages.laneOf(i);
-    const other = messages.device[i] ? messages.nameOf(i) : { rest: 'operator', websocket: 'websocket', upstream: 'cloud' }[lane] ?? lane;
+    const other = messages.device[i] ? messages.nameOf(i) : PARTNERS.get(lane) ?? lane;
     if (messages.kind[i] === CONNECTION && !messages.device[i]) return make('span.quiet', visible(other));
     const [from, to] = messages.inward[i] ? [other, 'server'] : ['server', other];
     return make('span.quiet', visible(`${from} → ${to}`));
@@ -90,9 +124,9 @@ class MessagePane {
     const coap = detail.coap;
     const block = it => it && `${it.num}/${it.more ? 1 : 0}/${it.size}: block ${it.num} of ${it.size} bytes, ${it.more ? 'more follow' : 'the last'}`;
     this.part('CoAP', this.pairs([
-      ['type', { CON: 'CON, confirmable', NON: 'NON, non-confirmable', ACK: 'ACK, acknowledgement', RST: 'RST, reset' }[coap.type] ?? coap.type],
-      ['code', coap.code], ['message ID', coap.mid], ['token', coap.token], ['path', coap.path],
-      ['query', (coap.query ?? []).join(' & ')], ['Block1', block(coap.block1)], ['Block2', block(coap.block2)], ['format', coap.format],
+      ['type', TYPES.get(coap.type) ?? coap.type],
+      ['code', named(CODES, coap.code)], ['message ID', coap.mid], ['token', coap.token], ['path', coap.path],
+      ['query', (coap.query ?? []).join(' & ')], ['Block1', block(coap.block1)], ['Block2', block(coap.block2)], ['format', named(FORMATS, coap.format)],
       ['from', detail.from], ['to', detail.to], ['transport', detail.transport],
     ]));
     const values = Object.entries(coap.payload?.values ?? {});

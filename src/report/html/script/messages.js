@@ -52,6 +52,20 @@ class Messages {
   nameOf(i) { return this.device[i] ? this.devices[this.device[i] - 1] : ''; }
   end() { return this.count ? this.at[this.count - 1] : 0; }
 
+  // What crossed while a step was at work, as numbers.
+  ofStep(step) {
+    const seen = { count: 0, first: -1, last: -1, bytes: 0, lost: 0, again: 0 };
+    for (let i = 0; i < this.count; i++) {
+      if (this.step[i] !== step) continue;
+      if (!seen.count++) seen.first = i;
+      seen.last = i;
+      seen.bytes += this.size[i];
+      seen.lost += this.fate[i] === 1;
+      seen.again += this.again[i];
+    }
+    return seen;
+  }
+
   // The first message at or after a time.
   atTime(time) {
     let low = 0, high = this.count;

@@ -6,7 +6,8 @@ const overview = (() => {
     element, own: find('summary', element).textContent.toLowerCase(), was: element.open,
     scenarios: all('li', element).map(it => ({ element: it, text: it.textContent.toLowerCase(), verdict: it.dataset.verdict, tags: it.dataset.tags.split(' ') })),
   }));
-  const failures = all('.failure', root).map(element => ({ element, text: element.textContent.toLowerCase() }));
+  const failures = all('.failure', root).map(element => ({ element, text: element.textContent.toLowerCase(), verdict: element.dataset.verdict, tags: element.dataset.tags.split(' ') }));
+  const chosen = it => (!wanted.verdicts.size || wanted.verdicts.has(it.verdict)) && (!wanted.tags.size || it.tags.some(tag => wanted.tags.has(tag)));
 
   const apply = () => {
     const any = wanted.text || wanted.verdicts.size || wanted.tags.size;
@@ -15,9 +16,7 @@ const overview = (() => {
       const named = feature.own.includes(wanted.text);
       let shown = 0;
       for (const scenario of feature.scenarios) {
-        const fits = (named || scenario.text.includes(wanted.text))
-          && (!wanted.verdicts.size || wanted.verdicts.has(scenario.verdict))
-          && (!wanted.tags.size || scenario.tags.some(it => wanted.tags.has(it)));
+        const fits = (named || scenario.text.includes(wanted.text)) && chosen(scenario);
         scenario.element.hidden = !fits;
         shown += fits;
       }
@@ -26,10 +25,13 @@ const overview = (() => {
       count += !feature.element.hidden;
       feature.element.open = any ? shown > 0 && (!named || wanted.verdicts.size + wanted.tags.size > 0) || feature.was : feature.was;
     }
-    for (const failure of failures) failure.element.hidden = !failure.text.includes(wanted.text);
-    for (const heading of all('.features h3', root)) {
+    let told = 0;
+    for (const failure of failures) told += !(failure.element.hidden = !failure.text.includes(wanted.text) || !chosen(failure));
+    const list = find('.failures', root);
+    if (list) list.hidden = !told;
+    for (const heading of all('.features h2', root)) {
       let next = heading.nextElementSibling, some = false;
-      while (next && next.tagName !== 'H3') { some ||= next.matches('details:not([hidden])'); next = next.nextElementSibling; }
+      while (next && next.tagName !== 'H2') { some ||= next.matches('details:not([hidden])'); next = next.nextElementSibling; }
       heading.hidden = !some;
     }
     find('.none', root).hidden = count > 0;

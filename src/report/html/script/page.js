@@ -24,6 +24,11 @@ class FeatureView {
     this.diagrams = all('.sequence', content);
     this.steps = stepsOf(this.facts, this.article);
     for (const code of all('pre.code code', this.article)) colour(code);
+    const words = element => element?.textContent.trim().replace(/\s+/g, ' ');
+    if (all('.as-written', this.article).some(it => words(it) !== words(it.nextElementSibling))) {
+      this.values = button('With values', 'v: the scenario as it was written, or with its values', () => keys.v(), 'values' in document.documentElement.dataset);
+      this.values.classList.add('values-switch');
+    }
     this.written = make('section.written-pane', this.article);
     this.crossed = make('section.crossed-pane');
     this.root.replaceChildren(this.written, divider(this.root, '--split', 'x'), this.crossed);
@@ -44,6 +49,7 @@ class FeatureView {
     this.timeline = new Timeline(this.messages, this.steps, {
       step: step => this.chooseStep(step, { scroll: false }),
       message: i => this.chooseMessage(i),
+      folded: () => this.tools(false),
       transfer: row => { this.mark(row.step); this.pane.transfer(this.messages.transfers[row.transfer - 1]); },
       slice: row => { this.mark(row.step); this.pane.slice(row); },
     });
@@ -67,12 +73,16 @@ class FeatureView {
       const mermaid = button('copy as Mermaid', 'for an issue', () => copy(text.value, said => { mermaid.textContent = said; }));
       const save = button('save as SVG', '', () => {
         const link = make('a');
-        link.href = URL.createObjectURL(new Blob([new XMLSerializer().serializeToString(svg)], { type: 'image/svg+xml' }));
+        // Alone it has its own paper and ink.
+        const alone = svg.cloneNode(true);
+        alone.setAttribute('color', '#1f2328');
+        alone.prepend(draw('rect', { width: '100%', height: '100%', fill: '#ffffff' }));
+        link.href = URL.createObjectURL(new Blob([new XMLSerializer().serializeToString(alone)], { type: 'image/svg+xml' }));
         link.download = `${this.facts.scenarios[diagram.dataset.scenario].name}.svg`;
         link.click();
         URL.revokeObjectURL(link.href);
       });
-      diagram.prepend(make('div.tools', make('b', this.facts.scenarios[diagram.dataset.scenario].title), mermaid, save));
+      diagram.prepend(make('div.tools', make('b', visible(this.facts.scenarios[diagram.dataset.scenario].title)), mermaid, save));
     }
     this.crossed.replaceChildren(this.toolbar, diagram);
   }
@@ -146,11 +156,14 @@ class FeatureView {
 
   mark(step) {
     this.step = step;
-    for (const it of all('.step.chosen', this.article)) it.classList.remove('chosen');
+    for (const it of all('.step.chosen', this.article)) { it.classList.remove('chosen'); it.removeAttribute('aria-current'); }
     const it = this.steps[step];
     if (!it) return;
     this.scenario = it.scenario;
     it.element?.classList.add('chosen');
+    it.element?.setAttribute('aria-current', 'step');
+    const shown = find('.sequence', this.crossed)?.dataset.scenario;
+    if (shown !== undefined && Number(shown) !== it.scenario && this.diagrams.some(other => Number(other.dataset.scenario) === it.scenario)) this.show('sequence');
   }
 
   chooseStep(step, { scroll = true, quiet = false } = {}) {
@@ -159,7 +172,7 @@ class FeatureView {
     if (this.timeline.view.only) { this.timeline.view.only = step; this.timeline.refresh(); }
     this.message = -1;
     this.timeline.selectStep(step, scroll);
-    this.pane.nothing();
+    this.pane.nothing(this.steps[step]);
     this.reveal(this.steps[step].element);
     if (!quiet) this.say();
   }
@@ -216,9 +229,19 @@ class FeatureView {
 // A bar between two panes that can be dragged, or moved with the arrow keys.
 const divider = (grid, name, axis) => {
   const bar = make(axis === 'x' ? 'div.divider' : 'div.message-divider');
-  bar.setAttribute('role', 'separator');
+  const says = (what, value) => bar.setAttribute(what, value);
+  says('role', 'separator');
+  says('aria-orientation', axis === 'x' ? 'vertical' : 'horizontal');
+  says('aria-label', axis === 'x' ? 'between the scenario and what crossed' : 'between the messages and what is in one');
+  says('aria-valuemin', 15);
+  says('aria-valuemax', 80);
+  says('aria-valuenow', axis === 'x' ? 42 : 40);
   bar.tabIndex = 0;
-  const set = share => grid.style.setProperty(name, `${Math.min(80, Math.max(15, share))}%`);
+  const set = share => {
+    const within = Math.round(Math.min(80, Math.max(15, share)));
+    grid.style.setProperty(name, `${within}%`);
+    says('aria-valuenow', within);
+  };
   bar.addEventListener('pointerdown', event => { bar.setPointerCapture(event.pointerId); event.preventDefault(); });
   bar.addEventListener('pointermove', event => {
     if (!event.buttons) return;
@@ -240,12 +263,15 @@ const crumbs = view => {
   if (!view) { nav.replaceChildren(...page.home); return; }
   const link = make('a', visible(view.facts.title));
   link.href = `#${view.facts.name}`;
-  nav.replaceChildren(make('span', visible(view.facts.path)), make('span', '›'), link);
+  nav.replaceChildren(make('span', visible(view.facts.path)), make('span', '›'), link, view.values ?? '');
 };
+
+// Somebody may have cut a link in the middle of a letter.
+const decoded = text => { try { return decodeURIComponent(text); } catch { return text; } };
 
 const route = async () => {
   const turn = page.turn = (page.turn ?? 0) + 1;
-  const [name, scenario, nth, message] = decodeURIComponent(location.hash.slice(1)).split('/');
+  const [name, scenario, nth, message] = decoded(location.hash.slice(1)).split('/');
   const number = index.features.findIndex(it => it.name === name);
   page.at = location.hash;
   document.documentElement.dataset.view = number < 0 ? 'overview' : 'feature';
@@ -286,7 +312,10 @@ const keys = {
     if (step > 0) view.chooseStep(step);
   },
   o: () => { if (page.feature?.step) page.feature.toggleOnly(); },
-  v: () => document.documentElement.toggleAttribute('data-values'),
+  v: () => {
+    const on = document.documentElement.toggleAttribute('data-values');
+    find('.values-switch')?.setAttribute('aria-pressed', on);
+  },
   s: () => { const view = page.feature; if (view?.diagrams.length) view.show(view.crossed.classList.contains('diagram') ? 'timeline' : 'sequence'); },
   Enter: () => { const timeline = page.feature?.timeline; if (timeline && timeline.chosenRow) timeline.choose(timeline.rows.findIndex(row => timeline.isChosen(row)), true); },
   '?': () => find('#keys').showModal(),

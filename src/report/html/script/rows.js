@@ -44,7 +44,8 @@ class View {
     if (this.scenario && (messages.step[i] < this.scenario.from || messages.step[i] >= this.scenario.to)) return false;
     if (this.hidden.size && this.hidden.has(this.laneKey(i))) return false;
     if (!this.text) return true;
-    return messages.words(i).toLowerCase().includes(this.text) || messages.nameOf(i).toLowerCase().includes(this.text) || messages.codeOf(i) === this.text;
+    return messages.words(i).toLowerCase().includes(this.text) || messages.nameOf(i).toLowerCase().includes(this.text)
+      || messages.codeOf(i) === this.text || FATES[messages.fate[i]] === this.text || (messages.again[i] > 0 && this.text === 'again');
   }
 }
 

@@ -1,6 +1,9 @@
 // The timeline: a picture of all of it above, and rows of which only the visible ones exist.
 const ROW = 26;
+// A lane's width; narrower where many lanes would leave no room for words.
 const LANE = 80;
+const NARROWEST_LANE = 44;
+const LANES_SHARE = 0.42;
 const OVERSCAN = 12;
 const SIGNS = { p: ['✓', 'passed'], f: ['✗', 'failed'], s: ['–', 'skipped'], i: ['!', 'interrupted'] };
 
@@ -17,7 +20,15 @@ class Timeline {
     this.sheet = make('div.sheet');
     this.rowsElement = make('div.rows', this.sheet);
     this.rowsElement.tabIndex = 0;
+    this.rowsElement.setAttribute('role', 'listbox');
     this.rowsElement.setAttribute('aria-label', 'messages');
+    this.rowsElement.addEventListener('keydown', event => {
+      const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (!by || event.ctrlKey || event.metaKey || event.altKey) return;
+      event.preventDefault();
+      this.walk(by);
+    });
+    this.lane = LANE;
     this.drawn = new Map();
     this.rowsElement.addEventListener('scroll', () => this.draw(), { passive: true });
     this.sheet.addEventListener('click', event => this.click(event));
@@ -27,21 +38,23 @@ class Timeline {
     };
     this.scrubber.addEventListener('pointerdown', event => { this.scrubber.setPointerCapture(event.pointerId); jump(event); });
     this.scrubber.addEventListener('pointermove', event => { if (event.buttons) jump(event); });
-    new ResizeObserver(() => { this.draw(); this.scrub(); }).observe(this.rowsElement);
+    new ResizeObserver(() => { if (this.laneWidth() !== this.lane) { this.refresh(); return; } this.draw(); this.scrub(); }).observe(this.rowsElement);
     this.refresh();
   }
 
   // Computes all rows anew, after another choice of what to see.
   refresh() {
     this.lanes = this.view.lanes().filter(it => !this.view.hidden.has(it.key));
-    this.x = new Map(this.lanes.map((it, index) => [it.key, LANE / 2 + index * LANE]));
+    this.lane = this.laneWidth();
+    this.x = new Map(this.lanes.map((it, index) => [it.key, this.lane / 2 + index * this.lane]));
     this.rows = rowsOf(this.view);
     this.sheet.style.height = `${Math.max(1, this.rows.length) * ROW + 8}px`;
     const lanes = make('div.lanes');
-    lanes.style.width = `${this.lanes.length * LANE}px`;
+    lanes.style.width = `${this.lanes.length * this.lane}px`;
     for (const [index, lane] of this.lanes.entries()) {
       const name = make('span', visible(lane.name));
-      name.style.left = `${index * LANE}px`;
+      name.style.left = `${index * this.lane}px`;
+      name.style.width = `${this.lane}px`;
       name.style.setProperty('--lane', `var(--${lane.kind})`);
       name.title = lane.name;
       lanes.append(name);
@@ -51,6 +64,11 @@ class Timeline {
     this.clear();
     this.draw();
     this.scrub();
+  }
+
+  laneWidth() {
+    const room = this.rowsElement.clientWidth;
+    return room ? Math.max(NARROWEST_LANE, Math.min(LANE, Math.floor(room * LANES_SHARE / this.lanes.length))) : LANE;
   }
 
   clear() {
@@ -79,7 +97,14 @@ class Timeline {
   element(row, index) {
     const line = row.kind === 'step' ? this.stepLine(row) : row.kind === 'message' ? this.messageLine(row) : row.kind === 'transfer' ? this.transferLine(row) : row.kind === 'repeat' ? this.repeatLine(row) : this.sliceLine(row);
     if (row.kind !== 'step' && this.step && row.step === this.step) line.classList.add('of-step');
-    if (row.kind === 'step' ? this.chosen < 0 && row.step && row.step === this.step : this.isChosen(row)) line.classList.add('chosen');
+    const chosen = row.kind === 'step' ? this.chosen < 0 && row.step > 0 && row.step === this.step : this.isChosen(row);
+    line.id = `row-${index}`;
+    line.setAttribute('role', 'option');
+    line.setAttribute('aria-selected', chosen);
+    if (chosen) {
+      line.classList.add('chosen');
+      this.rowsElement.setAttribute('aria-activedescendant', line.id);
+    }
     return line;
   }
 
@@ -195,7 +220,7 @@ class Timeline {
 
   // All lanes as lines, and one arrow between the server and another lane.
   lifelines(key, inward, how) {
-    const width = this.lanes.length * LANE;
+    const width = this.lanes.length * this.lane;
     const svg = draw('svg', { width, height: ROW, 'aria-hidden': 'true' });
     for (const lane of this.lanes) {
       const x = this.x.get(lane.key);
@@ -253,6 +278,7 @@ class Timeline {
       if (!this.view.unfolded.delete(row.key)) this.view.unfolded.add(row.key);
       this.refresh();
       this.scrollTo(this.rows.findIndex(it => it.key === row.key));
+      this.on.folded();
     } else {
       this.clear();
       this.draw();
@@ -272,7 +298,7 @@ class Timeline {
       if (index < 0 && transfer) this.view.unfolded.add(`transfer-${transfer}`);
       const hides = index < 0 && this.rows.find(row => row.members?.includes(i));
       if (hides) this.view.unfolded.add(hides.key);
-      if (index < 0) { this.refresh(); index = this.indexOf(i); }
+      if (index < 0) { this.refresh(); this.on.folded(); index = this.indexOf(i); }
       this.scrollTo(index);
     }
     this.clear();
