@@ -7,27 +7,20 @@ use std::collections::HashSet;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-/// The least length of a pattern, and how many of its bytes are looked at together.
-const CLASSES: [(usize, usize); 2] = [(20, 8), (10, 6)];
+/// Bytes of a pattern that is long.
+const LONG: usize = 10;
+/// Bytes that are looked at together.
+const WIDTH: usize = 6;
+/// From one look to the next: any long pattern has one of them inside.
+const STEP: usize = LONG - WIDTH + 1;
 /// Bits of the first look, as a power of two: 32 KiB stay in the fastest cache.
 const BITS: u32 = 18;
 
 /// Finds texts that may have a secret in them.
 #[derive(Debug)]
 pub(super) struct Filter {
-    /// Patterns that are in no class.
+    /// Patterns that are not long.
     short: Option<AhoCorasick>,
-    /// Those of each class that has some.
-    long: Vec<Grams>,
-}
-
-/// What patterns of some length have inside.
-#[derive(Debug)]
-struct Grams {
-    /// Bytes that are looked at together, 8 at most.
-    width: usize,
-    /// From one look to the next: any pattern has one of them inside.
-    step: usize,
     /// A bit for the hash of each gram.
     bits: Vec<u64>,
     grams: HashSet<u64, foldhash::fast::FixedState>,
@@ -36,70 +29,52 @@ struct Grams {
 impl Filter {
     /// For these patterns.
     pub(super) fn new<'a>(patterns: impl Iterator<Item = &'a str>) -> Self {
-        let mut rest: Vec<&str> = patterns.collect();
-        let mut long = Vec::new();
-        for (length, width) in CLASSES {
-            let (of_class, shorter): (Vec<&str>, _) =
-                rest.into_iter().partition(|it| it.len() >= length);
-            rest = shorter;
-            if !of_class.is_empty() {
-                long.push(Grams::new(length, width, &of_class));
+        let (long, short): (Vec<&str>, Vec<&str>) = patterns.partition(|it| it.len() >= LONG);
+        let mut filter = Self {
+            short: (!short.is_empty()).then(|| finder(short)),
+            bits: vec![0; 1 << (BITS - 6)],
+            grams: HashSet::default(),
+        };
+        for pattern in long {
+            for bytes in pattern.as_bytes().windows(WIDTH).take(STEP) {
+                let gram = gram(bytes);
+                let (word, bit) = place(gram);
+                filter.bits[word] |= bit;
+                filter.grams.insert(gram);
             }
         }
-        Self {
-            short: (!rest.is_empty()).then(|| finder(rest)),
-            long,
-        }
+        filter
     }
 
     /// `false`: there is none.
     pub(super) fn suspects(&self, text: &str) -> bool {
-        self.long.iter().any(|it| it.suspects(text.as_bytes()))
-            || self.short.as_ref().is_some_and(|it| it.is_match(text))
+        self.has_gram(text.as_bytes()) || self.short.as_ref().is_some_and(|it| it.is_match(text))
     }
-}
 
-impl Grams {
-    fn new(length: usize, width: usize, patterns: &[&str]) -> Self {
-        let mut grams = Self {
-            width,
-            step: length - width + 1,
-            bits: vec![0; 1 << (BITS - 6)],
-            grams: HashSet::default(),
-        };
-        for pattern in patterns {
-            for gram in pattern.as_bytes().windows(width).take(grams.step) {
-                let gram = gram
-                    .iter()
-                    .rev()
-                    .fold(0, |all, it| all << 8 | u64::from(*it));
-                let (word, bit) = place(gram);
-                grams.bits[word] |= bit;
-                grams.grams.insert(gram);
-            }
+    fn has_gram(&self, text: &[u8]) -> bool {
+        if self.grams.is_empty() {
+            return false;
         }
-        grams
-    }
-
-    fn suspects(&self, text: &[u8]) -> bool {
-        let mask = u64::MAX >> (64 - 8 * self.width);
         let mut at = 0;
         while let Some(&bytes) = text.get(at..).and_then(<[u8]>::first_chunk) {
-            let gram = u64::from_le_bytes(bytes) & mask;
+            let gram = u64::from_le_bytes(bytes) & MASK;
             let (word, bit) = place(gram);
             if self.bits[word] & bit != 0 && self.grams.contains(&gram) {
                 return true;
             }
-            at += self.step;
+            at += STEP;
         }
         // At the end there may be fewer than eight bytes.
-        let rest = text.get(at..).unwrap_or_default();
-        let gram = rest
-            .iter()
-            .rev()
-            .fold(0, |all, it| all << 8 | u64::from(*it));
-        rest.len() >= self.width && self.grams.contains(&(gram & mask))
+        let rest = text.get(at..at + WIDTH);
+        rest.is_some_and(|it| self.grams.contains(&gram(it)))
     }
+}
+
+const MASK: u64 = (1 << (8 * WIDTH)) - 1;
+
+fn gram(bytes: &[u8]) -> u64 {
+    let bytes = bytes.iter().rev();
+    bytes.fold(0, |all, it| all << 8 | u64::from(*it))
 }
 
 /// Few patterns that are looked for leftmost first take vector instructions (Teddy).
