@@ -13,8 +13,6 @@ use fotalab_wire::{
 };
 use serde_json::{Value, json};
 
-use crate::trace::Kind;
-
 /// A datagram, whatever became of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Crossing {
@@ -109,15 +107,6 @@ impl Crossing {
         view["at"] = json!(epoch.saturating_add(at));
         view["summary"] = json!(self.summary());
         view
-    }
-
-    /// What it is on the timeline.
-    pub(crate) fn kind(&self) -> Kind {
-        match (&self.plain, self.message()) {
-            (None, _) => Kind::Connection,
-            (_, Some(message)) if !message.code.is_request() => Kind::Answer,
-            _ => Kind::Request,
-        }
     }
 
     /// The values of its payload by path, where it has some.

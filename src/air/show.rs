@@ -13,6 +13,7 @@ use super::{
     Crossing,
     limits::{SHOWN_PAYLOAD_BYTES, SHOWN_RAW_BYTES},
 };
+use crate::trace::{self, Block, Coap, Datagram, Payload, Shown};
 
 /// How an option's value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,10 +88,14 @@ fn block_text(value: u32) -> String {
 
 /// Hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from(DIGITS[usize::from(digit)]));
+        }
+    }
+    text
 }
 
 /// CON, NON, ACK, RST.
@@ -124,18 +129,43 @@ pub(crate) fn queries(message: &Message) -> Vec<String> {
 }
 
 impl Crossing {
+    /// All that the timeline shows of it.
+    pub(crate) fn shown(&self) -> Shown {
+        let message = self.message();
+        let kind = match (&self.plain, &message) {
+            (None, _) => trace::Kind::Connection,
+            (_, Some(message)) if !message.code.is_request() => trace::Kind::Answer,
+            _ => trace::Kind::Request,
+        };
+        Shown {
+            kind,
+            summary: self.summary_of(message.as_ref()),
+            detail: self.detail_of(message.as_ref(), true),
+            air: Box::new(facts(self, message.as_ref())),
+        }
+    }
+
     /// One line: `CON PUT /5/0/0 Block1:3/1/512 [512 bytes]`.
     pub(crate) fn summary(&self) -> String {
+        self.summary_of(self.message().as_ref())
+    }
+
+    /// As scenarios select from it.
+    pub(crate) fn detail(&self) -> Value {
+        self.detail_of(self.message().as_ref(), false)
+    }
+
+    fn summary_of(&self, message: Option<&Message>) -> String {
         let Some(plain) = &self.plain else {
             return format!("{} ({} bytes)", record_name(self), self.length);
         };
-        let Some(message) = self.message() else {
+        let Some(message) = message else {
             return format!("no CoAP message: {}", short_hex(plain));
         };
-        let mut line = format!("{} {}", type_name(message.kind), code_name(&message));
+        let mut line = format!("{} {}", type_name(message.kind), code_name(message));
         if message.code.is_request() {
             let _ = write!(line, " {}", message.options.path());
-            let query = queries(&message);
+            let query = queries(message);
             if !query.is_empty() {
                 let _ = write!(line, "?{}", query.join("&"));
             }
@@ -147,15 +177,15 @@ impl Crossing {
             let (name, form) = option_named(number);
             let _ = write!(line, " {name}:{}", option_value(form, value));
         }
-        let payload = payload_text(self, &message);
+        let payload = payload_text(self, message);
         if !payload.is_empty() {
             let _ = write!(line, " [{payload}]");
         }
         line
     }
 
-    /// As the timeline's `detail`.
-    pub(crate) fn detail(&self) -> Value {
+    /// `brief`: without the bytes of what is decoded.
+    fn detail_of(&self, message: Option<&Message>, brief: bool) -> Value {
         let mut detail = json!({
             "device": &*self.party,
             "direction": if self.up { "up" } else { "down" },
@@ -168,19 +198,57 @@ impl Crossing {
         if self.retransmission {
             detail["retransmission"] = json!(true);
         }
-        if let Some(message) = self.message() {
-            detail["coap"] = coap(self, &message);
+        if let Some(message) = message {
+            detail["coap"] = coap_of(self, message, brief);
         }
-        if let Some(plain) = self.plain.as_ref().filter(|_| !self.secure) {
-            let shown = plain.slice(..plain.len().min(SHOWN_RAW_BYTES));
-            detail["raw"] = json!(hex(&shown));
+        let shows = !(self.secure || brief && message.is_some());
+        if let Some(plain) = self.plain.as_ref().filter(|_| shows) {
+            let shown = &plain[..plain.len().min(SHOWN_RAW_BYTES)];
+            detail["raw"] = json!(hex(shown));
         }
         detail
     }
 }
 
+/// What reports read most.
+fn facts(crossing: &Crossing, message: Option<&Message>) -> Datagram<'static> {
+    let coap = message.map(|message| {
+        let block = |option| {
+            let value = message.options.uint(option)?;
+            Some(Block {
+                num: value >> 4,
+                more: value & 8 != 0,
+                size: 16 << (value & 7),
+            })
+        };
+        let length = message.payload.len() as u64;
+        Coap {
+            kind: type_name(message.kind).into(),
+            code: code_name(message).into(),
+            mid: message.id,
+            token: hex(message.token.as_bytes()).into(),
+            path: (message.code.is_request()).then(|| message.options.path().into()),
+            block1: block(number::BLOCK1),
+            block2: block(number::BLOCK2),
+            payload: (length > 0).then_some(Payload { length }),
+        }
+    });
+    Datagram {
+        device: crossing.party.to_string().into(),
+        direction: if crossing.up { "up" } else { "down" }.into(),
+        bytes: crossing.length as u64,
+        fate: crossing.outcome.name().into(),
+        retransmission: crossing.retransmission,
+        coap,
+    }
+}
+
 /// The message as JSON, as scenarios select from it.
 pub(crate) fn coap(crossing: &Crossing, message: &Message) -> Value {
+    coap_of(crossing, message, false)
+}
+
+fn coap_of(crossing: &Crossing, message: &Message, brief: bool) -> Value {
     let mut json = Map::new();
     json.insert("type".into(), json!(type_name(message.kind)));
     json.insert("code".into(), json!(code_name(message)));
@@ -220,9 +288,13 @@ pub(crate) fn coap(crossing: &Crossing, message: &Message) -> Value {
     }
     json.insert("options".into(), Value::Array(options));
     if !message.payload.is_empty() {
-        let shown = &message.payload[..message.payload.len().min(SHOWN_PAYLOAD_BYTES)];
-        let mut payload = json!({ "length": message.payload.len(), "hex": hex(shown) });
-        if let Some(text) = printable(&message.payload) {
+        let mut payload = json!({ "length": message.payload.len() });
+        let text = printable(&message.payload);
+        if !brief || text.is_none() {
+            let shown = &message.payload[..message.payload.len().min(SHOWN_PAYLOAD_BYTES)];
+            payload["hex"] = json!(hex(shown));
+        }
+        if let Some(text) = text {
             payload["text"] = json!(text);
         }
         let values = crossing.values(message);

@@ -265,8 +265,7 @@ impl Seen {
             crossing.outcome = Outcome::Lost;
         }
         if let Some(shown) = shown {
-            let (kind, summary) = (crossing.kind(), crossing.summary());
-            self.trace.amend(shown, kind, summary, crossing.detail());
+            self.trace.amend(shown, crossing.shown());
         }
         if let Some(place) = kept.and_then(|it| self.crossings.get_mut(it)) {
             *place = crossing;
@@ -314,8 +313,7 @@ impl Seen {
             return None;
         }
         self.shown += 1;
-        let kind = crossing.kind();
-        self.trace.show(kind, crossing.summary(), crossing.detail())
+        self.trace.show(crossing.shown())
     }
 }
 

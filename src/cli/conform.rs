@@ -122,7 +122,8 @@ pub(super) fn conform(arguments: Arguments, when: When) -> Result<Exit, Failure>
         reachable(&settings.target)?;
         run::drive(&session, when)?;
     }
-    let record = session.record(began.elapsed());
+    let mut record = session.record(began.elapsed());
+    record.redact(&session.secrets);
     let matrix = conform::judge(&suite, &session.plan, &record, &against, |row| {
         asked.contains(&row.id)
     });

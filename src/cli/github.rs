@@ -36,12 +36,7 @@ impl GitHub {
         if self.summary.is_none() && !self.workflow {
             return Ok(String::new());
         }
-        let (json, trace) = (
-            report::json(record, secrets),
-            report::trace(record, secrets),
-        );
-        let kept = Kept::read(&json, &trace);
-        let kept = kept.map_err(|error| Failure::environment(error.to_string()))?;
+        let kept = Kept::of(record, report::lines(record, secrets));
         if let Some(path) = &self.summary {
             let mut options = std::fs::OpenOptions::new();
             let file = options.append(true).create(true).open(path);

@@ -1,6 +1,9 @@
 //! Where reports go.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use super::{Failure, config::Config, run::Arguments};
 use crate::{
@@ -36,15 +39,15 @@ impl Places {
         let secrets = &session.secrets;
         if let Some(directory) = &self.report {
             std::fs::create_dir_all(directory).map_err(|error| cannot_write(directory, &error))?;
-            let (json, trace) = (
-                report::json(record, secrets),
-                report::trace(record, secrets),
-            );
+            let json = report::json(record);
             write(&directory.join("report.json"), &json)?;
-            write(&directory.join("trace.ndjson"), &trace)?;
-            // From the texts that were written, so that it can say nothing else.
-            let kept = Kept::read(&json, &trace);
-            let kept = kept.map_err(|error| Failure::environment(error.to_string()))?;
+            let lines = report::lines(record, secrets);
+            let path = directory.join("trace.ndjson");
+            let file = File::create(&path);
+            let written = file.and_then(|it| report::write_trace(record, &lines, secrets, it));
+            written.map_err(|error| cannot_write(&path, &error))?;
+            // From what was written, so that it can say nothing else.
+            let kept = Kept::of(record, lines);
             write(&directory.join("index.html"), &report::page(&kept))?;
             for (name, file) in report::captures(record) {
                 let path = directory.join(name);

@@ -137,7 +137,8 @@ pub(super) fn run(arguments: Arguments, when: When) -> Result<Exit, Failure> {
 
     let session = Arc::new(Session::new(Arc::new(plan), settings));
     drive(&session, when)?;
-    let record = session.record(began.elapsed());
+    let mut record = session.record(began.elapsed());
+    record.redact(&session.secrets);
     places.write(&record, &session)?;
     let mut out = std::io::stdout().lock();
     let text = report::console(&record, when.on(&out));

@@ -256,7 +256,7 @@ fn messages(feature: &FeatureRecord, step: &StepRecord, paint: Paint, text: &mut
             text,
             "      {:>7}  {:<9} {line}{}",
             seconds(after),
-            lane(message.lane),
+            message.lane.name(),
             paint.quiet(&times)
         );
     }
@@ -375,15 +375,6 @@ fn summary(record: &RunRecord, paint: Paint) -> String {
         let _ = writeln!(text, "seed {}", record.seed);
     }
     text
-}
-
-const fn lane(lane: Lane) -> &'static str {
-    match lane {
-        Lane::Rest => "rest",
-        Lane::Websocket => "websocket",
-        Lane::Upstream => "upstream",
-        Lane::Air => "air",
-    }
 }
 
 /// What one line says of a message. On the air the arrows are those of scenarios: from the server

@@ -3,10 +3,9 @@
 use std::{borrow::Cow, ops::Range};
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
-use super::json::SCHEMA;
-use crate::{run::RunRecord, trace::Kind};
+use super::{json::SCHEMA, line::Line};
+use crate::run::RunRecord;
 
 /// A run as its two files tell it, secrets already replaced.
 #[derive(Debug)]
@@ -14,47 +13,11 @@ pub struct Kept<'a> {
     /// The version of fotalab that wrote it.
     pub version: String,
     /// `report.json`.
-    pub run: RunRecord,
+    pub run: Cow<'a, RunRecord>,
     /// `trace.ndjson`, ordered by feature and number.
     lines: Vec<Line<'a>>,
     /// Where the lines of each feature are.
     of_feature: Vec<Range<usize>>,
-}
-
-/// A line of `trace.ndjson`.
-#[derive(Debug, Deserialize)]
-pub struct Line<'a> {
-    schema: u32,
-    /// Index of the feature in `report.json`.
-    pub feature: usize,
-    /// Number in its feature, from 0.
-    pub seq: u64,
-    /// Milliseconds since 1970, on the clock of its world.
-    pub at: i64,
-    /// Who talks with the server: `rest`, `websocket`, `upstream`, `air`.
-    #[serde(borrow)]
-    pub lane: Cow<'a, str>,
-    /// What it is.
-    pub kind: Kind,
-    /// The step at work.
-    #[serde(borrow)]
-    pub step: Option<Place<'a>>,
-    /// One line for people.
-    #[serde(borrow)]
-    pub summary: Cow<'a, str>,
-    /// What was in it, as JSON text.
-    #[serde(borrow)]
-    pub detail: &'a RawValue,
-}
-
-/// Where a step stands.
-#[derive(Debug, Deserialize)]
-pub struct Place<'a> {
-    /// The scenario's id.
-    #[serde(borrow)]
-    pub scenario: Cow<'a, str>,
-    /// The step's line in its file.
-    pub line: usize,
 }
 
 /// Why a kept run cannot be read.
@@ -86,16 +49,39 @@ impl<'a> Kept<'a> {
     /// # Errors
     /// Which of them cannot be read, where, and why.
     pub fn read(report: &str, trace: &'a str) -> Result<Self, KeptError> {
+        let mut lines = Vec::new();
+        for (number, text) in trace.lines().enumerate().filter(|(_, it)| !it.is_empty()) {
+            let (schema, line) = Line::read(text).map_err(|error| KeptError::Broken {
+                file: TRACE,
+                line: number + 1,
+                why: error.to_string(),
+            })?;
+            if schema != SCHEMA {
+                return Err(KeptError::Schema {
+                    file: TRACE,
+                    found: schema,
+                });
+            }
+            lines.push(line);
+        }
+        // They were written in this order; a file put together by hand may not be.
+        lines.sort_by_key(|it| (it.feature, it.seq));
+        Self::with(report, lines)
+    }
+
+    /// What is written as `report.json` and `trace.ndjson`: a record without secrets.
+    #[must_use]
+    pub fn of(record: &'a RunRecord, lines: Vec<Line<'a>>) -> Self {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        Self::of_version(version, Cow::Borrowed(record), lines)
+    }
+
+    fn with(report: &str, lines: Vec<Line<'a>>) -> Result<Self, KeptError> {
         #[derive(Deserialize)]
         struct Head {
             schema: u32,
             fotalab: String,
         }
-        let broken = |error: serde_json::Error| KeptError::Broken {
-            file: REPORT,
-            line: error.line(),
-            why: error.to_string(),
-        };
         let head: Head = serde_json::from_str(report).map_err(broken)?;
         if head.schema != SCHEMA {
             return Err(KeptError::Schema {
@@ -103,36 +89,29 @@ impl<'a> Kept<'a> {
                 found: head.schema,
             });
         }
-        let run: RunRecord = serde_json::from_str(report).map_err(broken)?;
-        let mut lines = Vec::new();
-        for (number, text) in trace.lines().enumerate().filter(|(_, it)| !it.is_empty()) {
-            let line: Line<'_> = serde_json::from_str(text).map_err(|error| KeptError::Broken {
-                file: TRACE,
-                line: number + 1,
-                why: error.to_string(),
-            })?;
-            if line.schema != SCHEMA {
-                return Err(KeptError::Schema {
-                    file: TRACE,
-                    found: line.schema,
-                });
-            }
-            lines.push(line);
-        }
-        // They were written in this order; a file put together by hand may not be.
-        lines.sort_by_key(|it| (it.feature, it.seq));
+        let run = serde_json::from_str(report).map_err(broken)?;
+        Ok(Self::of_version(head.fotalab, Cow::Owned(run), lines))
+    }
+
+    fn of_version(version: String, run: Cow<'a, RunRecord>, lines: Vec<Line<'a>>) -> Self {
         let of_feature = (0..run.features.len())
             .map(|feature| {
                 let from = lines.partition_point(|it| it.feature < feature);
                 from..lines.partition_point(|it| it.feature <= feature)
             })
             .collect();
-        Ok(Self {
-            version: head.fotalab,
+        Self {
+            version,
             run,
             lines,
             of_feature,
-        })
+        }
+    }
+
+    /// All messages.
+    #[must_use]
+    pub fn lines(&self) -> &[Line<'a>] {
+        &self.lines
     }
 
     /// The messages that crossed while a feature ran.
@@ -140,6 +119,14 @@ impl<'a> Kept<'a> {
     pub fn messages(&self, feature: usize) -> &[Line<'a>] {
         let range = self.of_feature.get(feature).cloned().unwrap_or_default();
         self.lines.get(range).unwrap_or_default()
+    }
+}
+
+fn broken(error: serde_json::Error) -> KeptError {
+    KeptError::Broken {
+        file: REPORT,
+        line: error.line(),
+        why: error.to_string(),
     }
 }
 

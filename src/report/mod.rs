@@ -7,6 +7,7 @@ mod html;
 mod json;
 mod junit;
 mod kept;
+mod line;
 mod progress;
 pub mod sequence;
 
@@ -15,9 +16,10 @@ pub use self::{
     console::{console, failed},
     github::{github_annotations, github_summary},
     html::{MAX_PAGE_BYTES, page},
-    json::{json, trace},
+    json::json,
     junit::junit,
-    kept::{Kept, KeptError, Line, Place},
+    kept::{Kept, KeptError},
+    line::{Line, Place, lines, write_trace},
     progress::Progress,
 };
 

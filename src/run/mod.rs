@@ -7,6 +7,7 @@ mod lab;
 mod mismatch;
 mod panics;
 mod record;
+mod redact;
 mod schedule;
 mod waiting;
 

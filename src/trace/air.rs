@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 /// A datagram.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Datagram<'a> {
     #[serde(borrow)]
     pub(crate) device: Cow<'a, str>,
@@ -14,8 +14,9 @@ pub(crate) struct Datagram<'a> {
     pub(crate) direction: Cow<'a, str>,
     #[serde(default)]
     pub(crate) bytes: u64,
+    /// `delivered`, `lost`, `duplicated`, `corrupted` or `late`.
     #[serde(borrow, default)]
-    fate: Cow<'a, str>,
+    pub(crate) fate: Cow<'a, str>,
     #[serde(default)]
     pub(crate) retransmission: bool,
     #[serde(borrow, default)]
@@ -23,7 +24,7 @@ pub(crate) struct Datagram<'a> {
 }
 
 /// Of a CoAP message (RFC 7252, 3).
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Coap<'a> {
     #[serde(borrow, rename = "type")]
     pub(crate) kind: Cow<'a, str>,
@@ -62,11 +63,4 @@ impl Block {
 pub(crate) struct Payload {
     #[serde(default)]
     pub(crate) length: u64,
-}
-
-impl Datagram<'_> {
-    /// `delivered`, `lost`, `duplicated`, `corrupted` or `late`.
-    pub(crate) fn fate(&self) -> &str {
-        &self.fate
-    }
 }

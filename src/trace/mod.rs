@@ -14,7 +14,7 @@ use serde_json::{
 };
 use tokio::sync::watch;
 
-pub(crate) use air::{Block, Coap, Datagram};
+pub(crate) use air::{Block, Coap, Datagram, Payload};
 pub use capture::{Capture, Captured, KeyLog, MAX_CAPTURE_BYTES, Recording};
 pub use secrets::Secrets;
 
@@ -62,6 +62,9 @@ pub struct Message {
     pub summary: String,
     /// What was in it, as JSON text: a fifth of what the tree of values takes.
     pub detail: Box<RawValue>,
+    /// Of a datagram, what reports would have to read out of that text again.
+    #[serde(skip)]
+    pub(crate) air: Option<Box<Datagram<'static>>>,
 }
 
 impl Message {
@@ -70,6 +73,14 @@ impl Message {
     pub fn detail(&self) -> Value {
         serde_json::from_str(self.detail.get()).unwrap_or_default()
     }
+}
+
+/// A datagram as the timeline shows it.
+pub(crate) struct Shown {
+    pub(crate) kind: Kind,
+    pub(crate) summary: String,
+    pub(crate) detail: Value,
+    pub(crate) air: Box<Datagram<'static>>,
 }
 
 /// Who talks with the server.
@@ -84,6 +95,19 @@ pub enum Lane {
     Upstream,
     /// Devices, and scripted peers: each datagram.
     Air,
+}
+
+impl Lane {
+    /// As reports name it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rest => "rest",
+            Self::Websocket => "websocket",
+            Self::Upstream => "upstream",
+            Self::Air => "air",
+        }
+    }
 }
 
 /// What a message is.
@@ -133,13 +157,19 @@ impl Trace {
 
     /// Adds a message and wakes who waits for one.
     pub fn record(&self, lane: Lane, kind: Kind, summary: impl Into<String>, detail: Value) {
-        self.add(lane, kind, summary.into(), detail);
+        self.add(lane, kind, summary.into(), &detail, None);
         self.arrivals.send_modify(|it| *it += 1);
     }
 
     /// Adds a datagram without waking anybody, and tells its number where it was kept.
-    pub(crate) fn show(&self, kind: Kind, summary: String, detail: Value) -> Option<u64> {
-        self.add(Lane::Air, kind, summary, detail)
+    pub(crate) fn show(&self, shown: Shown) -> Option<u64> {
+        let Shown {
+            kind,
+            summary,
+            detail,
+            air,
+        } = shown;
+        self.add(Lane::Air, kind, summary, &detail, Some(air))
     }
 
     /// Counts a datagram that is not shown.
@@ -148,14 +178,15 @@ impl Trace {
     }
 
     /// Says more of a datagram, now that more is known.
-    pub(crate) fn amend(&self, number: u64, kind: Kind, summary: String, detail: Value) {
+    pub(crate) fn amend(&self, number: u64, shown: Shown) {
         let mut inner = self.inner();
         let at = usize::try_from(number).unwrap_or(usize::MAX);
         let message = inner.messages.get_mut(at);
         if let Some(message) = message.filter(|it| it.lane == Lane::Air) {
-            message.kind = kind;
-            message.summary = summary;
-            message.detail = to_raw_value(&detail).unwrap_or_else(|_| RawValue::NULL.to_owned());
+            message.kind = shown.kind;
+            message.summary = shown.summary;
+            message.detail = raw(&shown.detail);
+            message.air = Some(shown.air);
         }
     }
 
@@ -169,8 +200,15 @@ impl Trace {
         self.air.subscribe()
     }
 
-    fn add(&self, lane: Lane, kind: Kind, summary: String, detail: Value) -> Option<u64> {
-        let detail = to_raw_value(&detail).unwrap_or_else(|_| RawValue::NULL.to_owned());
+    fn add(
+        &self,
+        lane: Lane,
+        kind: Kind,
+        summary: String,
+        detail: &Value,
+        air: Option<Box<Datagram<'static>>>,
+    ) -> Option<u64> {
+        let detail = raw(detail);
         let bytes = summary.len() + detail.get().len();
         {
             let mut inner = self.inner();
@@ -187,6 +225,7 @@ impl Trace {
                     step: inner.step.clone(),
                     summary,
                     detail,
+                    air,
                 };
                 inner.bytes += bytes;
                 inner.messages.push(message);
@@ -230,6 +269,10 @@ impl Trace {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn raw(detail: &Value) -> Box<RawValue> {
+    to_raw_value(detail).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
 /// A body as the trace shows it: JSON as JSON, text as text, the rest as its length.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{exchange::Exchanges, transfer::Transfer};
 use crate::{
-    report::kept::{Line, Place},
+    report::{Line, Place},
     run::FeatureRecord,
     trace::{Datagram, Kind},
 };
@@ -52,11 +52,14 @@ pub(super) struct Columns {
     /// The first message of each different content.
     #[serde(skip)]
     pub(super) contents: Vec<usize>,
-    lanes: IndexSet<String>,
-    devices: IndexSet<String>,
+    lanes: Words,
+    devices: Words,
     transfers: Vec<Transfer>,
-    pub(super) strings: IndexSet<String>,
+    pub(super) strings: Words,
 }
+
+/// Texts by number.
+type Words = IndexSet<String, foldhash::fast::FixedState>;
 
 /// What becomes of a datagram.
 const FATES: [&str; 5] = ["delivered", "lost", "duplicated", "corrupted", "late"];
@@ -79,39 +82,39 @@ impl Columns {
         let mut exchanges = Exchanges::default();
         let mut steps = Steps::of(feature);
         // Looked up, never walked: polls get the same answer again and again.
-        let mut known: HashMap<&str, usize> = HashMap::with_capacity(lines.len());
+        let mut known: HashMap<&str, usize, foldhash::fast::FixedState> = HashMap::default();
         let mut over_http: Vec<Option<(String, Option<u64>)>> = Vec::new();
         let mut before = lines.first().map_or(0, |it| it.at);
         columns.began = before;
+        columns.make_room(lines.len());
         for (index, line) in lines.iter().enumerate() {
             columns.after.push(line.at - before);
             before = line.at;
             columns.step.push(steps.number(line.step.as_ref()));
-            let (lane, _) = columns.lanes.insert_full(line.lane.clone().into_owned());
+            let lane = known_as(&mut columns.lanes, &line.lane);
             columns.lane.push(number(lane));
             columns.kind.push(match line.kind {
                 Kind::Request => 0,
                 Kind::Answer => 1,
                 Kind::Connection => 2,
             });
-            let content = *known.entry(line.detail.get()).or_insert_with(|| {
+            if let Some(air) = line.datagram() {
+                // No two of them are the same: each has a message ID of its own.
+                columns.detail.push(number(columns.contents.len()));
+                columns.contents.push(index);
+                over_http.push(None);
+                columns.datagram(index, line, &air, &mut exchanges);
+                continue;
+            }
+            let content = *known.entry(&line.detail).or_insert_with(|| {
                 columns.contents.push(index);
                 over_http.push(None);
                 columns.contents.len() - 1
             });
             columns.detail.push(number(content));
-            let air: Option<Datagram<'_>> = match line.lane.as_ref() {
-                "air" => serde_json::from_str(line.detail.get()).ok(),
-                _ => None,
-            };
-            match air {
-                Some(air) => columns.datagram(index, line, &air, &mut exchanges),
-                None => {
-                    let http = &mut over_http[content];
-                    let http = http.get_or_insert_with(|| over_http_of(line));
-                    columns.message(index, line, (&http.0, http.1), &mut exchanges);
-                }
-            }
+            let http = &mut over_http[content];
+            let http = http.get_or_insert_with(|| over_http_of(line));
+            columns.message(index, line, (&http.0, http.1), &mut exchanges);
         }
         if columns.contents.len() == lines.len() {
             columns.detail.clear();
@@ -119,6 +122,33 @@ impl Columns {
         columns.transfers = exchanges.transfers;
         columns.forget_empty();
         columns
+    }
+
+    fn make_room(&mut self, messages: usize) {
+        for list in [
+            &mut self.lane,
+            &mut self.step,
+            &mut self.device,
+            &mut self.code,
+            &mut self.text,
+            &mut self.answers,
+            &mut self.transfer,
+            &mut self.detail,
+        ] {
+            list.reserve_exact(messages);
+        }
+        for list in [
+            &mut self.kind,
+            &mut self.inward,
+            &mut self.fate,
+            &mut self.again,
+        ] {
+            list.reserve_exact(messages);
+        }
+        self.after.reserve_exact(messages);
+        self.size.reserve_exact(messages);
+        self.contents.reserve_exact(messages);
+        self.strings.reserve(messages / 2);
     }
 
     /// How many there are.
@@ -143,14 +173,14 @@ impl Columns {
         air: &Datagram<'_>,
         exchanges: &mut Exchanges,
     ) {
-        let (device, _) = self.devices.insert_full(air.device.clone().into_owned());
+        let device = known_as(&mut self.devices, &air.device);
         let role = exchanges.datagram(index, device, air);
         self.device.push(number(device) + 1);
         let code = air.coap.as_ref().map_or("", |it| &it.code);
         self.words(code, &line.summary);
         self.size.push(air.bytes);
         self.inward.push(u8::from(air.direction == "up"));
-        let fate = FATES.iter().position(|it| *it == air.fate()).unwrap_or(0);
+        let fate = FATES.iter().position(|it| *it == air.fate).unwrap_or(0);
         self.fate.push(u8::try_from(fate).unwrap_or(0));
         self.again.push(u8::from(role.again || air.retransmission));
         self.answers
@@ -171,7 +201,7 @@ impl Columns {
     ) {
         self.words(code, &without_host(&line.summary));
         self.device.push(0);
-        let length = match line.detail.get() {
+        let length = match line.detail.as_ref() {
             "null" => 0,
             detail => detail.len() as u64,
         };
@@ -195,10 +225,7 @@ impl Columns {
     }
 
     fn words(&mut self, code: &str, text: &str) {
-        let mut word = |it: &str| {
-            let known = self.strings.get_index_of(it);
-            number(known.unwrap_or_else(|| self.strings.insert_full(it.to_owned()).0))
-        };
+        let mut word = |it: &str| number(known_as(&mut self.strings, it));
         let (code, text) = (word(code), word(text));
         self.code.push(code);
         self.text.push(text);
@@ -222,7 +249,7 @@ impl Columns {
 /// The code of a message over HTTP, and the length of its body where it says that.
 fn over_http_of(line: &Line<'_>) -> (String, Option<u64>) {
     let http: Http<'_> = match line.lane.as_ref() {
-        "rest" | "upstream" => serde_json::from_str(line.detail.get()).unwrap_or_default(),
+        "rest" | "upstream" => serde_json::from_str(&line.detail).unwrap_or_default(),
         _ => Http::default(),
     };
     let status = http.status.map(|it| it.to_string());
@@ -273,6 +300,11 @@ pub(in crate::report) fn without_host(summary: &str) -> Cow<'_, str> {
     let rest = &summary[at + 3..];
     let end = rest.find(['/', ' ']).unwrap_or(rest.len());
     Cow::Owned(format!("{}{}", &summary[..scheme], &rest[end..]))
+}
+
+fn known_as(words: &mut Words, word: &str) -> usize {
+    let known = words.get_index_of(word);
+    known.unwrap_or_else(|| words.insert_full(word.to_owned()).0)
 }
 
 fn number(index: usize) -> u32 {

@@ -1,9 +1,14 @@
 //! Which message answers which, which one was sent before, and which ones are one transfer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+use indexmap::IndexSet;
 
 use super::transfer::Transfer;
 use crate::trace::{Block, Coap, Datagram, Kind};
+
+/// Looked up, never walked.
+type Known<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
 /// What is known so far, by the messages that crossed.
 #[derive(Debug, Default)]
@@ -11,11 +16,12 @@ pub(super) struct Exchanges {
     /// Requests over HTTP without an answer, by lane.
     asked: BTreeMap<String, Vec<usize>>,
     /// The last request with a token: device, whether it goes up, token (RFC 7252, 5.3.1).
-    tokens: BTreeMap<(usize, bool, String), Request>,
+    tokens: Known<(usize, bool, Short), Request>,
     /// The last message with a message ID: device, whether it goes up, ID (RFC 7252, 4.4).
-    ids: BTreeMap<(usize, bool, u16), Sent>,
+    ids: Known<(usize, bool, u16), Sent>,
     /// Transfers under way: device, whether its requests go up, Block1 or Block2, path.
-    open: BTreeMap<(usize, bool, u8, String), usize>,
+    open: Known<(usize, bool, u8, usize), usize>,
+    paths: IndexSet<String, foldhash::fast::FixedState>,
     /// All transfers.
     pub(super) transfers: Vec<Transfer>,
 }
@@ -34,16 +40,30 @@ pub(super) struct Role {
 #[derive(Debug)]
 struct Request {
     index: usize,
-    path: String,
+    /// Into `paths`.
+    path: usize,
     transfer: Option<usize>,
 }
 
 #[derive(Debug)]
 struct Sent {
     index: usize,
-    code: String,
-    token: String,
+    code: Short,
+    token: Short,
     role: Role,
+}
+
+/// A code, or the digits of a token: 16 at most (RFC 7252, 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Short([u8; 16]);
+
+impl Short {
+    fn of(text: &str) -> Self {
+        let mut short = [0; 16];
+        let length = text.len().min(short.len());
+        short[..length].copy_from_slice(&text.as_bytes()[..length]);
+        Self(short)
+    }
 }
 
 impl Exchanges {
@@ -66,7 +86,8 @@ impl Exchanges {
         };
         let up = air.direction == "up";
         let id = (device, up, coap.mid);
-        let same = |it: &&Sent| it.code == coap.code && it.token == coap.token;
+        let (code, token) = (Short::of(&coap.code), Short::of(&coap.token));
+        let same = |it: &&Sent| it.code == code && it.token == token;
         if coap.kind != "NON"
             && let Some(before) = self.ids.get(&id).filter(same)
         {
@@ -82,8 +103,8 @@ impl Exchanges {
         };
         let sent = Sent {
             index,
-            code: coap.code.to_string(),
-            token: coap.token.to_string(),
+            code,
+            token,
             role,
         };
         self.ids.insert(id, sent);
@@ -91,16 +112,18 @@ impl Exchanges {
     }
 
     fn request(&mut self, index: usize, device: usize, up: bool, coap: &Coap<'_>) -> Role {
-        let path = coap.path.as_deref().unwrap_or("/").to_owned();
+        let path = coap.path.as_deref().unwrap_or("/");
+        let known = self.paths.get_index_of(path);
+        let path = known.unwrap_or_else(|| self.paths.insert_full(path.to_owned()).0);
         let blocks = [(1, coap.block1), (2, coap.block2)];
         let block = blocks.iter().find_map(|&(kind, it)| Some((kind, it?)));
-        let transfer = block.map(|(kind, block)| self.part(index, device, up, kind, block, &path));
+        let transfer = block.map(|(kind, block)| self.part(index, device, up, kind, block, path));
         let request = Request {
             index,
             path,
             transfer,
         };
-        let token = (device, up, coap.token.to_string());
+        let token = (device, up, Short::of(&coap.token));
         self.tokens.insert(token, request);
         Role {
             transfer,
@@ -118,20 +141,20 @@ impl Exchanges {
                 transfer: by_id.and_then(|it| it.role.transfer),
             };
         }
-        let token = (device, !up, coap.token.to_string());
+        let token = (device, !up, Short::of(&coap.token));
         let Some(request) = self.tokens.get(&token) else {
             return Role {
                 answers: by_id.filter(|_| coap.kind == "ACK").map(|it| it.index),
                 ..Role::default()
             };
         };
-        let (asked, path, mut transfer) = (request.index, request.path.clone(), request.transfer);
+        let (asked, path, mut transfer) = (request.index, request.path, request.transfer);
         if transfer.is_none()
             && let Some(block) = coap.block2
             && (block.more || block.num > 0)
         {
             // The first answer in blocks: its request did not know that there would be any.
-            transfer = Some(self.part(asked, device, !up, 2, block, &path));
+            transfer = Some(self.part(asked, device, !up, 2, block, path));
             self.transfers[transfer.unwrap_or_default()].begins_with(asked);
             if let Some(request) = self.tokens.get_mut(&token) {
                 request.transfer = transfer;
@@ -152,12 +175,13 @@ impl Exchanges {
         up: bool,
         kind: u8,
         block: Block,
-        path: &str,
+        path: usize,
     ) -> usize {
-        let key = (device, up, kind, path.to_owned());
+        let key = (device, up, kind, path);
         let under_way = self.open.get(&key).copied();
         let goes_on = under_way.filter(|&it| block.num > 0 && self.transfers[it].goes_on(block));
         goes_on.unwrap_or_else(|| {
+            let path = self.paths.get_index(path).map_or("", String::as_str);
             self.transfers
                 .push(Transfer::new(index, device, up, kind, path));
             let transfer = self.transfers.len() - 1;

@@ -19,12 +19,14 @@ mod step;
 mod transfer;
 mod written;
 
+use std::borrow::Cow;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
 pub(super) use self::columns::without_host;
-use self::{columns::Columns, names::Names, pieces::Pieces};
+use self::{columns::Columns, island::Packer, names::Names, pieces::Pieces};
 use super::{kept::Kept, sequence};
 use crate::run::Verdict;
 
@@ -53,8 +55,16 @@ pub fn page(kept: &Kept<'_>) -> String {
     let columns: Vec<Columns> = features
         .map(|it| Columns::of(&kept.run.features[it], kept.messages(it)))
         .collect();
-    let packed: Vec<String> = columns.iter().map(packed_columns).collect();
-    let shown = |markup: Markup| PreEscaped(island::visible(&markup.0));
+    let details = kept.lines().iter().map(|it| it.detail.len());
+    let mut packer = Packer::new(details.sum());
+    let packed: Vec<String> = columns
+        .iter()
+        .map(|it| packed_columns(it, &mut packer))
+        .collect();
+    let shown = |markup: Markup| match island::visible(&markup.0) {
+        Cow::Owned(visible) => PreEscaped(visible),
+        Cow::Borrowed(_) => markup,
+    };
     let templates: Vec<Markup> = names
         .iter()
         .enumerate()
@@ -66,7 +76,8 @@ pub fn page(kept: &Kept<'_>) -> String {
         + overview.0.len()
         + packed.iter().map(String::len).sum::<usize>()
         + templates.iter().map(|it| it.0.len()).sum::<usize>();
-    let pieces = Pieces::of(kept, &columns, MAX_PAGE_BYTES.saturating_sub(so_far));
+    let room = MAX_PAGE_BYTES.saturating_sub(so_far);
+    let pieces = Pieces::of(kept, &columns, room, &mut packer);
     let index = index::index(kept, &names, &columns, &pieces);
     let page = html! {
         (DOCTYPE)
@@ -101,10 +112,10 @@ pub fn page(kept: &Kept<'_>) -> String {
     page.into_string()
 }
 
-fn packed_columns(columns: &Columns) -> String {
+fn packed_columns(columns: &Columns, packer: &mut Packer) -> String {
     match columns.len() {
         0 => String::new(),
-        _ => island::packed(&serde_json::to_string(columns).unwrap_or_default()),
+        _ => packer.packed(&serde_json::to_string(columns).unwrap_or_default()),
     }
 }
 

@@ -1,10 +1,12 @@
 //! What is in each message, in pieces that the page unpacks when somebody looks.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
-use super::{columns::Columns, island};
+use super::{columns::Columns, island::Packer};
 use crate::{
-    report::kept::{Kept, Line},
+    report::{Kept, Line},
     run::Verdict,
 };
 
@@ -30,7 +32,12 @@ pub(super) struct Pieces {
 impl Pieces {
     /// As many as there is room for, those of failed scenarios first. What several messages have in
     /// them is there once.
-    pub(super) fn of(kept: &Kept<'_>, columns: &[Columns], room: usize) -> Self {
+    pub(super) fn of(
+        kept: &Kept<'_>,
+        columns: &[Columns],
+        room: usize,
+        packer: &mut Packer,
+    ) -> Self {
         let contents: Vec<Vec<&Line<'_>>> = columns
             .iter()
             .enumerate()
@@ -39,11 +46,7 @@ impl Pieces {
                 columns.contents.iter().map(|&it| &messages[it]).collect()
             })
             .collect();
-        let all: usize = contents
-            .iter()
-            .flatten()
-            .map(|it| it.detail.get().len())
-            .sum();
+        let all: usize = contents.iter().flatten().map(|it| it.detail.len()).sum();
         let shortens = all > WHOLE_BYTES;
         let mut pieces = Self {
             packed: Vec::new(),
@@ -62,10 +65,11 @@ impl Pieces {
         }
         order.sort_unstable();
         let mut left = room;
+        let mut content = String::new();
         for (_, feature, piece) in order {
             let range = pieces.bounds[feature][piece]..pieces.bounds[feature][piece + 1];
-            let content = content(&contents[feature][range], shortens);
-            let packed = island::packed(&content);
+            write(&contents[feature][range], shortens, &mut content);
+            let packed = packer.packed(&content);
             let Some(rest) = left.checked_sub(packed.len()) else {
                 // A later one may be smaller, but gaps would puzzle more than an end does.
                 break;
@@ -93,7 +97,7 @@ fn bounds(contents: &[&Line<'_>]) -> Vec<usize> {
             bounds.push(index);
             bytes = 0;
         }
-        bytes += message.detail.get().len();
+        bytes += message.detail.len();
     }
     if !contents.is_empty() {
         bounds.push(contents.len());
@@ -101,23 +105,43 @@ fn bounds(contents: &[&Line<'_>]) -> Vec<usize> {
     bounds
 }
 
-fn content(contents: &[&Line<'_>], shortens: bool) -> String {
-    let mut content = String::from("[");
+fn write(contents: &[&Line<'_>], shortens: bool, content: &mut String) {
+    content.clear();
+    content.push('[');
     for (index, message) in contents.iter().enumerate() {
         if index > 0 {
             content.push(',');
         }
         match shortens && message.lane == "air" {
-            true => content.push_str(&shortened(message.detail.get())),
-            false => content.push_str(message.detail.get()),
+            true => content.push_str(&shortened(&message.detail)),
+            false => content.push_str(&message.detail),
         }
     }
     content.push(']');
-    content
 }
 
 /// A datagram without the bytes that its decoded content already tells.
-fn shortened(detail: &str) -> String {
+fn shortened(detail: &str) -> Cow<'_, str> {
+    if detail.contains("\"raw\":") {
+        return Cow::Owned(without_raw(detail));
+    }
+    // In a text in JSON the quotation marks would have backslashes.
+    let Some(at) = detail
+        .find("{\"hex\":\"")
+        .or_else(|| detail.find(",\"hex\":\""))
+    else {
+        return Cow::Borrowed(detail);
+    };
+    let digits = at + "{\"hex\":\"".len();
+    let length = detail[digits..].find('"').unwrap_or(0);
+    if length <= SHORT_HEX {
+        return Cow::Borrowed(detail);
+    }
+    let end = detail.floor_char_boundary(digits + SHORT_HEX);
+    Cow::Owned(format!("{}…{}", &detail[..end], &detail[digits + length..]))
+}
+
+fn without_raw(detail: &str) -> String {
     let Ok(mut detail) = serde_json::from_str::<Value>(detail) else {
         return "null".to_owned();
     };
@@ -126,12 +150,10 @@ fn shortened(detail: &str) -> String {
     {
         detail.insert("shortened".to_owned(), true.into());
     }
-    let hex = detail.pointer_mut("/coap/payload/hex");
-    if let Some(Value::String(hex)) = hex
-        && hex.len() > SHORT_HEX
-    {
-        hex.truncate(hex.floor_char_boundary(SHORT_HEX));
-        hex.push('…');
+    let detail = detail.to_string();
+    match detail.contains("\"raw\":") {
+        // It stands deeper, and is something else.
+        true => detail,
+        false => shortened(&detail).into_owned(),
     }
-    detail.to_string()
 }

@@ -75,8 +75,8 @@ impl Transfer {
         self.last = index;
         self.messages += 1;
         self.again += u32::from(again);
-        self.lost += u32::from(air.fate() == "lost");
-        self.duplicated += u32::from(air.fate() == "duplicated");
+        self.lost += u32::from(air.fate == "lost");
+        self.duplicated += u32::from(air.fate == "duplicated");
         let Some(coap) = &air.coap else { return };
         let request = coap.code.starts_with(|it: char| it.is_ascii_alphabetic());
         // A body goes with the requests of Block1 and with the answers of Block2.

@@ -11,7 +11,8 @@ pub use self::{
 
 use super::{
     html::without_host,
-    kept::{Kept, Line},
+    kept::Kept,
+    line::{Line, Told},
 };
 use crate::{
     run::{ScenarioRecord, Verdict},
@@ -150,29 +151,13 @@ struct Part<'a> {
     from: Who,
     to: Who,
     kind: Kind,
-    air: Option<Datagram<'a>>,
+    air: Option<Told<'a>>,
     label: String,
 }
 
-/// Of a datagram, what a diagram shows.
-#[derive(serde::Deserialize)]
-struct Datagram<'a> {
-    #[serde(borrow)]
-    device: std::borrow::Cow<'a, str>,
-    #[serde(borrow)]
-    direction: std::borrow::Cow<'a, str>,
-    #[serde(borrow, default)]
-    fate: std::borrow::Cow<'a, str>,
-    #[serde(default)]
-    retransmission: bool,
-}
-
 impl<'a> Part<'a> {
-    fn of(line: &Line<'a>) -> Self {
-        let air: Option<Datagram<'a>> = match line.lane.as_ref() {
-            "air" => serde_json::from_str(line.detail.get()).ok(),
-            _ => None,
-        };
+    fn of(line: &'a Line<'_>) -> Self {
+        let air = line.datagram();
         let (other, inward) = match (line.lane.as_ref(), &air) {
             (_, Some(air)) => (Who::Device(air.device.to_string()), air.direction == "up"),
             ("rest", _) => (Who::Operator, line.kind == Kind::Request),

@@ -448,6 +448,7 @@ fn message(seq: u64, lane: Lane, kind: Kind, summary: &str, detail: &Value) -> M
         step: None,
         summary: summary.to_owned(),
         detail: serde_json::value::to_raw_value(detail).expect("JSON"),
+        air: None,
     }
 }
 

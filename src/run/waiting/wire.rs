@@ -130,7 +130,7 @@ struct Seen {
 impl Seen {
     fn take(&mut self, at: UnixMillis, datagram: &Datagram<'_>) {
         let up = datagram.direction == "up";
-        let arrived = datagram.fate() != "lost";
+        let arrived = datagram.fate != "lost";
         let Some(coap) = &datagram.coap else {
             self.on_air.records += 1;
             return;

@@ -1,8 +1,13 @@
 //! Secrets are replaced by value, wherever they occur, before anything leaves the process.
 
-use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+mod filter;
+mod replace;
 
-use aho_corasick::AhoCorasick;
+use std::{
+    fmt::Write as _,
+    sync::{Arc, LazyLock, PoisonError, RwLock},
+};
+
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD as BASE64};
 use percent_encoding::{
     AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode,
@@ -17,39 +22,7 @@ use sha2::{Digest as _, Sha256};
 /// Equal values get equal stand-ins, such as `[fingerprint 5f3c9a]`, so they stay recognisable.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
-    known: Arc<RwLock<Known>>,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    /// Value in one of its written forms, stand-in; the longest value first.
-    forms: Vec<(String, String)>,
-    /// Finds all of them in one pass; made when it is first needed after a change.
-    finder: Option<Arc<AhoCorasick>>,
-    /// Some cannot be replaced in JSON as text. One has characters that JSON escapes: nested once
-    /// more, it looks different again. Or one could stand outside of strings, as a number does.
-    needs_values: bool,
-}
-
-impl Known {
-    /// The places in `forms` of those that stand in the text, the longest first.
-    fn found(finder: &AhoCorasick, text: &str) -> Vec<usize> {
-        let mut found: Vec<usize> = finder
-            .find_overlapping_iter(text)
-            .map(|it| it.pattern().as_usize())
-            .collect();
-        found.sort_unstable();
-        found.dedup();
-        found
-    }
-
-    fn replaced(&self, text: &str, found: &[usize]) -> String {
-        let mut text = text.to_owned();
-        for (value, stand_in) in found.iter().filter_map(|&it| self.forms.get(it)) {
-            text = text.replace(value.as_str(), stand_in);
-        }
-        text
-    }
+    known: Arc<RwLock<replace::Known>>,
 }
 
 /// Values shorter than this are not replaced: they would be found in any text.
@@ -67,50 +40,20 @@ impl Secrets {
             digest[0], digest[1], digest[2]
         );
         let json = serde_json::to_string(value).unwrap_or_default();
-        let mut forms = vec![
+        let forms = [
             value.to_owned(),
             json.trim_matches('"').to_owned(),
             utf8_percent_encode(value, ALL).to_string(),
             utf8_percent_encode(value, LEAST).to_string(),
             BASE64.encode(value),
+            // As the bytes of a datagram are shown.
+            value.bytes().fold(String::new(), |mut hex, byte| {
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            }),
         ];
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        forms.retain(|form| !known.forms.iter().any(|(it, _)| it == form));
-        if forms.is_empty() {
-            return;
-        }
-        forms.dedup();
-        let forms = forms.into_iter().map(|form| (form, stand_in.clone()));
-        known.forms.extend(forms);
-        // The longest first: a secret may contain another one.
-        known
-            .forms
-            .sort_by(|(a, _), (b, _)| b.len().cmp(&a.len()).then(a.cmp(b)));
-        let escapes = |it: &str| it.contains(['"', '\\']) || it.contains(char::is_control);
-        let unquoted = |it: char| "{}[]:,.+-0123456789eEtrufalsn ".contains(it);
-        known.needs_values |= escapes(value) || escapes(name) || value.chars().all(unquoted);
-        known.finder = None;
-    }
-
-    /// JSON in lines, with every secret replaced: what [`Secrets::redact_json`] makes of its values,
-    /// as long as no secret needs the values; then `None`.
-    #[must_use]
-    pub fn redact_lines(&self, json: &str) -> Option<String> {
-        let Some(finder) = self.finder() else {
-            return Some(json.to_owned());
-        };
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        if known.needs_values {
-            return None;
-        }
-        let mut text = String::with_capacity(json.len());
-        for line in json.split_inclusive('\n') {
-            match Known::found(&finder, line).as_slice() {
-                [] => text.push_str(line),
-                found => text.push_str(&known.replaced(line, found)),
-            }
-        }
-        Some(text)
+        known.add(forms, &stand_in);
     }
 
     /// Takes the secrets out of JSON that crosses: what stands under keys that name some.
@@ -205,61 +148,6 @@ impl Secrets {
             self.add(kind, value);
         }
     }
-
-    /// The text with every secret replaced.
-    #[must_use]
-    pub fn redact(&self, text: &str) -> String {
-        let Some(finder) = self.finder() else {
-            return text.to_owned();
-        };
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        match Known::found(&finder, text).as_slice() {
-            [] => text.to_owned(),
-            found => known.replaced(text, found),
-        }
-    }
-
-    /// The value with every secret replaced, in keys and in texts.
-    #[must_use]
-    pub fn redact_json(&self, value: &Value) -> Value {
-        match value {
-            Value::String(text) => Value::String(self.redact(text)),
-            Value::Array(items) => {
-                Value::Array(items.iter().map(|it| self.redact_json(it)).collect())
-            }
-            Value::Object(entries) => Value::Object(
-                entries
-                    .iter()
-                    .map(|(key, it)| (self.redact(key), self.redact_json(it)))
-                    .collect(),
-            ),
-            // A number can be a secret too: `--set PINTOKEN:=123456`.
-            Value::Number(number) => {
-                let text = number.to_string();
-                let redacted = self.redact(&text);
-                if redacted == text {
-                    value.clone()
-                } else {
-                    Value::String(redacted)
-                }
-            }
-            other => other.clone(),
-        }
-    }
-
-    /// Finds all of them; `None` while there are none.
-    fn finder(&self) -> Option<Arc<AhoCorasick>> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        if known.forms.is_empty() || known.finder.is_some() {
-            return known.finder.clone();
-        }
-        drop(known);
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let finder = AhoCorasick::new(known.forms.iter().map(|(form, _)| form));
-        // It refuses more than four billion states, which no memory holds.
-        known.finder = Some(Arc::new(finder.expect("the secrets fit into memory")));
-        known.finder.clone()
-    }
 }
 
 /// What a key names, if it names something secret: `apiKey`, `x-api-key`, `fingerprint`, `PSK`.
@@ -326,26 +214,5 @@ mod tests {
         );
         assert_eq!(secrets.redact("92b.y7i24q"), secrets.redact("92b.y7i24q"));
         assert_ne!(secrets.redact("92b.y7i24q"), "92b.y7i24q");
-        // JSON in a text in JSON: it looks different there, so its values are wanted.
-        assert_eq!(secrets.redact_lines("{}"), None);
-    }
-
-    #[test]
-    fn lines_of_json_are_replaced_as_their_values_are() {
-        let secrets = Secrets::default();
-        secrets.add("fingerprint", "92b.y7i24q");
-        secrets.add("psk", "92b.y7i24qq");
-        let json = serde_json::json!({ "92b.y7i24q": ["x92b.y7i24qq", { "n": 1, "t": "92b.y7i24q 92b.y7i24q" }] });
-        for text in [json.to_string(), format!("{json:#}\n{json:#}")] {
-            let redacted = secrets.redact_lines(&text).expect("plain secrets");
-            let expected = secrets.redact_json(&json);
-            let values = serde_json::Deserializer::from_str(&redacted).into_iter::<Value>();
-            for value in values {
-                assert_eq!(value.expect("still JSON"), expected);
-            }
-        }
-        // A number may be one, and would not be JSON any more.
-        secrets.add("PIN", "123456");
-        assert_eq!(secrets.redact_lines("{\"a\":123456}"), None);
     }
 }

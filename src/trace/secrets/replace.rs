@@ -1,0 +1,250 @@
+//! Finds secrets in what leaves the process, in one pass, and puts their stand-ins there.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    sync::{Arc, OnceLock, PoisonError},
+};
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use serde_json::Value;
+
+use super::{Secrets, filter::Filter};
+
+/// What is known to be secret.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    forms: Vec<Form>,
+    /// Their texts.
+    texts: BTreeSet<String>,
+    /// Made when they are first needed after a change.
+    finder: Option<Arc<Finder>>,
+    /// One of them has characters that JSON escapes: nested once more, it looks different again.
+    escaped: bool,
+}
+
+/// Finds all of them.
+#[derive(Debug)]
+struct Finder {
+    filter: Filter,
+    /// The longest first; made when there is something to replace.
+    patterns: OnceLock<AhoCorasick>,
+}
+
+/// One of the ways to write a secret.
+#[derive(Debug)]
+struct Form {
+    text: String,
+    stand_in: String,
+    /// It can be replaced in JSON as text: it has nothing that JSON escapes, and cannot stand
+    /// outside of strings as a number does.
+    plain: bool,
+}
+
+impl Known {
+    /// Takes in the forms of a secret.
+    pub(super) fn add(&mut self, forms: impl IntoIterator<Item = String>, stand_in: &str) {
+        let escapes = |it: &str| it.contains(['"', '\\']) || it.contains(char::is_control);
+        let unquoted = |it: char| "{}[]:,.+-0123456789eEtrufalsn ".contains(it);
+        for text in forms {
+            if !self.texts.insert(text.clone()) {
+                continue;
+            }
+            let escaped = escapes(&text) || escapes(stand_in);
+            self.escaped |= escaped;
+            self.finder = None;
+            self.forms.push(Form {
+                plain: !escaped && !text.chars().all(unquoted),
+                text,
+                stand_in: stand_in.to_owned(),
+            });
+        }
+    }
+
+    fn patterns<'a>(&self, finder: &'a Finder) -> &'a AhoCorasick {
+        finder.patterns.get_or_init(|| {
+            let patterns = AhoCorasick::builder()
+                .match_kind(MatchKind::LeftmostLongest)
+                .build(self.forms.iter().map(|it| &it.text));
+            // It refuses more than four billion states, which no memory holds.
+            patterns.expect("the secrets fit into memory")
+        })
+    }
+
+    /// `None`: a value has to be taken apart.
+    fn in_json<'a>(&self, finder: &Finder, json: &'a str) -> Option<Cow<'a, str>> {
+        if self.escaped && json.contains('\\') {
+            return None;
+        }
+        if !finder.filter.suspects(json) {
+            return Some(Cow::Borrowed(json));
+        }
+        let mut replaced = String::new();
+        let mut done = 0;
+        for found in self.patterns(finder).find_iter(json) {
+            let form = &self.forms[found.pattern()];
+            if !form.plain || cuts_an_escape(json, found.start()) {
+                return None;
+            }
+            replaced.push_str(&json[done..found.start()]);
+            replaced.push_str(&form.stand_in);
+            done = found.end();
+        }
+        if done == 0 {
+            return Some(Cow::Borrowed(json));
+        }
+        replaced.push_str(&json[done..]);
+        Some(Cow::Owned(replaced))
+    }
+}
+
+impl Secrets {
+    /// The text with every secret replaced.
+    #[must_use]
+    pub fn redact(&self, text: &str) -> String {
+        self.redact_text(text).into_owned()
+    }
+
+    /// The same, without a copy of what has none.
+    #[must_use]
+    pub fn redact_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.replaced(text).map_or(Cow::Borrowed(text), Cow::Owned)
+    }
+
+    /// The same; `None` where there is nothing to replace.
+    pub(crate) fn replaced(&self, text: &str) -> Option<String> {
+        let finder = self.finder().filter(|it| it.filter.suspects(text))?;
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let mut replaced = String::new();
+        let mut done = 0;
+        for found in known.patterns(&finder).find_iter(text) {
+            replaced.push_str(&text[done..found.start()]);
+            replaced.push_str(&known.forms[found.pattern()].stand_in);
+            done = found.end();
+        }
+        replaced.push_str(&text[done..]);
+        (done > 0).then_some(replaced)
+    }
+
+    /// The value with every secret replaced, in keys and in texts.
+    #[must_use]
+    pub fn redact_json(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.redact(text)),
+            Value::Array(items) => {
+                Value::Array(items.iter().map(|it| self.redact_json(it)).collect())
+            }
+            Value::Object(entries) => {
+                let entries = entries.iter();
+                let entries = entries.map(|(key, it)| (self.redact(key), self.redact_json(it)));
+                Value::Object(entries.collect())
+            }
+            // A number can be a secret too: `--set PINTOKEN:=123456`. As a part of another number
+            // it says nothing.
+            Value::Number(number) => {
+                let text = number.to_string();
+                let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+                let known_as = known.texts.contains(&text);
+                let form = known.forms.iter().find(|it| known_as && it.text == text);
+                form.map_or_else(|| value.clone(), |it| it.stand_in.clone().into())
+            }
+            other => other.clone(),
+        }
+    }
+
+    /// The text of a value, with every secret replaced as [`Secrets::redact_json`] does. Most have
+    /// none, and are not taken apart.
+    #[must_use]
+    pub fn redact_json_text<'a>(&self, json: &'a str) -> Cow<'a, str> {
+        let Some(finder) = self.finder() else {
+            return Cow::Borrowed(json);
+        };
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let replaced = known.in_json(&finder, json);
+        drop(known);
+        replaced.unwrap_or_else(|| {
+            let value: Value = serde_json::from_str(json).unwrap_or_default();
+            Cow::Owned(self.redact_json(&value).to_string())
+        })
+    }
+
+    /// `None` while there are none.
+    fn finder(&self) -> Option<Arc<Finder>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if known.forms.is_empty() || known.finder.is_some() {
+            return known.finder.clone();
+        }
+        drop(known);
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let finder = Finder {
+            filter: Filter::new(known.forms.iter().map(|it| it.text.as_str())),
+            patterns: OnceLock::new(),
+        };
+        known.finder = Some(Arc::new(finder));
+        known.finder.clone()
+    }
+}
+
+/// Whether the character at `at` is the end of an escape in a JSON string: `\n`, `\u001b` (RFC 8259,
+/// 7). What looks like a secret there is none.
+fn cuts_an_escape(json: &str, at: usize) -> bool {
+    let before = &json.as_bytes()[at.saturating_sub(5)..at];
+    let Some(back) = before.iter().rev().position(|it| *it == b'\\') else {
+        return false;
+    };
+    let slash = at - 1 - back;
+    let slashes = json.as_bytes()[..=slash].iter().rev();
+    let odd = slashes.take_while(|it| **it == b'\\').count() % 2 == 1;
+    let length = if json.as_bytes().get(slash + 1) == Some(&b'u') {
+        6
+    } else {
+        2
+    };
+    odd && slash + length > at
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn json_as_text_is_replaced_as_its_values_are() {
+        let secrets = Secrets::default();
+        for (name, value) in [
+            ("fingerprint", "92b.y7i24q"),
+            ("psk", "92b.y7i24qq"),
+            ("TOKEN", "001babcd"),
+            ("PIN", "123456"),
+            ("password", "a/b c\"d"),
+        ] {
+            secrets.add(name, value);
+            for json in [
+                json!({ "92b.y7i24q": ["x92b.y7i24qq", { "n": 1, "t": "92b.y7i24q 92b.y7i24q" }] }),
+                json!({ "t": "\u{1b}abcd \\u001babcd 001babcd", "hex": "0030303162616263642e" }),
+                json!([123_456, 1_234_567, "x123456", { "123456": 0.123_456 }]),
+                json!({ "nested": "{\"t\": \"a/b c\\\"d\"}", "url": "?p=a%2Fb%20c%22d" }),
+            ] {
+                let (text, indented) = (json.to_string(), format!("{json:#}"));
+                for text in [&text, &indented] {
+                    let redacted = secrets.redact_json_text(text);
+                    let redacted: Value = serde_json::from_str(&redacted).expect("still JSON");
+                    assert_eq!(redacted, secrets.redact_json(&json), "{name}: {text}");
+                }
+            }
+        }
+        let shown = secrets.redact_json(&json!([
+            "1b123456",
+            123_456,
+            1_234_567,
+            "30303162616263640a"
+        ]));
+        let shown = shown.to_string();
+        assert!(
+            !shown.contains("123456,") && shown.contains("1234567"),
+            "{shown}"
+        );
+        assert!(!shown.contains("3030316261626364"), "{shown}");
+    }
+}
