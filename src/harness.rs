@@ -66,6 +66,9 @@ fn prepare(paths: &[&str], arguments: &Arguments) -> Result<Vec<Trial>, String> 
         return Err(cli::explain(&diagnostics, Paint(false)));
     }
     plan.narrow(|scenario| asked_for(scenario, arguments));
+    if !settings.target.is_embedded() {
+        plan.leave_out_virtual();
+    }
     let groups = Arc::new(Groups::new(plan, settings));
     let trials = groups
         .session

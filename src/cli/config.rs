@@ -68,7 +68,7 @@ impl Config {
         let mut config = Self::default();
         for (section, value) in table {
             if section != "run" {
-                return Err(unknown("section", &section, &["run"]));
+                return Err(outside(&section));
             }
             let Value::Table(run) = value else {
                 return Err("`run` is a section: [run]".to_owned());
@@ -127,6 +127,20 @@ impl Config {
     }
 }
 
+/// What stands outside of `[run]`: mostly a key without its section.
+fn outside(word: &str) -> String {
+    let likeness = |key: &&&str| strsim::jaro_winkler(key, word);
+    let key = KEYS
+        .iter()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    match key {
+        Some(key) if likeness(&key) > likeness(&&"run").max(0.85) => {
+            format!("there is no section `{word}`; did you mean the key `{key}`, below `[run]`?")
+        }
+        _ => unknown("section", word, &["run"]),
+    }
+}
+
 fn unknown(what: &str, word: &str, known: &[&str]) -> String {
     let nearest = known
         .iter()
@@ -154,6 +168,13 @@ mod tests {
             error,
             "there is no key `concurency`; did you mean `concurrency`?"
         );
+        let outside = Config::parse("concurency = 2").expect_err("no section");
+        assert_eq!(
+            outside,
+            "there is no section `concurency`; did you mean the key `concurrency`, below `[run]`?"
+        );
+        let section = Config::parse("[runs]\nseed = 2").expect_err("a typo");
+        assert_eq!(section, "there is no section `runs`; did you mean `run`?");
         assert!(Config::parse("[run]\nseed = -1").is_err());
         assert_eq!(
             Config::parse("[run]\npatience = 2")

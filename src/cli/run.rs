@@ -109,10 +109,13 @@ pub(super) fn run(arguments: Arguments, when: When) -> Result<Exit, Failure> {
     let settings = settings(&arguments, &config)?;
     let collected = files::collect(&config.paths(&arguments.paths)).map_err(Failure::usage)?;
     let selection = selection(&arguments, &config, &collected)?;
-    let plan = match planned(collected, &selection, &settings, when) {
+    let mut plan = match planned(collected, &selection, &settings, when) {
         Ok(plan) => plan,
         Err(exit) => return Ok(exit),
     };
+    if !settings.target.is_embedded() {
+        plan.leave_out_virtual();
+    }
     let stale = selection.stale_lines(&plan.offered);
     if plan.selected() == 0 || !stale.is_empty() {
         for place in &stale {

@@ -136,8 +136,8 @@ pub fn page(matrix: &Matrix, secrets: &Secrets) -> String {
     );
     text.push_str(
         "Ids that begin with `LightweightM2M-` are those of the enabler test specification, whose later\n\
-         versions keep the number; `X-` are ours. Core and Transport are the two documents of LwM2M 1.1.1. A\n\
-         row of class `must` fails the run, others only say so. No pass, but no failure either: *expected\n\
+         versions keep the number; `X-` are ours. Core and Transport are the two documents of LwM2M 1.1.1,\n\
+         cited by chapter and, where one treats several, by operation. A row of class `must` fails the run, others only say so. No pass, but no failure either: *expected\n\
          failure* (the profile states the deviation), *inconclusive* (what the row stands on did not hold),\n\
          *not run*, *not applicable* (the target lacks what it is about).\n\nRows without a scenario say why:\n\n",
     );

@@ -1,13 +1,16 @@
 //! Binds every step of a feature to its definition and reports all that does not fit.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    path::Path,
+    sync::{Arc, LazyLock},
+};
 
 use regex::Regex;
 use serde_json::Value;
 
 use super::{
     Definition, Part, Vocabulary,
-    requirements::{check_arguments, check_block, check_expressions, check_waiting},
+    requirements::{check_arguments, check_block, check_expressions, check_files, check_waiting},
     variables::{GIVEN, Known, stored_names},
     vocabulary::Captures,
 };
@@ -65,6 +68,7 @@ pub fn time_limit(title: &str) -> Option<(LimitKind, &str, usize)> {
 pub(super) fn bind(
     step: Step,
     doubtful: bool,
+    directory: &Path,
     known: &mut Known,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<BoundStep> {
@@ -116,6 +120,7 @@ pub(super) fn bind(
     check_expressions(&step, &definition, &captures, problems);
     if whole {
         check_arguments(&step, &definition, &captures, problems);
+        check_files(&step, &definition, &captures, directory, problems);
     }
     check_stored(&step, &definition, &captures, problems);
     let uses = uses(&step, &definition);

@@ -1,6 +1,6 @@
 //! Plans documents: groups and variants, every step bound, scenarios named.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use serde_json::{Map, Value};
 
@@ -333,6 +333,7 @@ impl Binder<'_> {
         let values: Map<String, Value> = row.row.iter().flat_map(|(_, it)| it.clone()).collect();
         let before = known.clone();
         known.bind_row(&values);
+        let directory = self.document.path.parent().unwrap_or(Path::new(""));
         let mut steps = Vec::new();
         let mut all = background.into_iter().chain(row.steps).peekable();
         while let Some(step) = all.next() {
@@ -343,7 +344,7 @@ impl Binder<'_> {
             );
             let doubtful = |it: &&Span| (step.span.start..end).contains(&it.start);
             let doubtful = self.document.mistakes.iter().any(|it| doubtful(&it));
-            steps.extend(bind::bind(step, doubtful, known, self.problems));
+            steps.extend(bind::bind(step, doubtful, directory, known, self.problems));
         }
         known.unbind_row(&values, &before);
         let row_span = row.row.as_ref().map_or(row.span, |(span, _)| *span);

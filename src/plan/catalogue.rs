@@ -24,6 +24,8 @@ pub struct Entry {
     pub patterns: &'static [&'static str],
     /// Named groups that hold a JSONPath.
     pub json_paths: &'static [&'static str],
+    /// Named groups that hold the path of a file, relative to the scenario's directory.
+    pub files: &'static [&'static str],
     /// Named groups with what looks at them before anything runs.
     pub checks: &'static [(&'static str, CheckArgument)],
     /// How it waits.
@@ -56,6 +58,7 @@ impl Entry {
         durations: &[],
         patterns: &[],
         json_paths: &[],
+        files: &[],
         checks: &[],
         waiting: Waiting::WhenSoon(Budget::REST),
         uses: &[],

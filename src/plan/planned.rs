@@ -50,6 +50,21 @@ impl Plan {
             .collect()
     }
 
+    /// Leaves out, with the reason, groups that insist on the virtual clock: nobody can turn the
+    /// clock of a server that runs elsewhere.
+    pub fn leave_out_virtual(&mut self) {
+        let virtually = |it: &&mut Group| it.clock == Some(ClockChoice::Virtual);
+        for group in self.groups.iter_mut().filter(virtually) {
+            for feature in &mut group.features {
+                let why = "it insists on the virtual clock, and the target lives in real time";
+                feature.skip.get_or_insert_with(|| why.to_owned());
+            }
+            // Nothing of it is started, no mock either.
+            group.clock = None;
+            group.uses.clear();
+        }
+    }
+
     /// Keeps only the selected scenarios that `wanted` takes, and what they need.
     pub fn narrow(&mut self, wanted: impl Fn(&PlannedScenario) -> bool) {
         for group in &mut self.groups {

@@ -1,6 +1,8 @@
 //! What a sentence asks of its step: a code block of the right kind, arguments that mean something,
 //! a way of waiting that fits.
 
+use std::path::Path;
+
 use fotalab_simulators::cloud::{Answer, ExpectedCall};
 use regex::Regex;
 use serde_json::Value;
@@ -227,6 +229,34 @@ pub(super) fn check_arguments(
         if let Some((message, help)) = wrong {
             problems.push(Diagnostic::new("plan::argument", step.title.span(), message).help(help));
         }
+    }
+}
+
+/// A file that is named as it is has to be there before anything runs.
+pub(super) fn check_files(
+    step: &Step,
+    definition: &Definition,
+    captures: &Captures,
+    directory: &Path,
+    problems: &mut Vec<Diagnostic>,
+) {
+    let Some(entry) = definition.entry else {
+        return;
+    };
+    let named = captures.iter().filter(|(name, _)| {
+        let name = name.as_deref();
+        name.is_some_and(|name| entry.files.contains(&name))
+    });
+    for (_, path) in named {
+        let full = directory.join(path);
+        if full.is_file() {
+            continue;
+        }
+        let message = format!("there is no file `{}`", full.display());
+        problems.push(
+            Diagnostic::new("plan::file", step.title.span(), message)
+                .help("write its path relative to the directory of the scenario"),
+        );
     }
 }
 

@@ -211,3 +211,24 @@ fn an_interrupted_run_reports_what_ran() {
         "{report}"
     );
 }
+
+#[test]
+fn a_file_that_a_step_names_is_missed_before_anything_runs() {
+    let directory = directory("named-file");
+    let text = "# Upload\n\n## Of a file\n\nWhen I `POST` `${MOCKURL}/upload` with the file `image.bin` as \
+                `application/octet-stream`\n\nThen the status code of the last response should be `404`\n";
+    fs::write(directory.join("a.feature.md"), text).expect("it can be written");
+    let ran = fotalab(&directory, &["check", "a.feature.md"]);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    for words in [
+        "a.feature.md:5",
+        "there is no file `image.bin`",
+        "directory of the scenario",
+    ] {
+        let told = format!("{}{}", ran.out, ran.err);
+        assert!(told.contains(words), "it does not say `{words}`: {told}");
+    }
+    fs::write(directory.join("image.bin"), "bytes").expect("it can be written");
+    let ran = fotalab(&directory, &["run", "a.feature.md"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+}

@@ -387,3 +387,27 @@ fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+/// Nobody can turn the clock of a server elsewhere: what insists on that is skipped, and says why.
+#[test]
+fn a_file_that_insists_on_the_virtual_clock_is_skipped_against_a_target() {
+    let place = directory("run-elsewhere-virtual");
+    let _served = serve_for(&place.join("server.toml"));
+    let days = "---\nclock: virtual\n---\n\n# Days\n\n## A day\n\nWhen time passes for `24 h`\n";
+    let now = "# Now\n\n## One\n\nGiven I store `1` into `x`\n";
+    fs::write(place.join("days.feature.md"), days).expect("it is ours");
+    fs::write(place.join("now.feature.md"), now).expect("it is ours");
+    let run = |files: &[&str]| {
+        fotalab(
+            &place,
+            &[&["run", "--target", "server.toml"], files].concat(),
+        )
+    };
+    let both = run(&["days.feature.md", "now.feature.md"]);
+    assert_eq!(both.code, Some(0), "{both:?}");
+    let reason = "insists on the virtual clock, and the target lives in real time";
+    assert!(both.out.contains(reason), "{}", both.out);
+    assert!(both.out.contains("1 passed, 1 skipped"), "{}", both.out);
+    let alone = run(&["days.feature.md"]);
+    assert_eq!(alone.code, Some(4), "a run of nothing: {alone:?}");
+}

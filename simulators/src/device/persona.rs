@@ -169,6 +169,9 @@ pub struct Persona {
     pub failed_to_idle: bool,
     /// Takes only packages with the header of fotalab's images.
     pub insists_on_header: bool,
+    /// Its installer refuses a version lower than the one that runs: result 8, as a boot loader
+    /// does that prevents downgrades.
+    pub refuses_older: bool,
     /// Starts to install without Execute (/5/0/14).
     pub upgrades_by_itself: bool,
     /// What it does wrong, in words.
@@ -210,6 +213,7 @@ impl Default for Persona {
             keeps_package: true,
             failed_to_idle: false,
             insists_on_header: false,
+            refuses_older: false,
             upgrades_by_itself: false,
             faults: Faults::default(),
         }

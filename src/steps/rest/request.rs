@@ -78,6 +78,7 @@ catalogue! {
     sentence: "I `METHOD` [to] `URL`[ retrying N times] with the file `PATH` as `CONTENT-TYPE`",
     does: "Declares a request whose body is a file; the path is relative to the scenario's.",
     example: "When I `POST` `${MOCKURL}/upload` with the file `README.md` as `text/markdown`\n\nThen the status code of the last response should be `404`",
+    files: &["path"],
     waiting: Waiting::Never,
 }
 #[when(
@@ -113,6 +114,7 @@ catalogue! {
     sentence: "the form file `NAME` of the next request is the file `PATH`",
     does: "Adds a file from disk to the multipart form; the path is relative to the scenario's.",
     example: "Given the form file `image` of the next request is the file `README.md`\n\nWhen I `POST` `${MOCKURL}/form` with the form\n\nThen the status code of the last response should be `404`",
+    files: &["path"],
     waiting: Waiting::Never,
 }
 #[given(

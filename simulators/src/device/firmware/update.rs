@@ -157,6 +157,9 @@ impl Firmware {
         {
             return self.fail_update(now, Some(package));
         }
+        if self.persona.refuses_older && is_older(&package.version, &self.running) {
+            return self.fail_update(now, Some(package));
+        }
         self.forget_package();
         let old = std::mem::replace(&mut self.running, package.version.clone());
         if self.strikes(Fault::ReportsOldVersion).is_some() {
@@ -193,6 +196,33 @@ impl Firmware {
         match self.struck.iter_mut().find(|(known, _)| *known == fault) {
             Some((_, count)) => *count += 1,
             None => self.struck.push((fault, 1)),
+        }
+    }
+}
+
+/// Whether one version comes before another; where one of them is no numbers with dots between,
+/// nobody can say, and it does not.
+fn is_older(version: &str, than: &str) -> bool {
+    let numbers = |text: &str| -> Option<Vec<u64>> {
+        let parts = text.split('.').map(|part| part.parse().ok());
+        parts.collect()
+    };
+    match (numbers(version), numbers(than)) {
+        (Some(version), Some(than)) => version < than,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_older;
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        assert!(is_older("1.9.0", "1.10.0"));
+        assert!(is_older("0.9.0", "1.0.0"));
+        for (version, than) in [("1.0.0", "1.0.0"), ("2.0.0", "1.9.9"), ("5f3a9c", "1.0.0")] {
+            assert!(!is_older(version, than), "{version} {than}");
         }
     }
 }
