@@ -1,4 +1,4 @@
-//! What `fotalab run` costs: the do-nothing run as a process, a do-nothing step, the seed.
+//! What `fotalab run` costs: the do-nothing run as a process, a do-nothing step, the seed, a report.
 //!
 //! Budgets (design, "Figures to reach"): 15 ms for the process, 15 us for the step, 0.3 s for the
 //! seed. Each stands beside something measured in the same run: starting `true`, a plain loop.
@@ -15,6 +15,7 @@ use serde_json::Map;
 
 fn main() {
     divan::main();
+    cost_of_a_report();
 }
 
 const STEPS: usize = 1_000;
@@ -94,4 +95,48 @@ fn seed_on_the_virtual_clock(bencher: Bencher) {
         let features = session.run_group_here(0).expect("it starts");
         assert_eq!(features[0].verdict, Verdict::Passed);
     });
+}
+
+/// What `--report` takes of processor time, beside a run of all features without it (budget: less
+/// than a tenth more). Only where the kernel tells what children took (Linux); wanted as `report`.
+fn cost_of_a_report() {
+    const RUNS: usize = 10;
+    let wanted = |it: String| it == "report" || it == "--bench";
+    if !std::env::args().skip(1).all(wanted) {
+        return;
+    }
+    let directory = std::env::temp_dir().join("fotalab-bench-report");
+    let report = directory.display().to_string();
+    let mut ticks = [0; 2];
+    for _ in 0..RUNS {
+        for (ticks, flags) in ticks.iter_mut().zip([&[][..], &["--report", &report]]) {
+            let Some(before) = ticks_of_children() else {
+                eprintln!("SKIPPED: the processor time of children is only known on Linux");
+                return;
+            };
+            let status = Command::new(env!("CARGO_BIN_EXE_fotalab"))
+                .args(["run", "features"])
+                .args(flags)
+                .current_dir(env!("CARGO_MANIFEST_DIR"))
+                .stdout(std::process::Stdio::null())
+                .stderr(std::process::Stdio::null())
+                .status();
+            assert!(status.expect("it starts").success());
+            *ticks += ticks_of_children().unwrap_or(before) - before;
+        }
+    }
+    let [without, with] = ticks.map(|it| f64::from(it) * 10.0 / RUNS as f64);
+    println!(
+        "all features: {without:.0} ms of processor time, {with:.0} ms with --report, {:.1} % more",
+        (with / without - 1.0) * 100.0
+    );
+}
+
+/// User and system time of all children that ended, in hundredths of a second (proc(5), 16 and 17).
+fn ticks_of_children() -> Option<u32> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let mut fields = rest.split(' ').skip(13);
+    let mut next = || fields.next()?.parse::<u32>().ok();
+    Some(next()? + next()?)
 }
