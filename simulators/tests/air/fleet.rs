@@ -303,18 +303,21 @@ async fn int_401_devices_register_over_dtls_and_again_when_the_server_forgets_th
     assert!(registrations >= 4, "who was forgotten registered again");
 }
 
-/// X-FW-C19: (ETag, persona and faults, result, requests and their ranges).
+/// X-FW-C19: the ETag, whether the file changes, where the part that is sent is said to begin
+/// beside where it was asked for, and how many ranges are asked for.
 #[tokio::test(start_paused = true)]
 async fn x_fw_c19_a_pull_over_http_with_range_and_if_match() {
     use fotalab_simulators::device::{State, UpdateResult};
     use std::sync::Mutex;
 
     type Asked = Arc<Mutex<Vec<Option<String>>>>;
-    for (etag, changes, ranges) in [
-        (Some("\"one\""), false, 1),
-        (Some("W/\"one\""), false, 0),
-        (None, false, 0),
-        (Some("\"one\""), true, 1),
+    for (etag, changes, begins, ranges) in [
+        (Some("\"one\""), false, Some(0), 1),
+        (Some("W/\"one\""), false, Some(0), 0),
+        (None, false, Some(0), 0),
+        (Some("\"one\""), true, Some(0), 1),
+        (Some("\"one\""), false, Some(1), 1),
+        (Some("\"one\""), false, None, 1),
     ] {
         let network = InMemory::new();
         let clock = Clock::starting_at(0);
@@ -329,7 +332,7 @@ async fn x_fw_c19_a_pull_over_http_with_range_and_if_match() {
                 let mut asked = seen.lock().expect("whole");
                 asked.push(range.clone());
                 let changed = changes && asked.len() > 1;
-                let from =
+                let from: Option<usize> =
                     range.and_then(|it| it.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
                 let (status, body) = match from {
                     Some(_) if changed => (412, Vec::new()),
@@ -339,6 +342,11 @@ async fn x_fw_c19_a_pull_over_http_with_range_and_if_match() {
                 let mut response = http::Response::builder().status(status);
                 if let Some(etag) = etag {
                     response = response.header("etag", etag);
+                }
+                if let (206, Some(from), Some(more)) = (status, from, begins) {
+                    let (from, total) = (from + more, image.len());
+                    let range = format!("bytes {from}-{}/{total}", total - 1);
+                    response = response.header("content-range", range);
                 }
                 let body = http_body_util::Full::new(bytes::Bytes::from(body));
                 let response = response.body(body);
@@ -389,6 +397,8 @@ async fn x_fw_c19_a_pull_over_http_with_range_and_if_match() {
             ranges,
             "{etag:?}: {asked:?}"
         );
-        assert_eq!(asked.len(), 2 + usize::from(changes), "{asked:?}");
+        // What cannot be put to what is there is asked for as a whole.
+        let again = changes || begins != Some(0);
+        assert_eq!(asked.len(), 2 + usize::from(again), "{asked:?}");
     }
 }

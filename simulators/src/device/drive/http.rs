@@ -140,16 +140,20 @@ async fn ask(network: &dyn Network, wish: &Wish) -> Result<Arrived, FetchFailure
         esp32: None,
     };
     let mut response = send(network, wish).await?;
-    if matches!(
+    let another = matches!(
         response.status(),
         StatusCode::PRECONDITION_FAILED | StatusCode::RANGE_NOT_SATISFIABLE
-    ) {
-        // It is another file now: once more, all of it (X-FW-C19).
+    );
+    let part = response.status() == StatusCode::PARTIAL_CONTENT;
+    let mut from = wish.offset;
+    if another || part && range_of(&response) != Some(from) {
+        // It is another file now, or another part of it: once more, all of it (X-FW-C19).
         response = send(network, &whole).await?;
+        from = 0;
     }
     let offset = match response.status() {
         StatusCode::OK => 0,
-        StatusCode::PARTIAL_CONTENT => wish.offset,
+        StatusCode::PARTIAL_CONTENT if range_of(&response) == Some(from) => from,
         StatusCode::NOT_FOUND | StatusCode::GONE => return Err(FetchFailure::NotFound),
         _ => return Err(FetchFailure::Refused),
     };
@@ -161,6 +165,17 @@ async fn ask(network: &dyn Network, wish: &Wish) -> Result<Arrived, FetchFailure
         etag: etag.map(|etag| etag.as_bytes().to_vec()),
         body: response.into_body(),
     })
+}
+
+/// Where the part begins that was sent: what has no Content-Range says nothing (RFC 9110, 14.4).
+fn range_of(response: &Response<Bytes>) -> Option<usize> {
+    let range = response.headers().get(header::CONTENT_RANGE)?;
+    let (from, _) = range
+        .to_str()
+        .ok()?
+        .strip_prefix("bytes ")?
+        .split_once('-')?;
+    from.trim().parse().ok()
 }
 
 async fn send(network: &dyn Network, wish: &Wish) -> Result<Response<Bytes>, FetchFailure> {
