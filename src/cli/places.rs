@@ -55,13 +55,10 @@ impl Places {
                 std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
                 std::fs::write(&path, file).map_err(|error| cannot_write(&path, &error))?;
             }
-            write(
-                &directory.join("junit.xml"),
-                &report::junit(record, secrets),
-            )?;
+            write(&directory.join("junit.xml"), &report::junit(record))?;
         }
         if let Some(path) = &self.junit {
-            write(path, &report::junit(record, secrets))?;
+            write(path, &report::junit(record))?;
         }
         Ok(())
     }

@@ -6,24 +6,21 @@ use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, Te
 use serde_json::Value;
 
 use super::{cause, in_one_line};
-use crate::{
-    run::{FeatureRecord, RunRecord, ScenarioRecord, Verdict},
-    trace::Secrets,
-};
+use crate::run::{FeatureRecord, RunRecord, ScenarioRecord, Verdict};
 
 /// `junit.xml`.
 #[must_use]
-pub fn junit(record: &RunRecord, secrets: &Secrets) -> String {
+pub fn junit(record: &RunRecord) -> String {
     let mut report = Report::new("fotalab");
     report.set_time(Duration::from_millis(record.took_ms));
     for feature in &record.features {
-        report.add_test_suite(suite(feature, secrets));
+        report.add_test_suite(suite(feature));
     }
     if !record.environment.is_empty() {
         let mut suite = TestSuite::new("environment");
         for error in &record.environment {
             let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-            status.set_message(secrets.redact(error));
+            status.set_message(error);
             suite.add_test_case(TestCase::new("the laboratory starts", status));
         }
         report.add_test_suite(suite);
@@ -33,7 +30,7 @@ pub fn junit(record: &RunRecord, secrets: &Secrets) -> String {
         .unwrap_or_else(|error| format!("<!-- the report could not be written: {error} -->\n"))
 }
 
-fn suite(feature: &FeatureRecord, secrets: &Secrets) -> TestSuite {
+fn suite(feature: &FeatureRecord) -> TestSuite {
     let variant = feature
         .variant
         .as_ref()
@@ -43,29 +40,26 @@ fn suite(feature: &FeatureRecord, secrets: &Secrets) -> TestSuite {
         feature.path,
         variant.map_or_else(String::new, |it| format!(" {it}"))
     );
-    let mut suite = TestSuite::new(secrets.redact(&name));
+    let mut suite = TestSuite::new(name);
     suite.set_time(Duration::from_millis(feature.took_ms));
-    suite.add_property(Property::new("title", secrets.redact(&feature.title)));
+    suite.add_property(Property::new("title", feature.title.as_str()));
     suite.add_property(Property::new("clock", feature.clock.as_ref()));
     if let Some(variant) = &feature.variant {
         let values = serde_json::Value::Object(variant.clone());
-        suite.add_property(Property::new(
-            "variant",
-            secrets.redact_json(&values).to_string(),
-        ));
+        suite.add_property(Property::new("variant", values.to_string()));
     }
     for scenario in &feature.scenarios {
-        suite.add_test_case(case(feature, scenario, secrets));
+        suite.add_test_case(case(feature, scenario));
     }
     suite
 }
 
-fn case(feature: &FeatureRecord, scenario: &ScenarioRecord, secrets: &Secrets) -> TestCase {
+fn case(feature: &FeatureRecord, scenario: &ScenarioRecord) -> TestCase {
     let status = match scenario.verdict {
         Verdict::Passed => TestCaseStatus::success(),
         Verdict::Skipped => {
             let mut status = TestCaseStatus::skipped();
-            status.set_message(secrets.redact(scenario.reason.as_deref().unwrap_or("skipped")));
+            status.set_message(scenario.reason.as_deref().unwrap_or("skipped"));
             status
         }
         Verdict::Interrupted => {
@@ -80,7 +74,7 @@ fn case(feature: &FeatureRecord, scenario: &ScenarioRecord, secrets: &Secrets) -
                 .iter()
                 .find(|it| it.verdict == Verdict::Failed)
             {
-                status.set_message(secrets.redact(&cause(step)));
+                status.set_message(cause(step));
                 status.set_type(if step.defect.is_some() {
                     "defect"
                 } else {
@@ -100,7 +94,7 @@ fn case(feature: &FeatureRecord, scenario: &ScenarioRecord, secrets: &Secrets) -
                         text.push('\n');
                     }
                 }
-                status.set_description(secrets.redact(&text));
+                status.set_description(text);
             }
             status
         }
@@ -109,11 +103,11 @@ fn case(feature: &FeatureRecord, scenario: &ScenarioRecord, secrets: &Secrets) -
         .id
         .strip_prefix(&format!("{}::", feature.path.replace('\\', "/")))
         .unwrap_or(&scenario.id);
-    let mut case = TestCase::new(secrets.redact(name), status);
-    case.set_classname(secrets.redact(&feature.path));
+    let mut case = TestCase::new(name, status);
+    case.set_classname(feature.path.as_str());
     case.set_time(Duration::from_millis(scenario.took_ms));
     case.extra
-        .insert("file".into(), secrets.redact(&feature.path).into());
+        .insert("file".into(), feature.path.as_str().into());
     case.extra
         .insert("line".into(), scenario.line.to_string().into());
     case

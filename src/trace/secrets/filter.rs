@@ -5,14 +5,14 @@
 
 use std::collections::HashSet;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, Input, MatchKind};
 
 /// Bytes of a pattern that is long.
 const LONG: usize = 10;
 /// Bytes that are looked at together.
 const WIDTH: usize = 6;
 /// From one look to the next: any long pattern has one of them inside.
-const STEP: usize = LONG - WIDTH + 1;
+pub(super) const STEP: usize = LONG - WIDTH + 1;
 /// Bits of the first look, as a power of two: 32 KiB stay in the fastest cache.
 const BITS: u32 = 18;
 
@@ -46,27 +46,33 @@ impl Filter {
         filter
     }
 
-    /// `false`: there is none.
-    pub(super) fn suspects(&self, text: &str) -> bool {
-        self.has_gram(text.as_bytes()) || self.short.as_ref().is_some_and(|it| it.is_match(text))
+    /// Where the first pattern that begins at `from` or later begins at the earliest; `None` where
+    /// there is none.
+    pub(super) fn first(&self, text: &str, from: usize) -> Option<usize> {
+        let gram = self.first_gram(text.as_bytes(), from);
+        let long = gram.map(|at| at.saturating_sub(STEP - 1).max(from));
+        let short = self.short.as_ref();
+        let short = short.and_then(|it| it.find(Input::new(text).span(from..text.len())));
+        let short = short.map(|it| it.start());
+        long.into_iter().chain(short).min()
     }
 
-    fn has_gram(&self, text: &[u8]) -> bool {
+    fn first_gram(&self, text: &[u8], from: usize) -> Option<usize> {
         if self.grams.is_empty() {
-            return false;
+            return None;
         }
-        let mut at = 0;
+        let mut at = from;
         while let Some(&bytes) = text.get(at..).and_then(<[u8]>::first_chunk) {
             let gram = u64::from_le_bytes(bytes) & MASK;
             let (word, bit) = place(gram);
             if self.bits[word] & bit != 0 && self.grams.contains(&gram) {
-                return true;
+                return Some(at);
             }
             at += STEP;
         }
         // At the end there may be fewer than eight bytes.
-        let rest = text.get(at..at + WIDTH);
-        rest.is_some_and(|it| self.grams.contains(&gram(it)))
+        let rest = text.get(at..at + WIDTH)?;
+        self.grams.contains(&gram(rest)).then_some(at)
     }
 }
 
@@ -98,10 +104,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_is_suspected_wherever_it_stands() {
+    fn a_pattern_is_found_wherever_it_stands() {
         let patterns = [
             "0123456789abcdefghij",
             "short",
+            "92b.y7i24q",
             "0123456789abcdefghijklmnopq!",
         ];
         for pattern in patterns {
@@ -109,11 +116,14 @@ mod tests {
             for before in 0..40 {
                 for after in [0, 1, 7, 30] {
                     let text = format!("{}{pattern}{}", "x".repeat(before), "y".repeat(after));
-                    assert!(filter.suspects(&text), "{text}");
+                    let first = filter.first(&text, 0).expect("it is there");
+                    assert!(first <= before && before - first < STEP, "{text}: {first}");
+                    assert_eq!(filter.first(&text, before + pattern.len()), None, "{text}");
                 }
             }
         }
-        assert!(!Filter::new(patterns.into_iter()).suspects("nothing of that kind, but long"));
-        assert!(!Filter::new([].into_iter()).suspects("anything"));
+        let filter = Filter::new(patterns.into_iter());
+        assert_eq!(filter.first("nothing of that kind, but long", 0), None);
+        assert_eq!(Filter::new([].into_iter()).first("anything", 0), None);
     }
 }

@@ -6,10 +6,13 @@ use std::{
     sync::{Arc, OnceLock, PoisonError},
 };
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, Input, Match, MatchKind};
 use serde_json::Value;
 
-use super::{Secrets, filter::Filter};
+use super::{
+    Secrets,
+    filter::{self, Filter},
+};
 
 /// What is known to be secret.
 #[derive(Debug, Default)]
@@ -21,6 +24,8 @@ pub(super) struct Known {
     finder: Option<Arc<Finder>>,
     /// One of them has characters that JSON escapes: nested once more, it looks different again.
     escaped: bool,
+    /// Bytes of the longest.
+    longest: usize,
 }
 
 /// Finds all of them.
@@ -52,6 +57,7 @@ impl Known {
             }
             let escaped = escapes(&text) || escapes(stand_in);
             self.escaped |= escaped;
+            self.longest = self.longest.max(text.len());
             self.finder = None;
             self.forms.push(Form {
                 plain: !escaped && !text.chars().all(unquoted),
@@ -71,17 +77,32 @@ impl Known {
         })
     }
 
+    /// The next secret in a text: looked for exactly where the filter suspects one.
+    fn next(&self, finder: &Finder, text: &str, from: usize) -> Option<Match> {
+        let mut from = from;
+        while from < text.len() {
+            let first = finder.filter.first(text, from)?;
+            let end = text.len().min(first + filter::STEP + self.longest);
+            let suspected = Input::new(text).span(first..end);
+            let found = self.patterns(finder).find(suspected);
+            // One that begins later may be a part of another, which the end cuts off.
+            if let Some(found) = found.filter(|it| it.start() < first + filter::STEP) {
+                return Some(found);
+            }
+            // Of those that could begin up to here none does.
+            from = first + filter::STEP;
+        }
+        None
+    }
+
     /// `None`: a value has to be taken apart.
     fn in_json<'a>(&self, finder: &Finder, json: &'a str) -> Option<Cow<'a, str>> {
         if self.escaped && json.contains('\\') {
             return None;
         }
-        if !finder.filter.suspects(json) {
-            return Some(Cow::Borrowed(json));
-        }
         let mut replaced = String::new();
         let mut done = 0;
-        for found in self.patterns(finder).find_iter(json) {
+        while let Some(found) = self.next(finder, json, done) {
             let form = &self.forms[found.pattern()];
             if !form.plain || cuts_an_escape(json, found.start()) {
                 return None;
@@ -113,17 +134,20 @@ impl Secrets {
 
     /// The same; `None` where there is nothing to replace.
     pub(crate) fn replaced(&self, text: &str) -> Option<String> {
-        let finder = self.finder().filter(|it| it.filter.suspects(text))?;
+        let finder = self.finder()?;
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let mut replaced = String::new();
         let mut done = 0;
-        for found in known.patterns(&finder).find_iter(text) {
+        while let Some(found) = known.next(&finder, text, done) {
             replaced.push_str(&text[done..found.start()]);
             replaced.push_str(&known.forms[found.pattern()].stand_in);
             done = found.end();
         }
+        if done == 0 {
+            return None;
+        }
         replaced.push_str(&text[done..]);
-        (done > 0).then_some(replaced)
+        Some(replaced)
     }
 
     /// The value with every secret replaced, in keys and in texts.
@@ -246,5 +270,43 @@ mod tests {
             "{shown}"
         );
         assert!(!shown.contains("3030316261626364"), "{shown}");
+    }
+
+    #[test]
+    fn what_is_found_in_steps_is_what_is_found_at_all() {
+        // Few letters, so that texts are full of patterns and of what begins like one.
+        let mut state = 7_u64;
+        let mut letters = |length: usize| -> String {
+            let letter = |_| {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                ['a', 'b', 'ä'][usize::try_from(state >> 33).unwrap_or_default() % 3]
+            };
+            (0..length).map(letter).collect()
+        };
+        for round in 0..200 {
+            let mut known = Known::default();
+            let lengths = [5, 7, 9, 10, 11, 14, 20, 24];
+            let patterns = lengths.map(&mut letters);
+            known.add(patterns.clone(), "x");
+            let finder = Finder {
+                filter: Filter::new(known.forms.iter().map(|it| it.text.as_str())),
+                patterns: OnceLock::new(),
+            };
+            let mut text = letters(60);
+            for pattern in &patterns {
+                text.push_str(pattern);
+                text.push_str(&letters(round % 9));
+            }
+            let mut found = Vec::new();
+            let mut from = 0;
+            while let Some(it) = known.next(&finder, &text, from) {
+                from = it.end();
+                found.push(it);
+            }
+            let all: Vec<Match> = known.patterns(&finder).find_iter(&text).collect();
+            assert_eq!(found, all, "{text}: {patterns:?}");
+        }
     }
 }
