@@ -44,7 +44,7 @@ impl Places {
             let lines = report::lines(record, secrets);
             let path = directory.join("trace.ndjson");
             let file = File::create(&path);
-            let written = file.and_then(|it| report::write_trace(record, &lines, secrets, it));
+            let written = file.and_then(|it| report::write_trace(record, &lines, it));
             written.map_err(|error| cannot_write(&path, &error))?;
             // From what was written, so that it can say nothing else.
             let kept = Kept::of(record, lines);

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::json::SCHEMA;
 use crate::{
     run::RunRecord,
-    trace::{Datagram, Kind, Message, Secrets, StepPlace},
+    trace::{Datagram, Kind, Message, Replacer, Secrets, StepPlace},
 };
 
 /// A message.
@@ -51,6 +51,7 @@ pub struct Place<'a> {
 /// All messages of a run, in the order of `trace.ndjson`.
 #[must_use]
 pub fn lines<'a>(record: &'a RunRecord, secrets: &Secrets) -> Vec<Line<'a>> {
+    let secrets = &secrets.replacer();
     let count = record.features.iter().map(|it| it.messages.len()).sum();
     let mut lines = Vec::with_capacity(count);
     for (number, feature) in record.features.iter().enumerate() {
@@ -58,7 +59,7 @@ pub fn lines<'a>(record: &'a RunRecord, secrets: &Secrets) -> Vec<Line<'a>> {
         for message in &feature.messages {
             let step = message.step.as_ref();
             if place.as_ref().map(|it| it.0) != step {
-                place = step.map(|it| (it, secrets.redact_text(&it.scenario)));
+                place = step.map(|it| (it, secrets.text(&it.scenario)));
             }
             let place = place.as_ref().map(|(step, scenario)| Place {
                 scenario: scenario.clone(),
@@ -71,22 +72,18 @@ pub fn lines<'a>(record: &'a RunRecord, secrets: &Secrets) -> Vec<Line<'a>> {
 }
 
 /// Writes `trace.ndjson`: a line for each message, in the order they crossed within each feature.
+/// The record is one without secrets.
 ///
 /// # Errors
 /// What `out` says.
-pub fn write_trace(
-    record: &RunRecord,
-    lines: &[Line<'_>],
-    secrets: &Secrets,
-    mut out: impl Write,
-) -> io::Result<()> {
+pub fn write_trace(record: &RunRecord, lines: &[Line<'_>], mut out: impl Write) -> io::Result<()> {
     let mut head = (usize::MAX, String::new());
     let mut place = (None, String::new());
     let mut text = Vec::new();
     for line in lines {
         if head.0 != line.feature {
             let path = record.features.get(line.feature).map(|it| it.path.as_str());
-            let path = json(&secrets.redact_text(path.unwrap_or_default()));
+            let path = json(path.unwrap_or_default());
             let number = line.feature;
             let written =
                 format!("{{\"schema\":{SCHEMA},\"feature\":{number},\"path\":{path},\"seq\":");
@@ -141,9 +138,9 @@ impl<'a> Line<'a> {
         feature: usize,
         message: &'a Message,
         step: Option<Place<'a>>,
-        secrets: &Secrets,
+        secrets: &Replacer<'_>,
     ) -> Self {
-        let detail = secrets.redact_json_text(message.detail.get());
+        let detail = secrets.json_text(message.detail.get());
         let air = message.air.as_deref();
         // What was replaced in the detail may stand there too.
         let air = air.filter(|_| matches!(detail, Cow::Borrowed(_)));
@@ -157,7 +154,7 @@ impl<'a> Line<'a> {
             summary: match air {
                 // It says nothing that the detail does not.
                 Some(_) => Cow::Borrowed(&message.summary),
-                None => secrets.redact_text(&message.summary),
+                None => secrets.text(&message.summary),
             },
             air,
             detail,

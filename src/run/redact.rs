@@ -9,11 +9,12 @@ use super::{
     AttemptRecord, FeatureRecord, RunRecord, ScenarioRecord, StepRecord,
     mismatch::{Difference, Mismatch, Sides},
 };
-use crate::trace::Secrets;
+use crate::trace::{Replacer, Secrets};
 
 impl RunRecord {
     /// Replaces every secret in it. Messages stay as they are: reports replace theirs on the way.
     pub fn redact(&mut self, secrets: &Secrets) {
+        let secrets = &secrets.replacer();
         let Self {
             seed: _,
             target,
@@ -30,7 +31,7 @@ impl RunRecord {
     }
 }
 
-fn feature(feature: &mut FeatureRecord, secrets: &Secrets) {
+fn feature(feature: &mut FeatureRecord, secrets: &Replacer<'_>) {
     let FeatureRecord {
         path,
         title,
@@ -59,7 +60,7 @@ fn feature(feature: &mut FeatureRecord, secrets: &Secrets) {
     }
 }
 
-fn scenario(scenario: &mut ScenarioRecord, secrets: &Secrets) {
+fn scenario(scenario: &mut ScenarioRecord, secrets: &Replacer<'_>) {
     let ScenarioRecord {
         id,
         title,
@@ -85,7 +86,7 @@ fn scenario(scenario: &mut ScenarioRecord, secrets: &Secrets) {
     }
 }
 
-fn step(step: &mut StepRecord, secrets: &Secrets) {
+fn step(step: &mut StepRecord, secrets: &Replacer<'_>) {
     let StepRecord {
         keyword: _,
         title,
@@ -118,7 +119,7 @@ fn step(step: &mut StepRecord, secrets: &Secrets) {
     }
 }
 
-fn mismatch(mismatch: &mut Mismatch, secrets: &Secrets) {
+fn mismatch(mismatch: &mut Mismatch, secrets: &Replacer<'_>) {
     let Mismatch {
         message,
         differences,
@@ -148,27 +149,27 @@ fn mismatch(mismatch: &mut Mismatch, secrets: &Secrets) {
     }
 }
 
-fn texts(all: &mut [String], secrets: &Secrets) {
+fn texts(all: &mut [String], secrets: &Replacer<'_>) {
     for it in all {
         text(it, secrets);
     }
 }
 
-fn text(text: &mut String, secrets: &Secrets) {
+fn text(text: &mut String, secrets: &Replacer<'_>) {
     if let Some(redacted) = secrets.replaced(text) {
         *text = redacted;
     }
 }
 
-fn map(map: &mut Map<String, Value>, secrets: &Secrets) {
+fn map(map: &mut Map<String, Value>, secrets: &Replacer<'_>) {
     if !map.is_empty() {
-        let redacted = secrets.redact_json(&Value::Object(std::mem::take(map)));
+        let redacted = secrets.json(&Value::Object(std::mem::take(map)));
         if let Value::Object(redacted) = redacted {
             *map = redacted;
         }
     }
 }
 
-fn value(value: &mut Value, secrets: &Secrets) {
-    *value = secrets.redact_json(value);
+fn value(value: &mut Value, secrets: &Replacer<'_>) {
+    *value = secrets.json(value);
 }

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 pub(crate) use air::{Block, Coap, Datagram, Payload};
 pub use capture::{Capture, Captured, KeyLog, MAX_CAPTURE_BYTES, Recording};
+pub(crate) use secrets::Replacer;
 pub use secrets::Secrets;
 
 /// Messages kept of one feature; later ones are counted, not kept.

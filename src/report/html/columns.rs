@@ -148,7 +148,7 @@ impl Columns {
         self.after.reserve_exact(messages);
         self.size.reserve_exact(messages);
         self.contents.reserve_exact(messages);
-        self.strings.reserve(messages / 2);
+        self.strings.reserve(messages);
     }
 
     /// How many there are.
@@ -225,8 +225,9 @@ impl Columns {
     }
 
     fn words(&mut self, code: &str, text: &str) {
-        let mut word = |it: &str| number(known_as(&mut self.strings, it));
-        let (code, text) = (word(code), word(text));
+        let code = number(known_as(&mut self.strings, code));
+        // Few lines for people are the same.
+        let text = number(self.strings.insert_full(text.to_owned()).0);
         self.code.push(code);
         self.text.push(text);
     }

@@ -97,13 +97,14 @@ pub fn page(kept: &Kept<'_>) -> String {
                 main #feature-view hidden {}
                 @for template in &templates { (template) }
                 script type="application/json" id="index" { (PreEscaped(island::text(&index))) }
+                // Base64 has nothing to be escaped.
                 @for (number, columns) in packed.iter().enumerate() {
                     @if !columns.is_empty() {
-                        script type="application/octet-stream" id={ "columns-" (number) } { (columns) }
+                        script type="application/octet-stream" id={ "columns-" (number) } { (PreEscaped(columns)) }
                     }
                 }
                 @for (id, piece) in &pieces.packed {
-                    script type="application/octet-stream" id=(id) { (piece) }
+                    script type="application/octet-stream" id=(id) { (PreEscaped(piece)) }
                 }
                 script { (PreEscaped(SCRIPT)) }
             }

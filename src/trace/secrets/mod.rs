@@ -17,6 +17,8 @@ use regex::Regex;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+pub(crate) use replace::Replacer;
+
 /// What is secret in this run, and what stands for it. Clones share the list.
 ///
 /// Equal values get equal stand-ins, such as `[fingerprint 5f3c9a]`, so they stay recognisable.

@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     collections::BTreeSet,
-    sync::{Arc, OnceLock, PoisonError},
+    sync::{Arc, OnceLock, PoisonError, RwLockReadGuard},
 };
 
 use aho_corasick::{AhoCorasick, Input, Match, MatchKind};
@@ -119,77 +119,32 @@ impl Known {
     }
 }
 
+/// What is known to be secret, held for many texts one after the other. Nobody can add to it
+/// meanwhile.
+pub(crate) struct Replacer<'a> {
+    known: RwLockReadGuard<'a, Known>,
+    /// `None` while nothing is secret.
+    finder: Option<Arc<Finder>>,
+}
+
 impl Secrets {
+    /// For many texts.
+    pub(crate) fn replacer(&self) -> Replacer<'_> {
+        let finder = self.finder();
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        Replacer { known, finder }
+    }
+
     /// The text with every secret replaced.
     #[must_use]
     pub fn redact(&self, text: &str) -> String {
-        self.redact_text(text).into_owned()
-    }
-
-    /// The same, without a copy of what has none.
-    #[must_use]
-    pub fn redact_text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        self.replaced(text).map_or(Cow::Borrowed(text), Cow::Owned)
-    }
-
-    /// The same; `None` where there is nothing to replace.
-    pub(crate) fn replaced(&self, text: &str) -> Option<String> {
-        let finder = self.finder()?;
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let mut replaced = String::new();
-        let mut done = 0;
-        while let Some(found) = known.next(&finder, text, done) {
-            replaced.push_str(&text[done..found.start()]);
-            replaced.push_str(&known.forms[found.pattern()].stand_in);
-            done = found.end();
-        }
-        if done == 0 {
-            return None;
-        }
-        replaced.push_str(&text[done..]);
-        Some(replaced)
+        self.replacer().text(text).into_owned()
     }
 
     /// The value with every secret replaced, in keys and in texts.
     #[must_use]
     pub fn redact_json(&self, value: &Value) -> Value {
-        match value {
-            Value::String(text) => Value::String(self.redact(text)),
-            Value::Array(items) => {
-                Value::Array(items.iter().map(|it| self.redact_json(it)).collect())
-            }
-            Value::Object(entries) => {
-                let entries = entries.iter();
-                let entries = entries.map(|(key, it)| (self.redact(key), self.redact_json(it)));
-                Value::Object(entries.collect())
-            }
-            // A number can be a secret too: `--set PINTOKEN:=123456`. As a part of another number
-            // it says nothing.
-            Value::Number(number) => {
-                let text = number.to_string();
-                let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-                let known_as = known.texts.contains(&text);
-                let form = known.forms.iter().find(|it| known_as && it.text == text);
-                form.map_or_else(|| value.clone(), |it| it.stand_in.clone().into())
-            }
-            other => other.clone(),
-        }
-    }
-
-    /// The text of a value, with every secret replaced as [`Secrets::redact_json`] does. Most have
-    /// none, and are not taken apart.
-    #[must_use]
-    pub fn redact_json_text<'a>(&self, json: &'a str) -> Cow<'a, str> {
-        let Some(finder) = self.finder() else {
-            return Cow::Borrowed(json);
-        };
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let replaced = known.in_json(&finder, json);
-        drop(known);
-        replaced.unwrap_or_else(|| {
-            let value: Value = serde_json::from_str(json).unwrap_or_default();
-            Cow::Owned(self.redact_json(&value).to_string())
-        })
+        self.replacer().json(value)
     }
 
     /// `None` while there are none.
@@ -206,6 +161,66 @@ impl Secrets {
         };
         known.finder = Some(Arc::new(finder));
         known.finder.clone()
+    }
+}
+
+impl Replacer<'_> {
+    /// The text with every secret replaced; a copy only where there is one.
+    pub(crate) fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.replaced(text).map_or(Cow::Borrowed(text), Cow::Owned)
+    }
+
+    /// The same; `None` where there is nothing to replace.
+    pub(crate) fn replaced(&self, text: &str) -> Option<String> {
+        let finder = self.finder.as_ref()?;
+        let mut replaced = String::new();
+        let mut done = 0;
+        while let Some(found) = self.known.next(finder, text, done) {
+            replaced.push_str(&text[done..found.start()]);
+            replaced.push_str(&self.known.forms[found.pattern()].stand_in);
+            done = found.end();
+        }
+        if done == 0 {
+            return None;
+        }
+        replaced.push_str(&text[done..]);
+        Some(replaced)
+    }
+
+    /// The value with every secret replaced, in keys and in texts.
+    pub(crate) fn json(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.text(text).into_owned()),
+            Value::Array(items) => Value::Array(items.iter().map(|it| self.json(it)).collect()),
+            Value::Object(entries) => {
+                let entries = entries.iter();
+                let entries = entries.map(|(key, it)| (self.text(key).into_owned(), self.json(it)));
+                Value::Object(entries.collect())
+            }
+            // A number can be a secret too: `--set PINTOKEN:=123456`. As a part of another number
+            // it says nothing.
+            Value::Number(number) => {
+                let text = number.to_string();
+                if !self.known.texts.contains(&text) {
+                    return value.clone();
+                }
+                let form = self.known.forms.iter().find(|it| it.text == text);
+                form.map_or_else(|| value.clone(), |it| it.stand_in.clone().into())
+            }
+            other => other.clone(),
+        }
+    }
+
+    /// The text of a value, with every secret replaced as [`Replacer::json`] does. Most have none,
+    /// and are not taken apart.
+    pub(crate) fn json_text<'a>(&self, json: &'a str) -> Cow<'a, str> {
+        let Some(finder) = &self.finder else {
+            return Cow::Borrowed(json);
+        };
+        self.known.in_json(finder, json).unwrap_or_else(|| {
+            let value: Value = serde_json::from_str(json).unwrap_or_default();
+            Cow::Owned(self.json(&value).to_string())
+        })
     }
 }
 
@@ -252,9 +267,10 @@ mod tests {
             ] {
                 let (text, indented) = (json.to_string(), format!("{json:#}"));
                 for text in [&text, &indented] {
-                    let redacted = secrets.redact_json_text(text);
+                    let replacer = secrets.replacer();
+                    let redacted = replacer.json_text(text);
                     let redacted: Value = serde_json::from_str(&redacted).expect("still JSON");
-                    assert_eq!(redacted, secrets.redact_json(&json), "{name}: {text}");
+                    assert_eq!(redacted, replacer.json(&json), "{name}: {text}");
                 }
             }
         }
