@@ -196,3 +196,30 @@ fn around(text: &str, at: usize) -> String {
     let from = at.saturating_sub(60);
     text.bytes().skip(from).take(140).map(char::from).collect()
 }
+
+#[test]
+fn a_token_of_digits_is_replaced_and_no_number_is_another_one() {
+    let directory = directory("tokens-of-digits");
+    // It stands in each time (2026-01-01 is 1767225600 s), and is the number of a line too.
+    let feature = "# Digits\n\n## A token\n\nGiven the `X-API-Token` header of the next request is `1767`\n\n\
+                   When I `GET` `${APIURL}/device?fingerprint=1767`\n\nThen the status code of the last response \
+                   should be `404`\n";
+    fs::write(directory.join("a.feature.md"), feature).expect("it can be written");
+    let ran = fotalab(&directory, &["run", "a.feature.md", "--report", "report"]);
+    assert!(matches!(ran.code, Some(0 | 100)), "{} {}", ran.out, ran.err);
+    let read = |name: &str| fs::read_to_string(directory.join("report").join(name));
+    let page = read("index.html").expect("a page");
+    assert!(page.contains("[token "), "its stand-in is there");
+    let trace = read("trace.ndjson").expect("a trace");
+    for line in trace.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert!(line["at"].is_u64() && line["seq"].is_u64(), "{line}");
+        let said = line["summary"].as_str().expect("a text");
+        let detail = line["detail"].to_string();
+        assert!(
+            !said.contains("1767") && !detail.contains("\"1767\""),
+            "{line}"
+        );
+    }
+    assert!(trace.lines().count() > 0, "something crossed");
+}
