@@ -117,18 +117,21 @@ pub(super) fn conform(arguments: Arguments, when: When) -> Result<Exit, Failure>
         &asked,
         settings.target.is_embedded(),
     );
+    let places = places::Places::of(&as_run, &config);
+    places.prepare()?;
     let session = Arc::new(Session::new(Arc::new(plan), settings.clone()));
     if session.plan.selected() > 0 {
         reachable(&settings.target)?;
         run::drive(&session, when)?;
     }
     let mut record = session.record(began.elapsed());
-    record.redact(&session.secrets);
+    // By the ids of the plan, which know of no stand-ins.
     let matrix = conform::judge(&suite, &session.plan, &record, &against, |row| {
         asked.contains(&row.id)
     });
+    record.redact(&session.secrets);
     if let Some(directory) = &arguments.report {
-        places::Places::of(&as_run, &config).write(&record, &session)?;
+        places.write(&record, &session)?;
         let secrets = &session.secrets;
         let json = conform::json(&matrix, secrets);
         places::write(&directory.join("conformance.json"), &json)?;

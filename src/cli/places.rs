@@ -34,11 +34,25 @@ impl Places {
         self.report.is_some()
     }
 
+    /// Makes the report's directory before anything runs: a run that nobody can read of would be
+    /// lost.
+    pub(super) fn prepare(&self) -> Result<(), Failure> {
+        let Some(directory) = &self.report else {
+            return Ok(());
+        };
+        if directory.exists() && !directory.is_dir() {
+            let directory = directory.display();
+            return Err(Failure::usage(format!(
+                "`{directory}` is a file: `--report` takes a directory, which is made where there is none"
+            )));
+        }
+        std::fs::create_dir_all(directory).map_err(|error| cannot_write(directory, &error))
+    }
+
     /// Writes what is asked for.
     pub(super) fn write(&self, record: &RunRecord, session: &Session) -> Result<(), Failure> {
         let secrets = &session.secrets;
         if let Some(directory) = &self.report {
-            std::fs::create_dir_all(directory).map_err(|error| cannot_write(directory, &error))?;
             let json = report::json(record);
             write(&directory.join("report.json"), &json)?;
             let lines = report::lines(record, secrets);

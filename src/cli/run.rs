@@ -138,6 +138,7 @@ pub(super) fn run(arguments: Arguments, when: When) -> Result<Exit, Failure> {
         ));
     }
 
+    places.prepare()?;
     let session = Arc::new(Session::new(Arc::new(plan), settings));
     drive(&session, when)?;
     let mut record = session.record(began.elapsed());

@@ -49,6 +49,7 @@ impl<'a> Kept<'a> {
     /// # Errors
     /// Which of them cannot be read, where, and why.
     pub fn read(report: &str, trace: &'a str) -> Result<Self, KeptError> {
+        let (version, run) = run_of(report)?;
         let mut lines = Vec::new();
         for (number, text) in trace.lines().enumerate().filter(|(_, it)| !it.is_empty()) {
             let (schema, line) = Line::read(text).map_err(|error| KeptError::Broken {
@@ -62,11 +63,22 @@ impl<'a> Kept<'a> {
                     found: schema,
                 });
             }
+            if line.feature >= run.features.len() {
+                return Err(KeptError::Broken {
+                    file: TRACE,
+                    line: number + 1,
+                    why: format!(
+                        "it names feature {}, and `{REPORT}` has {} of them, from 0: the two are not of one run",
+                        line.feature,
+                        run.features.len()
+                    ),
+                });
+            }
             lines.push(line);
         }
         // They were written in this order; a file put together by hand may not be.
         lines.sort_by_key(|it| (it.feature, it.seq));
-        Self::with(report, lines)
+        Ok(Self::of_version(version, Cow::Owned(run), lines))
     }
 
     /// What is written as `report.json` and `trace.ndjson`: a record without secrets.
@@ -74,23 +86,6 @@ impl<'a> Kept<'a> {
     pub fn of(record: &'a RunRecord, lines: Vec<Line<'a>>) -> Self {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         Self::of_version(version, Cow::Borrowed(record), lines)
-    }
-
-    fn with(report: &str, lines: Vec<Line<'a>>) -> Result<Self, KeptError> {
-        #[derive(Deserialize)]
-        struct Head {
-            schema: u32,
-            fotalab: String,
-        }
-        let head: Head = serde_json::from_str(report).map_err(broken)?;
-        if head.schema != SCHEMA {
-            return Err(KeptError::Schema {
-                file: REPORT,
-                found: head.schema,
-            });
-        }
-        let run = serde_json::from_str(report).map_err(broken)?;
-        Ok(Self::of_version(head.fotalab, Cow::Owned(run), lines))
     }
 
     fn of_version(version: String, run: Cow<'a, RunRecord>, lines: Vec<Line<'a>>) -> Self {
@@ -122,6 +117,24 @@ impl<'a> Kept<'a> {
     }
 }
 
+/// The version that wrote it, and what it says.
+fn run_of(report: &str) -> Result<(String, RunRecord), KeptError> {
+    #[derive(Deserialize)]
+    struct Head {
+        schema: u32,
+        fotalab: String,
+    }
+    let head: Head = serde_json::from_str(report).map_err(broken)?;
+    if head.schema != SCHEMA {
+        return Err(KeptError::Schema {
+            file: REPORT,
+            found: head.schema,
+        });
+    }
+    let run = serde_json::from_str(report).map_err(broken)?;
+    Ok((head.fotalab, run))
+}
+
 fn broken(error: serde_json::Error) -> KeptError {
     KeptError::Broken {
         file: REPORT,
@@ -144,6 +157,12 @@ mod tests {
         let error = Kept::read(report, "{}\n").expect_err("no schema");
         assert!(
             error.to_string().starts_with("`trace.ndjson`, line 1"),
+            "{error}"
+        );
+        let other = r#"{"schema":1,"feature":0,"seq":0,"at":1,"lane":"rest","kind":"request","summary":"x","detail":null}"#;
+        let error = Kept::read(report, other).expect_err("a feature that is not there");
+        assert!(
+            error.to_string().contains("line 1: it names feature 0"),
             "{error}"
         );
         let newer = report.replace("\"schema\":1", "\"schema\":2");

@@ -232,3 +232,19 @@ fn a_file_that_a_step_names_is_missed_before_anything_runs() {
     let ran = fotalab(&directory, &["run", "a.feature.md"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
 }
+
+#[test]
+fn a_report_that_cannot_be_written_is_told_before_anything_runs() {
+    let directory = directory("report-nowhere");
+    fs::write(directory.join("a.feature.md"), HOLDS).expect("it can be written");
+    fs::write(directory.join("taken"), "").expect("it can be written");
+    for verb in [
+        &["run", "a.feature.md"][..],
+        &["conform", "--rows", "X-REG-01"],
+    ] {
+        let ran = fotalab(&directory, &[verb, &["--report", "taken"]].concat());
+        assert_eq!(ran.code, Some(2), "{verb:?}: {} {}", ran.out, ran.err);
+        assert!(ran.err.contains("`taken` is a file"), "{}", ran.err);
+        assert_eq!(ran.out, "", "nothing ran");
+    }
+}
