@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use aho_corasick::{AhoCorasick, Input, MatchKind};
+use aho_corasick::{AhoCorasick, Input, MatchKind, Span, packed};
 
 /// Bytes of a pattern that is long.
 const LONG: usize = 10;
@@ -15,14 +15,15 @@ const WIDTH: usize = 6;
 pub(super) const STEP: usize = LONG - WIDTH + 1;
 /// Bits of the first look, as a power of two: 32 KiB stay in the fastest cache.
 const BITS: u32 = 18;
+const WORDS: usize = 1 << (BITS - 6);
 
 /// Finds texts that may have a secret in them.
 #[derive(Debug)]
 pub(super) struct Filter {
     /// Patterns that are not long.
-    short: Option<AhoCorasick>,
+    short: Option<Short>,
     /// A bit for the hash of each gram.
-    bits: Vec<u64>,
+    bits: Box<[u64; WORDS]>,
     grams: HashSet<u64, foldhash::fast::FixedState>,
 }
 
@@ -31,8 +32,8 @@ impl Filter {
     pub(super) fn new<'a>(patterns: impl Iterator<Item = &'a str>) -> Self {
         let (long, short): (Vec<&str>, Vec<&str>) = patterns.partition(|it| it.len() >= LONG);
         let mut filter = Self {
-            short: (!short.is_empty()).then(|| finder(short)),
-            bits: vec![0; 1 << (BITS - 6)],
+            short: (!short.is_empty()).then(|| Short::of(&short)),
+            bits: Box::new([0; WORDS]),
             grams: HashSet::default(),
         };
         for pattern in long {
@@ -51,9 +52,7 @@ impl Filter {
     pub(super) fn first(&self, text: &str, from: usize) -> Option<usize> {
         let gram = self.first_gram(text.as_bytes(), from);
         let long = gram.map(|at| at.saturating_sub(STEP - 1).max(from));
-        let short = self.short.as_ref();
-        let short = short.and_then(|it| it.find(Input::new(text).span(from..text.len())));
-        let short = short.map(|it| it.start());
+        let short = self.short.as_ref().and_then(|it| it.first(text, from));
         long.into_iter().chain(short).min()
     }
 
@@ -62,34 +61,87 @@ impl Filter {
             return None;
         }
         let mut at = from;
-        while let Some(&bytes) = text.get(at..).and_then(<[u8]>::first_chunk) {
-            let gram = u64::from_le_bytes(bytes) & MASK;
+        // Many looks together, of which hardly one finds anything.
+        while let Some(block) = text.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) {
+            let mut any = 0;
+            for look in 0..LOOKS {
+                let (word, bit) = place(gram_at(block, look * STEP));
+                any |= self.bits[word] & bit;
+            }
+            if any != 0
+                && let Some(found) = self.suspected(text, at, LOOKS)
+            {
+                return Some(found);
+            }
+            at += LOOKS * STEP;
+        }
+        let rest = (text.len() - at.min(text.len())) / STEP + 1;
+        self.suspected(text, at, rest)
+    }
+
+    /// The first of so many looks that finds the gram of a pattern.
+    fn suspected(&self, text: &[u8], from: usize, looks: usize) -> Option<usize> {
+        let places = (0..looks).map(|it| from + it * STEP);
+        for at in places.take_while(|it| it + WIDTH <= text.len()) {
+            let gram = gram(&text[at..at + WIDTH]);
             let (word, bit) = place(gram);
             if self.bits[word] & bit != 0 && self.grams.contains(&gram) {
                 return Some(at);
             }
-            at += STEP;
         }
-        // At the end there may be fewer than eight bytes.
-        let rest = text.get(at..at + WIDTH)?;
-        self.grams.contains(&gram(rest)).then_some(at)
+        None
     }
 }
 
+/// Looks at once.
+const LOOKS: usize = 8;
+/// Bytes that they see, and two that they only read.
+const BLOCK: usize = (LOOKS - 1) * STEP + 8;
+
 const MASK: u64 = (1 << (8 * WIDTH)) - 1;
+
+fn gram_at(block: &[u8; BLOCK], at: usize) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&block[at..at + 8]);
+    u64::from_le_bytes(bytes) & MASK
+}
 
 fn gram(bytes: &[u8]) -> u64 {
     let bytes = bytes.iter().rev();
     bytes.fold(0, |all, it| all << 8 | u64::from(*it))
 }
 
-/// Few patterns that are looked for leftmost first take vector instructions (Teddy).
-fn finder(short: Vec<&str>) -> AhoCorasick {
-    let finder = AhoCorasick::builder()
-        .match_kind(MatchKind::LeftmostFirst)
-        .build(short);
-    // It refuses more than four billion states, which no memory holds.
-    finder.expect("the secrets fit into memory")
+/// Finds patterns that are not long.
+#[derive(Debug)]
+enum Short {
+    /// Few of them, by vector instructions (Teddy).
+    Few(packed::Searcher),
+    Many(AhoCorasick),
+}
+
+impl Short {
+    fn of(patterns: &[&str]) -> Self {
+        match packed::Searcher::new(patterns) {
+            Some(few) => Self::Few(few),
+            None => {
+                let many = AhoCorasick::builder()
+                    .match_kind(MatchKind::LeftmostFirst)
+                    .build(patterns);
+                // It refuses more than four billion states, which no memory holds.
+                Self::Many(many.expect("the secrets fit into memory"))
+            }
+        }
+    }
+
+    /// Where a pattern begins at the earliest.
+    fn first(&self, text: &str, from: usize) -> Option<usize> {
+        let span = Span::from(from..text.len());
+        let found = match self {
+            Self::Few(few) => few.find_in(text, span),
+            Self::Many(many) => many.find(Input::new(text).span(span)),
+        };
+        found.map(|it| it.start())
+    }
 }
 
 /// Word and bit, by a multiplication that mixes all bytes into the upper bits (Knuth, 6.4).

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, OnceLock, PoisonError, RwLockReadGuard},
 };
 
-use aho_corasick::{AhoCorasick, Input, Match, MatchKind};
+use aho_corasick::{AhoCorasick, Anchored, Input, Match, MatchKind, StartKind};
 use serde_json::Value;
 
 use super::{
@@ -24,8 +24,6 @@ pub(super) struct Known {
     finder: Option<Arc<Finder>>,
     /// One of them has characters that JSON escapes: nested once more, it looks different again.
     escaped: bool,
-    /// Bytes of the longest.
-    longest: usize,
 }
 
 /// Finds all of them.
@@ -35,6 +33,9 @@ struct Finder {
     /// The longest first; made when there is something to replace.
     patterns: OnceLock<AhoCorasick>,
 }
+
+/// Bytes by which stand-ins are longer than secrets, mostly.
+const ROOM: usize = 64;
 
 /// One of the ways to write a secret.
 #[derive(Debug)]
@@ -57,7 +58,6 @@ impl Known {
             }
             let escaped = escapes(&text) || escapes(stand_in);
             self.escaped |= escaped;
-            self.longest = self.longest.max(text.len());
             self.finder = None;
             self.forms.push(Form {
                 plain: !escaped && !text.chars().all(unquoted),
@@ -71,6 +71,7 @@ impl Known {
         finder.patterns.get_or_init(|| {
             let patterns = AhoCorasick::builder()
                 .match_kind(MatchKind::LeftmostLongest)
+                .start_kind(StartKind::Both)
                 .build(self.forms.iter().map(|it| &it.text));
             // It refuses more than four billion states, which no memory holds.
             patterns.expect("the secrets fit into memory")
@@ -82,15 +83,16 @@ impl Known {
         let mut from = from;
         while from < text.len() {
             let first = finder.filter.first(text, from)?;
-            let end = text.len().min(first + filter::STEP + self.longest);
-            let suspected = Input::new(text).span(first..end);
-            let found = self.patterns(finder).find(suspected);
-            // One that begins later may be a part of another, which the end cuts off.
-            if let Some(found) = found.filter(|it| it.start() < first + filter::STEP) {
-                return Some(found);
+            let end = text.len().min(first + filter::STEP);
+            // Most that is suspected ends after a few bytes.
+            let found = (first..end).find_map(|at| {
+                let here = Input::new(text).span(at..text.len());
+                self.patterns(finder).find(here.anchored(Anchored::Yes))
+            });
+            if found.is_some() {
+                return found;
             }
-            // Of those that could begin up to here none does.
-            from = first + filter::STEP;
+            from = end;
         }
         None
     }
@@ -103,6 +105,9 @@ impl Known {
         let mut replaced = String::new();
         let mut done = 0;
         while let Some(found) = self.next(finder, json, done) {
+            if done == 0 {
+                replaced.reserve(json.len() + ROOM);
+            }
             let form = &self.forms[found.pattern()];
             if !form.plain || cuts_an_escape(json, found.start()) {
                 return None;
@@ -176,6 +181,9 @@ impl Replacer<'_> {
         let mut replaced = String::new();
         let mut done = 0;
         while let Some(found) = self.known.next(finder, text, done) {
+            if done == 0 {
+                replaced.reserve(text.len() + ROOM);
+            }
             replaced.push_str(&text[done..found.start()]);
             replaced.push_str(&self.known.forms[found.pattern()].stand_in);
             done = found.end();
