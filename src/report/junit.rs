@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
+use quick_junit::{
+    NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite, XmlString,
+};
 use serde_json::Value;
 
 use super::{cause, in_one_line};
@@ -13,8 +15,12 @@ use crate::run::{FeatureRecord, RunRecord, ScenarioRecord, Verdict};
 pub fn junit(record: &RunRecord) -> String {
     let mut report = Report::new("fotalab");
     report.set_time(Duration::from_millis(record.took_ms));
+    let words = Words {
+        file: "file".into(),
+        line: "line".into(),
+    };
     for feature in &record.features {
-        report.add_test_suite(suite(feature));
+        report.add_test_suite(suite(feature, &words));
     }
     if !record.environment.is_empty() {
         let mut suite = TestSuite::new("environment");
@@ -30,7 +36,13 @@ pub fn junit(record: &RunRecord) -> String {
         .unwrap_or_else(|error| format!("<!-- the report could not be written: {error} -->\n"))
 }
 
-fn suite(feature: &FeatureRecord) -> TestSuite {
+/// Texts that are in every case: each is looked through for control characters when it is made.
+struct Words {
+    file: XmlString,
+    line: XmlString,
+}
+
+fn suite(feature: &FeatureRecord, words: &Words) -> TestSuite {
     let variant = feature
         .variant
         .as_ref()
@@ -48,13 +60,19 @@ fn suite(feature: &FeatureRecord) -> TestSuite {
         let values = serde_json::Value::Object(variant.clone());
         suite.add_property(Property::new("variant", values.to_string()));
     }
+    let path = XmlString::new(&feature.path);
     for scenario in &feature.scenarios {
-        suite.add_test_case(case(feature, scenario));
+        suite.add_test_case(case(feature, &path, scenario, words));
     }
     suite
 }
 
-fn case(feature: &FeatureRecord, scenario: &ScenarioRecord) -> TestCase {
+fn case(
+    feature: &FeatureRecord,
+    path: &XmlString,
+    scenario: &ScenarioRecord,
+    words: &Words,
+) -> TestCase {
     let status = match scenario.verdict {
         Verdict::Passed => TestCaseStatus::success(),
         Verdict::Skipped => {
@@ -104,11 +122,10 @@ fn case(feature: &FeatureRecord, scenario: &ScenarioRecord) -> TestCase {
         .strip_prefix(&format!("{}::", feature.path.replace('\\', "/")))
         .unwrap_or(&scenario.id);
     let mut case = TestCase::new(name, status);
-    case.set_classname(feature.path.as_str());
+    case.set_classname(path.clone());
     case.set_time(Duration::from_millis(scenario.took_ms));
+    case.extra.insert(words.file.clone(), path.clone());
     case.extra
-        .insert("file".into(), feature.path.as_str().into());
-    case.extra
-        .insert("line".into(), scenario.line.to_string().into());
+        .insert(words.line.clone(), scenario.line.to_string().into());
     case
 }
