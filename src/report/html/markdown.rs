@@ -8,17 +8,17 @@ use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd};
 
 /// A part of a file that stands alone.
 #[derive(Debug)]
-pub(super) struct Block {
+pub(super) struct Block<'a> {
     /// Its first line, from 1.
     pub(super) line: usize,
-    pub(super) content: Content,
+    pub(super) content: Content<'a>,
 }
 
 #[derive(Debug)]
-pub(super) enum Content {
+pub(super) enum Content<'a> {
     Heading,
     /// A paragraph or a list item: what a step can be.
-    Sentence(Markup),
+    Sentence(Sentence<'a>),
     Code(String),
     Table(Markup),
     /// An HTML comment, without its marks.
@@ -26,13 +26,22 @@ pub(super) enum Content {
     Other(Markup),
 }
 
+/// What it looks like.
+#[derive(Debug)]
+pub(super) struct Sentence<'a> {
+    pub(super) markup: Markup,
+    /// How it stands in the file, where it stands there by itself.
+    pub(super) text: Option<&'a str>,
+}
+
 /// The blocks of a Markdown file.
-pub(super) fn blocks(source: &str) -> Vec<Block> {
+pub(super) fn blocks(source: &str) -> Vec<Block<'_>> {
     let lines = Lines::of(source);
     let mut blocks = Vec::new();
     let mut events = Parser::new_ext(source, options()).into_offset_iter();
     while let Some((event, range)) = events.next() {
         let line = lines.number(range.start);
+        let text = &source[range];
         let Event::Start(tag) = event else {
             continue;
         };
@@ -53,7 +62,7 @@ pub(super) fn blocks(source: &str) -> Vec<Block> {
             Tag::MetadataBlock(_) => {}
             tag => blocks.push(Block {
                 line,
-                content: content(tag, inside.into_iter().map(|(event, _)| event).collect()),
+                content: content(tag, inside.into_iter().map(|it| it.0).collect(), Some(text)),
             }),
         }
     }
@@ -109,10 +118,13 @@ fn options() -> Options {
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
 }
 
-fn content(tag: Tag<'_>, inside: Vec<Event<'_>>) -> Content {
+fn content<'a>(tag: Tag<'_>, inside: Vec<Event<'_>>, text: Option<&'a str>) -> Content<'a> {
     match tag {
         Tag::Heading { .. } => Content::Heading,
-        Tag::Paragraph => Content::Sentence(rendered(inside)),
+        Tag::Paragraph => Content::Sentence(Sentence {
+            markup: rendered(inside),
+            text: text.map(str::trim_end),
+        }),
         Tag::CodeBlock(_) => Content::Code(text_of(&inside)),
         Tag::HtmlBlock => {
             let text = text_of(&inside);
@@ -137,7 +149,7 @@ fn content(tag: Tag<'_>, inside: Vec<Event<'_>>) -> Content {
 }
 
 /// Each item of a list is a block, since it may be a step.
-fn items(inside: Vec<(Event<'_>, usize)>, blocks: &mut Vec<Block>) {
+fn items(inside: Vec<(Event<'_>, usize)>, blocks: &mut Vec<Block<'_>>) {
     let mut depth = 0;
     let mut item = Vec::new();
     let mut began = 0;
@@ -164,7 +176,7 @@ fn items(inside: Vec<(Event<'_>, usize)>, blocks: &mut Vec<Block>) {
 }
 
 /// A step of Markdown with Gherkin may have a code block or a table in its item.
-fn of_item(item: Vec<(Event<'_>, usize)>, line: usize) -> Vec<Block> {
+fn of_item<'a>(item: Vec<(Event<'_>, usize)>, line: usize) -> Vec<Block<'a>> {
     let at = item
         .iter()
         .position(|(event, _)| matches!(event, Event::Start(Tag::CodeBlock(_) | Tag::Table(_))));
@@ -178,7 +190,10 @@ fn of_item(item: Vec<(Event<'_>, usize)>, line: usize) -> Vec<Block> {
     });
     let mut blocks = vec![Block {
         line,
-        content: Content::Sentence(rendered(plain.collect())),
+        content: Content::Sentence(Sentence {
+            markup: rendered(plain.collect()),
+            text: None,
+        }),
     }];
     let mut behind = behind.into_iter();
     if let Some((Event::Start(tag), line)) = behind.next() {
@@ -187,7 +202,7 @@ fn of_item(item: Vec<(Event<'_>, usize)>, line: usize) -> Vec<Block> {
         let inside = inside.take_while(|it| !matches!(it, Event::End(it) if *it == end));
         blocks.push(Block {
             line,
-            content: content(tag, inside.collect()),
+            content: content(tag, inside.collect(), None),
         });
     }
     blocks
@@ -260,7 +275,7 @@ mod tests {
     fn sentences(source: &str) -> Vec<(usize, String)> {
         let blocks = blocks(source).into_iter();
         let sentences = blocks.filter_map(|it| match it.content {
-            Content::Sentence(markup) => Some((it.line, markup.0)),
+            Content::Sentence(sentence) => Some((it.line, sentence.markup.0)),
             _ => None,
         });
         sentences.collect()

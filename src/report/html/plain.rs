@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::markdown::{Block, Content, with_placeholders};
+use super::markdown::{Block, Content, Sentence, with_placeholders};
 
 /// The blocks of a file in classic Gherkin whose steps stand at these lines.
-pub(super) fn blocks(source: &str, steps: &BTreeSet<usize>) -> Vec<Block> {
+pub(super) fn blocks<'a>(source: &'a str, steps: &BTreeSet<usize>) -> Vec<Block<'a>> {
     let mut blocks = Vec::new();
     let mut lines = source.lines().zip(1..).peekable();
     while let Some((line, number)) = lines.next() {
@@ -34,7 +34,10 @@ pub(super) fn blocks(source: &str, steps: &BTreeSet<usize>) -> Vec<Block> {
         } else if !steps.contains(&number) && is_heading(text) {
             Content::Heading
         } else {
-            Content::Sentence(with_code(text))
+            Content::Sentence(Sentence {
+                markup: with_code(text),
+                text: Some(text),
+            })
         };
         blocks.push(Block {
             line: number,

@@ -1,8 +1,13 @@
 //! A step with its verdict, and the evidence of it.
 
-use maud::{Markup, html};
+use std::borrow::Cow;
 
-use super::{difference::comparison, markdown};
+use maud::{Markup, PreEscaped, html};
+
+use super::{
+    difference::comparison,
+    markdown::{self, Sentence},
+};
 use crate::{
     report::in_one_line,
     run::{AttemptRecord, StepRecord, Verdict},
@@ -18,7 +23,7 @@ const LONG_BLOCK: usize = 24;
 /// What stands in the file where the step stands.
 #[derive(Debug, Default)]
 pub(super) struct AsWritten<'a> {
-    pub(super) sentence: Option<&'a Markup>,
+    pub(super) sentence: Option<&'a Sentence<'a>>,
     pub(super) block: Option<&'a str>,
     pub(super) table: Option<&'a Markup>,
 }
@@ -46,10 +51,8 @@ pub(super) const fn word(verdict: Verdict) -> &'static str {
 
 /// One step.
 pub(super) fn step(record: &StepRecord, number: usize, written: &AsWritten<'_>) -> Markup {
-    let with_values = html! {
-        b.keyword { (record.keyword) " " }
-        (markdown::sentence(cut(&record.title)))
-    };
+    let (values, written_too) = sentence(record, written.sentence);
+    let with_values = html! { b.keyword { (record.keyword) " " } (values) };
     let open = matches!(record.verdict, Verdict::Failed | Verdict::Interrupted);
     let evidence = evidence(record);
     html! {
@@ -58,7 +61,7 @@ pub(super) fn step(record: &StepRecord, number: usize, written: &AsWritten<'_>) 
             div.body {
                 div.line {
                     div.sentence {
-                        @match written.sentence {
+                        @match written_too {
                             Some(sentence) => {
                                 div.as-written { (sentence) }
                                 div.with-values { (with_values) }
@@ -75,6 +78,33 @@ pub(super) fn step(record: &StepRecord, number: usize, written: &AsWritten<'_>) 
                     @else { details.evidence { summary { (evidence_title(record)) } (evidence) } }
                 }
             }
+        }
+    }
+}
+
+/// A sentence with its values but without its keyword, and as it was written where that differs.
+fn sentence<'a>(
+    record: &StepRecord,
+    written: Option<&'a Sentence<'_>>,
+) -> (PreEscaped<Cow<'a, str>>, Option<&'a Markup>) {
+    let rendered = |title: &str| PreEscaped(Cow::Owned(markdown::sentence(cut(title)).0));
+    let Some(written) = written else {
+        return (rendered(&record.title), None);
+    };
+    let without_keyword = |it: &'a str| {
+        let rest = it.strip_prefix(record.keyword.as_str())?;
+        rest.strip_prefix(' ')
+    };
+    let shown = without_keyword(&written.markup.0);
+    match (shown, written.text.and_then(without_keyword)) {
+        // Most have no placeholder.
+        (Some(shown), Some(text)) if text == record.title && text == cut(text) => {
+            (PreEscaped(Cow::Borrowed(shown)), None)
+        }
+        _ => {
+            let values = rendered(&record.title);
+            let differs = shown != Some(&*values.0);
+            (values, differs.then_some(&written.markup))
         }
     }
 }
@@ -240,5 +270,49 @@ pub(super) fn seconds(millis: u64) -> String {
             millis / 3_600_000,
             millis % 3_600_000 / 60_000
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::markdown::{Content, blocks};
+    use super::*;
+
+    fn rendered(source: &str, title: &str) -> String {
+        let record = serde_json::json!({
+            "keyword": "Given", "title": title, "line": 1, "column": 1, "verdict": "passed",
+            "attempts": [], "messages": [0, 0], "clock_ms": 0,
+        });
+        let record = serde_json::from_value(record).expect("a step");
+        let blocks = blocks(source);
+        let Some(Content::Sentence(sentence)) = blocks.first().map(|it| &it.content) else {
+            panic!("{source} is no sentence");
+        };
+        let written = AsWritten {
+            sentence: Some(sentence),
+            ..AsWritten::default()
+        };
+        step(&record, 1, &written).into_string()
+    }
+
+    #[test]
+    fn a_sentence_without_placeholders_stands_there_once() {
+        for source in ["Given I have `a` & *b*", "* Given I have `a` & *b*"] {
+            let markup = rendered(source, "I have `a` & *b*");
+            let sentence = "<b class=\"keyword\">Given </b>I have <code>a</code> &amp; <em>b</em>";
+            assert_eq!(markup.matches(sentence).count(), 1, "{markup}");
+            assert_eq!(markup.matches("I have").count(), 1, "{markup}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_with_placeholders_stands_there_with_its_values_too() {
+        let markup = rendered("Given I have `${a}`", "I have `1`");
+        let written =
+            "<div class=\"as-written\">Given I have <code><span class=\"placeholder\">${a}";
+        assert!(markup.contains(written), "{markup}");
+        let values =
+            "<div class=\"with-values\"><b class=\"keyword\">Given </b>I have <code>1</code>";
+        assert!(markup.contains(values), "{markup}");
     }
 }

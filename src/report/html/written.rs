@@ -55,7 +55,7 @@ struct Sections {
 }
 
 impl Sections {
-    fn of(feature: &FeatureRecord, blocks: &[Block]) -> Self {
+    fn of(feature: &FeatureRecord, blocks: &[Block<'_>]) -> Self {
         let headings: Vec<usize> = (0..blocks.len())
             .filter(|&it| matches!(blocks[it].content, Content::Heading))
             .collect();
@@ -85,7 +85,7 @@ fn scenario(
     scenario: &ScenarioRecord,
     nth: usize,
     names: &Names,
-    blocks: &[Block],
+    blocks: &[Block<'_>],
     sections: &Sections,
 ) -> Markup {
     let section = &blocks[sections.of_scenario[nth].clone()];
@@ -119,12 +119,16 @@ fn scenario(
 }
 
 enum Part<'a> {
-    Prose(&'a Block),
+    Prose(&'a Block<'a>),
     Step(usize, AsWritten<'a>),
 }
 
 /// The scenario's steps in their place among its prose.
-fn parts<'a>(scenario: &ScenarioRecord, section: &'a [Block], with_prose: bool) -> Vec<Part<'a>> {
+fn parts<'a>(
+    scenario: &ScenarioRecord,
+    section: &'a [Block<'a>],
+    with_prose: bool,
+) -> Vec<Part<'a>> {
     let mut parts = Vec::new();
     let lines = section
         .first()
@@ -180,15 +184,15 @@ fn parts<'a>(scenario: &ScenarioRecord, section: &'a [Block], with_prose: bool) 
     parts
 }
 
-fn prose(blocks: &[Block]) -> Markup {
+fn prose(blocks: &[Block<'_>]) -> Markup {
     html! { @for block in blocks { (self::block(block)) } }
 }
 
-fn block(block: &Block) -> Markup {
+fn block(block: &Block<'_>) -> Markup {
     html! {
         @match &block.content {
             Content::Heading => {}
-            Content::Sentence(markup) => p.prose { (markup) },
+            Content::Sentence(sentence) => p.prose { (sentence.markup) },
             Content::Code(text) => pre.code { code { (text) } },
             Content::Comment(text) => p.comment { (text) },
             Content::Table(markup) | Content::Other(markup) => div.prose { (markup) },
