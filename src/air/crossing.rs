@@ -13,6 +13,8 @@ use fotalab_wire::{
 };
 use serde_json::{Value, json};
 
+use super::Outcome;
+
 /// A datagram, whatever became of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Crossing {
@@ -51,21 +53,6 @@ pub(crate) struct Asked {
     pub(crate) path: String,
 }
 
-/// What became of a datagram.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// It arrived.
-    Delivered,
-    /// It did not.
-    Lost,
-    /// It arrived twice.
-    Duplicated,
-    /// It arrived with bits flipped.
-    Corrupted,
-    /// It was held back, so that later ones may have overtaken it.
-    Late,
-}
-
 impl Outcome {
     /// From what the link says.
     pub(crate) fn of(fate: &Fate) -> Self {
@@ -79,17 +66,6 @@ impl Outcome {
             Self::Late
         } else {
             Self::Delivered
-        }
-    }
-
-    /// Its name in traces and scenarios.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Delivered => "delivered",
-            Self::Lost => "lost",
-            Self::Duplicated => "duplicated",
-            Self::Corrupted => "corrupted",
-            Self::Late => "late",
         }
     }
 }

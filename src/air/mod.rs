@@ -24,7 +24,7 @@ mod watch;
 
 pub(crate) use self::{
     conditions::Way,
-    crossing::{Crossing, Outcome},
+    crossing::Crossing,
     drive::Devices,
     party::Tally,
     peer::{LabParts, Peer},
@@ -33,3 +33,4 @@ pub(crate) use self::{
     show::{coap, hex},
     url::server_of,
 };
+pub(crate) use crate::trace::Outcome;

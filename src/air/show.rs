@@ -1,19 +1,16 @@
 //! A crossing as the timeline shows it: one line for people, JSON for machines.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
 use bytes::Bytes;
-use fotalab_wire::coap::{
-    Message,
-    message::{Kind, number},
-};
+use fotalab_wire::coap::{Message, message::number};
 use serde_json::{Map, Value, json};
 
 use super::{
     Crossing,
     limits::{SHOWN_PAYLOAD_BYTES, SHOWN_RAW_BYTES},
 };
-use crate::trace::{self, Block, Coap, Datagram, Payload, Shown};
+use crate::trace::{self, Block, Coap, Datagram, Shown, code_name, type_name};
 
 /// How an option's value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,27 +95,6 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// CON, NON, ACK, RST.
-pub(crate) const fn type_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Confirmable => "CON",
-        Kind::NonConfirmable => "NON",
-        Kind::Acknowledgement => "ACK",
-        Kind::Reset => "RST",
-    }
-}
-
-/// GET, or 2.05.
-pub(crate) fn code_name(message: &Message) -> String {
-    const METHODS: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "FETCH", "PATCH", "iPATCH"];
-    let code = message.code;
-    let method = METHODS.get(usize::from(code.0).wrapping_sub(1));
-    match method.filter(|_| code.is_request()) {
-        Some(method) => (*method).to_owned(),
-        None => code.to_string(),
-    }
-}
-
 /// The Uri-Query options.
 pub(crate) fn queries(message: &Message) -> Vec<String> {
     let items = message.options.iter();
@@ -162,7 +138,7 @@ impl Crossing {
         let Some(message) = message else {
             return format!("no CoAP message: {}", short_hex(plain));
         };
-        let mut line = format!("{} {}", type_name(message.kind), code_name(message));
+        let mut line = format!("{} {}", type_name(message.kind), code_name(message.code));
         if message.code.is_request() {
             let _ = write!(line, " {}", message.options.path());
             let query = queries(message);
@@ -211,7 +187,7 @@ impl Crossing {
 }
 
 /// What reports read most.
-fn facts(crossing: &Crossing, message: Option<&Message>) -> Datagram<'static> {
+fn facts(crossing: &Crossing, message: Option<&Message>) -> Datagram {
     let coap = message.map(|message| {
         let block = |option| {
             let value = message.options.uint(option)?;
@@ -221,23 +197,22 @@ fn facts(crossing: &Crossing, message: Option<&Message>) -> Datagram<'static> {
                 size: 16 << (value & 7),
             })
         };
-        let length = message.payload.len() as u64;
         Coap {
-            kind: type_name(message.kind).into(),
-            code: code_name(message).into(),
+            kind: message.kind,
+            code: message.code,
             mid: message.id,
-            token: hex(message.token.as_bytes()).into(),
+            token: message.token,
             path: (message.code.is_request()).then(|| message.options.path().into()),
             block1: block(number::BLOCK1),
             block2: block(number::BLOCK2),
-            payload: (length > 0).then_some(Payload { length }),
+            payload: message.payload.len() as u64,
         }
     });
     Datagram {
-        device: crossing.party.to_string().into(),
-        direction: if crossing.up { "up" } else { "down" }.into(),
+        device: Arc::clone(&crossing.party),
+        up: crossing.up,
         bytes: crossing.length as u64,
-        fate: crossing.outcome.name().into(),
+        outcome: crossing.outcome,
         retransmission: crossing.retransmission,
         coap,
     }
@@ -251,7 +226,7 @@ pub(crate) fn coap(crossing: &Crossing, message: &Message) -> Value {
 fn coap_of(crossing: &Crossing, message: &Message, brief: bool) -> Value {
     let mut json = Map::new();
     json.insert("type".into(), json!(type_name(message.kind)));
-    json.insert("code".into(), json!(code_name(message)));
+    json.insert("code".into(), json!(code_name(message.code)));
     json.insert("mid".into(), json!(message.id));
     json.insert("token".into(), json!(hex(message.token.as_bytes())));
     if message.code.is_request() {

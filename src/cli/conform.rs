@@ -131,7 +131,7 @@ pub(super) fn conform(arguments: Arguments, when: When) -> Result<Exit, Failure>
     });
     record.redact(&session.secrets);
     if let Some(directory) = &arguments.report {
-        places.write(&record, &session)?;
+        places.write(&mut record, &session.secrets)?;
         let secrets = &session.secrets;
         let json = conform::json(&matrix, secrets);
         places::write(&directory.join("conformance.json"), &json)?;

@@ -9,7 +9,6 @@ use super::{Failure, places::cannot_write};
 use crate::{
     report::{self, Kept},
     run::RunRecord,
-    trace::Secrets,
 };
 
 /// Where GitHub wants what, as its environment says.
@@ -31,12 +30,18 @@ impl GitHub {
         }
     }
 
-    /// Adds to the summary of the job, and gives the annotations for standard output.
-    pub(super) fn tell(&self, record: &RunRecord, secrets: &Secrets) -> Result<String, Failure> {
-        if self.summary.is_none() && !self.workflow {
+    /// Whether it wants to know anything.
+    pub(super) const fn asks(&self) -> bool {
+        self.summary.is_some() || self.workflow
+    }
+
+    /// Adds to the summary of the job, and gives the annotations for standard output. The record
+    /// is one without secrets, also in its messages.
+    pub(super) fn tell(&self, record: &RunRecord) -> Result<String, Failure> {
+        if !self.asks() {
             return Ok(String::new());
         }
-        let kept = Kept::of(record, report::lines(record, secrets));
+        let kept = Kept::of(record);
         if let Some(path) = &self.summary {
             let mut options = std::fs::OpenOptions::new();
             let file = options.append(true).create(true).open(path);

@@ -2,13 +2,15 @@
 
 use std::{
     fs::File,
+    io,
     path::{Path, PathBuf},
 };
 
 use super::{Failure, config::Config, run::Arguments};
 use crate::{
     report::{self, Kept},
-    run::{RunRecord, Session},
+    run::RunRecord,
+    trace::Secrets,
 };
 
 /// Where reports go.
@@ -49,20 +51,19 @@ impl Places {
         std::fs::create_dir_all(directory).map_err(|error| cannot_write(directory, &error))
     }
 
-    /// Writes what is asked for.
-    pub(super) fn write(&self, record: &RunRecord, session: &Session) -> Result<(), Failure> {
-        let secrets = &session.secrets;
+    /// Writes what is asked for, of a record without secrets. For a report they leave its messages,
+    /// too.
+    pub(super) fn write(&self, record: &mut RunRecord, secrets: &Secrets) -> Result<(), Failure> {
         if let Some(directory) = &self.report {
-            let json = report::json(record);
-            write(&directory.join("report.json"), &json)?;
-            let lines = report::lines(record, secrets);
-            let path = directory.join("trace.ndjson");
-            let file = File::create(&path);
-            let written = file.and_then(|it| report::write_trace(record, &lines, it));
-            written.map_err(|error| cannot_write(&path, &error))?;
-            // From what was written, so that it can say nothing else.
-            let kept = Kept::of(record, lines);
-            write(&directory.join("index.html"), &report::page(&kept))?;
+            let at = |name: &str| directory.join(name);
+            created(&at("report.json"), |it| report::write_json(record, it))?;
+            let packed = created(&at("trace.ndjson"), |it| {
+                report::write_messages(record, secrets, it)
+            })?;
+            let kept = Kept::of(record);
+            created(&at("index.html"), |it| {
+                report::write_page(&kept, &packed, it)
+            })?;
             for (name, file) in report::captures(record) {
                 let path = directory.join(name);
                 let folder = path.parent().unwrap_or(directory);
@@ -76,6 +77,15 @@ impl Places {
         }
         Ok(())
     }
+}
+
+/// Makes a file and writes it.
+pub(super) fn created<T>(
+    path: &Path,
+    write: impl FnOnce(File) -> io::Result<T>,
+) -> Result<T, Failure> {
+    let written = File::create(path).and_then(write);
+    written.map_err(|error| cannot_write(path, &error))
 }
 
 pub(super) fn write(path: &Path, text: &str) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Exit, Failure, places};
-use crate::report::{self, Kept, sequence};
+use crate::report::{self, Kept, Packed, sequence};
 
 /// What `report` takes.
 ///
@@ -40,7 +40,8 @@ pub(super) fn report(arguments: &Arguments) -> Result<Exit, Failure> {
         (None, Some(name)) => sequence::standalone(&diagram(&kept, name)?),
         (None, None) => {
             let path = arguments.directory.join("index.html");
-            places::write(&path, &report::page(&kept))?;
+            let packed = Packed::of(&kept.run);
+            places::created(&path, |it| report::write_page(&kept, &packed, it))?;
             println!("{}", path.display());
             return Ok(Exit::Held);
         }

@@ -143,11 +143,15 @@ pub(super) fn run(arguments: Arguments, when: When) -> Result<Exit, Failure> {
     drive(&session, when)?;
     let mut record = session.record(began.elapsed());
     record.redact(&session.secrets);
-    places.write(&record, &session)?;
+    let github = GitHub::of_environment();
+    places.write(&mut record, &session.secrets)?;
+    if github.asks() && !places.has_report() {
+        record.redact_messages(&session.secrets);
+    }
     let mut out = std::io::stdout().lock();
     let text = report::console(&record, when.on(&out));
     let mut text = session.secrets.redact(&text);
-    text.push_str(&GitHub::of_environment().tell(&record, &session.secrets)?);
+    text.push_str(&github.tell(&record)?);
     let written = out.write_all(text.as_bytes());
     // A reader that went away (`| head`) has seen what it wanted.
     drop(written);

@@ -9,7 +9,7 @@ use crate::{
     cli::Paint,
     run::{AttemptRecord, FeatureRecord, RunRecord, ScenarioRecord, StepRecord, Verdict},
     scenario::printed,
-    trace::{Kind, Lane, Message},
+    trace::{Kind, Message, Outcome},
 };
 
 /// Messages of a failed step that are shown; `trace.ndjson` has all.
@@ -391,23 +391,13 @@ fn summary(record: &RunRecord, paint: Paint) -> String {
 /// What one line says of a message. On the air the arrows are those of scenarios: from the server
 /// and to it.
 fn line(message: &Message) -> String {
-    #[derive(serde::Deserialize)]
-    struct OnAir<'a> {
-        device: &'a str,
-        direction: &'a str,
-        fate: &'a str,
-        #[serde(default)]
-        retransmission: bool,
-    }
-    let on_air = (message.lane == Lane::Air)
-        .then(|| serde_json::from_str::<OnAir<'_>>(message.detail.get()).ok());
-    let Some(on_air) = on_air.flatten() else {
+    let Some(on_air) = &message.air else {
         return format!("{} {}", arrow(message.kind), message.summary);
     };
-    let arrow = if on_air.direction == "up" { "<-" } else { "->" };
-    let fate = match on_air.fate {
-        "delivered" => String::new(),
-        other => format!(" ({other})"),
+    let arrow = if on_air.up { "<-" } else { "->" };
+    let fate = match on_air.outcome {
+        Outcome::Delivered => String::new(),
+        other => format!(" ({})", other.name()),
     };
     let again = if on_air.retransmission {
         " (again)"

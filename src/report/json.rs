@@ -1,16 +1,21 @@
 //! `report.json`: what a run came to, for machines.
 
+use std::io::{self, BufWriter, Write};
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::WRITTEN_AT_ONCE;
 use crate::run::{FeatureRecord, RunRecord, Verdict};
 
 /// The number of this format and of `trace.ndjson`; it changes when a reader of the old one would misread the new one.
 pub(super) const SCHEMA: u32 = 1;
 
-/// `report.json`.
-#[must_use]
-pub fn json(record: &RunRecord) -> String {
+/// Writes `report.json`.
+///
+/// # Errors
+/// What `out` says.
+pub fn write_json(record: &RunRecord, out: impl Write) -> io::Result<()> {
     let of =
         |verdict| json!({ "scenarios": record.scenarios(verdict), "steps": record.steps(verdict) });
     let report = Report {
@@ -27,10 +32,24 @@ pub fn json(record: &RunRecord) -> String {
         features: &record.features,
         environment: &record.environment,
     };
-    // A record is made of maps with text keys, numbers and texts.
-    let mut text = serde_json::to_string_pretty(&report).unwrap_or_default();
-    text.push('\n');
-    text
+    let mut out = BufWriter::with_capacity(WRITTEN_AT_ONCE, out);
+    serde_json::to_writer(&mut out, &report)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// Adds a text as JSON. Most have nothing to be escaped, which is seen many bytes at a time.
+pub(super) fn push_text(out: &mut Vec<u8>, text: &str) {
+    let escaped = |it: u8| it < 0x20 || it == b'"' || it == b'\\';
+    let bytes = text.as_bytes();
+    if bytes.iter().fold(false, |any, it| any | escaped(*it)) {
+        // In memory there is nothing that could fail.
+        drop(serde_json::to_writer(out, text));
+        return;
+    }
+    out.push(b'"');
+    out.extend_from_slice(bytes);
+    out.push(b'"');
 }
 
 #[derive(Serialize)]
@@ -45,4 +64,19 @@ struct Report<'a> {
     features: &'a [FeatureRecord],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     environment: &'a [String],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_written_as_json() {
+        for text in ["", "plain ä ✓ \u{7f}", "a\"b", "a\\b", "a\nb", "\u{1f}"] {
+            let mut out = Vec::new();
+            push_text(&mut out, text);
+            let expected = serde_json::to_vec(text).expect("a text");
+            assert_eq!(out, expected, "{text:?}");
+        }
+    }
 }

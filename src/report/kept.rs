@@ -1,23 +1,19 @@
 //! What `--report` kept, read back: `report.json` and the lines of `trace.ndjson`.
 
-use std::{borrow::Cow, ops::Range};
+use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::{json::SCHEMA, line::Line};
-use crate::run::RunRecord;
+use super::{html, json::SCHEMA, trace::Reader};
+use crate::{run::RunRecord, trace::Message};
 
 /// A run as its two files tell it, secrets already replaced.
 #[derive(Debug)]
 pub struct Kept<'a> {
     /// The version of fotalab that wrote it.
     pub version: String,
-    /// `report.json`.
+    /// `report.json`, and with each feature its lines of `trace.ndjson`, ordered by number.
     pub run: Cow<'a, RunRecord>,
-    /// `trace.ndjson`, ordered by feature and number.
-    lines: Vec<Line<'a>>,
-    /// Where the lines of each feature are.
-    of_feature: Vec<Range<usize>>,
 }
 
 /// Why a kept run cannot be read.
@@ -44,76 +40,61 @@ pub enum KeptError {
 }
 
 impl<'a> Kept<'a> {
+    /// What is written as `report.json` and `trace.ndjson`: a record without secrets, also in its
+    /// messages.
+    #[must_use]
+    pub fn of(record: &'a RunRecord) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            run: Cow::Borrowed(record),
+        }
+    }
+
     /// Reads `report.json` and `trace.ndjson`.
     ///
     /// # Errors
     /// Which of them cannot be read, where, and why.
-    pub fn read(report: &str, trace: &'a str) -> Result<Self, KeptError> {
-        let (version, run) = run_of(report)?;
-        let mut lines = Vec::new();
-        for (number, text) in trace.lines().enumerate().filter(|(_, it)| !it.is_empty()) {
-            let (schema, line) = Line::read(text).map_err(|error| KeptError::Broken {
+    pub fn read(report: &str, trace: &str) -> Result<Self, KeptError> {
+        let (version, mut run) = run_of(report)?;
+        let mut reader = Reader::default();
+        for (text, number) in trace.lines().zip(1..).filter(|it| !it.0.is_empty()) {
+            let broken = |why| KeptError::Broken {
                 file: TRACE,
-                line: number + 1,
-                why: error.to_string(),
-            })?;
-            if schema != SCHEMA {
+                line: number,
+                why,
+            };
+            let line = reader.line(text);
+            let line = line.map_err(|it| broken(said(&it)))?;
+            if line.schema != SCHEMA {
                 return Err(KeptError::Schema {
                     file: TRACE,
-                    found: schema,
+                    found: line.schema,
                 });
             }
-            if line.feature >= run.features.len() {
-                return Err(KeptError::Broken {
-                    file: TRACE,
-                    line: number + 1,
-                    why: format!(
-                        "it names feature {}, and `{REPORT}` has {} of them, from 0: the two are not of one run",
-                        line.feature,
-                        run.features.len()
-                    ),
-                });
-            }
-            lines.push(line);
+            let features = run.features.len();
+            let Some(feature) = run.features.get_mut(line.feature) else {
+                return Err(broken(format!(
+                    "it names feature {}, and `{REPORT}` has {features} of them, from 0: the two are not of one run",
+                    line.feature
+                )));
+            };
+            feature.messages.push(line.message);
         }
-        // They were written in this order; a file put together by hand may not be.
-        lines.sort_by_key(|it| (it.feature, it.seq));
-        Ok(Self::of_version(version, Cow::Owned(run), lines))
-    }
-
-    /// What is written as `report.json` and `trace.ndjson`: a record without secrets.
-    #[must_use]
-    pub fn of(record: &'a RunRecord, lines: Vec<Line<'a>>) -> Self {
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        Self::of_version(version, Cow::Borrowed(record), lines)
-    }
-
-    fn of_version(version: String, run: Cow<'a, RunRecord>, lines: Vec<Line<'a>>) -> Self {
-        let of_feature = (0..run.features.len())
-            .map(|feature| {
-                let from = lines.partition_point(|it| it.feature < feature);
-                from..lines.partition_point(|it| it.feature <= feature)
-            })
-            .collect();
-        Self {
+        for feature in &mut run.features {
+            // They were written in this order; a file put together by hand may not be.
+            feature.messages.sort_by_key(|it| it.seq);
+        }
+        Ok(Self {
             version,
-            run,
-            lines,
-            of_feature,
-        }
-    }
-
-    /// All messages.
-    #[must_use]
-    pub fn lines(&self) -> &[Line<'a>] {
-        &self.lines
+            run: Cow::Owned(run),
+        })
     }
 
     /// The messages that crossed while a feature ran.
     #[must_use]
-    pub fn messages(&self, feature: usize) -> &[Line<'a>] {
-        let range = self.of_feature.get(feature).cloned().unwrap_or_default();
-        self.lines.get(range).unwrap_or_default()
+    pub fn messages(&self, feature: usize) -> &[Message] {
+        let feature = self.run.features.get(feature);
+        feature.map_or(&[], |it| &it.messages)
     }
 }
 
@@ -139,8 +120,13 @@ fn broken(error: serde_json::Error) -> KeptError {
     KeptError::Broken {
         file: REPORT,
         line: error.line(),
-        why: error.to_string(),
+        why: said(&error),
     }
+}
+
+/// It may quote the file, and goes to a terminal.
+fn said(error: &serde_json::Error) -> String {
+    html::visible(&error.to_string()).into_owned()
 }
 
 const REPORT: &str = "report.json";

@@ -7,23 +7,27 @@ mod html;
 mod json;
 mod junit;
 mod kept;
-mod line;
+mod messages;
 mod progress;
 pub mod sequence;
+mod trace;
 
 pub use self::{
     capture::captures,
     console::{console, failed},
     github::{github_annotations, github_summary},
-    html::{MAX_PAGE_BYTES, page},
-    json::json,
+    html::{MAX_PAGE_BYTES, Packed, write_page},
+    json::write_json,
     junit::junit,
     kept::{Kept, KeptError},
-    line::{Line, Place, lines, write_trace},
+    messages::write_messages,
     progress::Progress,
 };
 
 use crate::run::{Difference, StepRecord};
+
+/// Bytes that are gathered before they are written.
+const WRITTEN_AT_ONCE: usize = 128 * 1024;
 
 /// What a value is, short enough for a line.
 fn short(value: Option<&serde_json::Value>) -> String {

@@ -23,7 +23,6 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, watch};
 
-pub(crate) use self::group::uses;
 pub use self::{
     attempts::DEFAULT_TIMEOUT,
     group::VIRTUAL_EPOCH,
@@ -34,6 +33,7 @@ pub use self::{
         Verdict,
     },
 };
+pub(crate) use self::{group::uses, redact::Redacting};
 use crate::{
     plan::{BlockNeed, PartKey, Plan},
     scenario::ast::ClockChoice,

@@ -3,16 +3,18 @@
 //! Each part is named: a new one does not compile until somebody has said whether it can have
 //! secrets in it.
 
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
+
 use serde_json::{Map, Value};
 
 use super::{
     AttemptRecord, FeatureRecord, RunRecord, ScenarioRecord, StepRecord,
     mismatch::{Difference, Mismatch, Sides},
 };
-use crate::trace::{Replacer, Secrets};
+use crate::trace::{Datagram, Message, Replacer, Secrets};
 
 impl RunRecord {
-    /// Replaces every secret in it. Messages stay as they are: reports replace theirs on the way.
+    /// Replaces every secret in it, but for its messages: only reports tell of them.
     pub fn redact(&mut self, secrets: &Secrets) {
         let secrets = &secrets.replacer();
         let Self {
@@ -28,6 +30,115 @@ impl RunRecord {
         for it in features {
             feature(it, secrets);
         }
+    }
+
+    /// Replaces every secret in its messages.
+    pub fn redact_messages(&mut self, secrets: &Secrets) {
+        let secrets = secrets.replacer();
+        let mut redacting = Redacting::with(&secrets);
+        for feature in &mut self.features {
+            feature
+                .messages
+                .iter_mut()
+                .for_each(|it| redacting.message(it));
+        }
+    }
+}
+
+/// Takes the secrets out of messages, one after the other.
+pub(crate) struct Redacting<'a> {
+    secrets: &'a Replacer<'a>,
+    /// Messages of one scenario share its id: as it was, and redacted.
+    scenario: Option<(Arc<str>, Arc<str>)>,
+    /// What is not on the air crosses again and again, since servers poll.
+    summaries: Known,
+    details: Known,
+}
+
+impl<'a> Redacting<'a> {
+    /// Replaces these.
+    pub(crate) fn with(secrets: &'a Replacer<'a>) -> Self {
+        Self {
+            secrets,
+            scenario: None,
+            summaries: Known::default(),
+            details: Known::default(),
+        }
+    }
+
+    /// Replaces every secret in a message.
+    pub(crate) fn message(&mut self, message: &mut Message) {
+        let Message {
+            seq: _,
+            at: _,
+            lane: _,
+            kind: _,
+            step,
+            summary,
+            detail,
+            air,
+        } = message;
+        if let Some(step) = step {
+            step.scenario = self.id(&step.scenario);
+        }
+        let secrets = self.secrets;
+        if air.is_none() {
+            if let Some(redacted) = self.summaries.redacted(summary, |it| secrets.text(it)) {
+                *summary = redacted.into();
+            }
+            if let Some(redacted) = self.details.redacted(detail, |it| secrets.json_text(it)) {
+                *detail = redacted;
+            }
+        } else if let Cow::Owned(redacted) = secrets.json_text(detail) {
+            *air = Datagram::told(&redacted);
+            *detail = redacted.into();
+            // It says nothing that the detail does not.
+            text(summary, secrets);
+        }
+    }
+
+    fn id(&mut self, id: &Arc<str>) -> Arc<str> {
+        if let Some((was, redacted)) = &self.scenario
+            && Arc::ptr_eq(was, id)
+        {
+            return Arc::clone(redacted);
+        }
+        let redacted = self.secrets.replaced(id);
+        let redacted = redacted.map_or_else(|| Arc::clone(id), Arc::from);
+        self.scenario = Some((Arc::clone(id), Arc::clone(&redacted)));
+        redacted
+    }
+}
+
+/// Texts that were looked through, and what they became if there was a secret in them.
+#[derive(Default)]
+struct Known {
+    texts: HashMap<Box<str>, Option<Box<str>>, foldhash::fast::FixedState>,
+    bytes: usize,
+}
+
+/// Bytes of texts that are remembered; later ones are looked through each by itself.
+const MAX_KNOWN_BYTES: usize = 16 * 1024 * 1024;
+
+impl Known {
+    /// The text without secrets; `None` where it has none.
+    fn redacted(
+        &mut self,
+        text: &str,
+        redact: impl FnOnce(&str) -> Cow<'_, str>,
+    ) -> Option<Box<str>> {
+        if let Some(known) = self.texts.get(text) {
+            return known.clone();
+        }
+        let redacted = match redact(text) {
+            Cow::Owned(redacted) => Some(Box::from(redacted)),
+            Cow::Borrowed(_) => None,
+        };
+        self.bytes += text.len() + redacted.as_deref().map_or(0, str::len);
+        if self.bytes <= MAX_KNOWN_BYTES {
+            self.texts.insert(text.into(), redacted.clone());
+        }
+        redacted
     }
 }
 
@@ -172,4 +283,57 @@ fn map(map: &mut Map<String, Value>, secrets: &Replacer<'_>) {
 
 fn value(value: &mut Value, secrets: &Replacer<'_>) {
     *value = secrets.json(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::{Kind, Lane};
+
+    #[test]
+    fn what_crosses_again_is_replaced_again() {
+        let secrets = Secrets::default();
+        secrets.add("token", "0123456789abcdef");
+        let secrets = secrets.replacer();
+        let mut redacting = Redacting::with(&secrets);
+        let mut redacted = |summary: &str, detail: &str| {
+            let mut message = Message {
+                seq: 0,
+                at: 0,
+                lane: Lane::Upstream,
+                kind: Kind::Request,
+                step: None,
+                summary: summary.to_owned(),
+                detail: detail.into(),
+                air: None,
+            };
+            redacting.message(&mut message);
+            (message.summary, message.detail.into_string())
+        };
+        let (secret, plain) = ("\"0123456789abcdef\"", "\"0123\"");
+        for _ in 0..3 {
+            let (summary, detail) = redacted(secret, secret);
+            assert!(!summary.contains("0123456789"), "{summary}");
+            assert!(serde_json::from_str::<String>(&detail).is_ok(), "{detail}");
+            assert!(!detail.contains("0123456789"), "{detail}");
+            assert_eq!(redacted(plain, plain), (plain.to_owned(), plain.to_owned()));
+        }
+    }
+
+    #[test]
+    fn texts_that_are_not_remembered_are_replaced_too() {
+        let mut known = Known::default();
+        let text = "x".repeat(MAX_KNOWN_BYTES / 2);
+        let mut looks = 0;
+        for number in 0..6 {
+            let text = format!("{text}{}", number % 3);
+            let redacted = known.redacted(&text, |it| {
+                looks += 1;
+                Cow::Owned(it[it.len() - 1..].to_owned())
+            });
+            assert_eq!(redacted.as_deref(), Some(&text[text.len() - 1..]));
+        }
+        // The first one is remembered, and there is no room for another.
+        assert_eq!(looks, 5);
+    }
 }

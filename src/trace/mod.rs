@@ -8,13 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fotalab_wire::net::{Clock, UnixMillis};
 use serde::{Deserialize, Serialize};
-use serde_json::{
-    Value,
-    value::{RawValue, to_raw_value},
-};
+use serde_json::Value;
 use tokio::sync::watch;
 
-pub(crate) use air::{Block, Coap, Datagram, Payload};
+pub(crate) use air::{Block, Coap, Datagram, Outcome, code_name, type_name};
 pub use capture::{Capture, Captured, KeyLog, MAX_CAPTURE_BYTES, Recording};
 pub(crate) use secrets::Replacer;
 pub use secrets::Secrets;
@@ -46,7 +43,7 @@ struct Inner {
 }
 
 /// One message.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Message {
     /// Number in its group, from 0.
     pub seq: u64,
@@ -57,22 +54,20 @@ pub struct Message {
     /// Which way, seen from the server under test.
     pub kind: Kind,
     /// The step at work.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<StepPlace>,
     /// One line for people.
     pub summary: String,
     /// What was in it, as JSON text: a fifth of what the tree of values takes.
-    pub detail: Box<RawValue>,
-    /// Of a datagram, what reports would have to read out of that text again.
-    #[serde(skip)]
-    pub(crate) air: Option<Box<Datagram<'static>>>,
+    pub detail: Box<str>,
+    /// Of a datagram, what others would have to read out of that text again.
+    pub(crate) air: Option<Box<Datagram>>,
 }
 
 impl Message {
     /// What was in it.
     #[must_use]
     pub fn detail(&self) -> Value {
-        serde_json::from_str(self.detail.get()).unwrap_or_default()
+        serde_json::from_str(&self.detail).unwrap_or_default()
     }
 }
 
@@ -81,11 +76,11 @@ pub(crate) struct Shown {
     pub(crate) kind: Kind,
     pub(crate) summary: String,
     pub(crate) detail: Value,
-    pub(crate) air: Box<Datagram<'static>>,
+    pub(crate) air: Box<Datagram>,
 }
 
 /// Who talks with the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Lane {
     /// The operator's REST requests.
@@ -99,7 +94,7 @@ pub enum Lane {
 }
 
 impl Lane {
-    /// As reports name it.
+    /// As `trace.ndjson` names it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -112,7 +107,7 @@ impl Lane {
 }
 
 /// What a message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A request, or a message to the server.
@@ -121,6 +116,18 @@ pub enum Kind {
     Answer,
     /// A connection opened, refused or closed.
     Connection,
+}
+
+impl Kind {
+    /// As `trace.ndjson` names it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Answer => "answer",
+            Self::Connection => "connection",
+        }
+    }
 }
 
 /// Where a step stands.
@@ -186,7 +193,7 @@ impl Trace {
         if let Some(message) = message.filter(|it| it.lane == Lane::Air) {
             message.kind = shown.kind;
             message.summary = shown.summary;
-            message.detail = raw(&shown.detail);
+            message.detail = json(&shown.detail);
             message.air = Some(shown.air);
         }
     }
@@ -207,10 +214,10 @@ impl Trace {
         kind: Kind,
         summary: String,
         detail: &Value,
-        air: Option<Box<Datagram<'static>>>,
+        air: Option<Box<Datagram>>,
     ) -> Option<u64> {
-        let detail = raw(detail);
-        let bytes = summary.len() + detail.get().len();
+        let detail = json(detail);
+        let bytes = summary.len() + detail.len();
         {
             let mut inner = self.inner();
             if inner.messages.len() >= MAX_MESSAGES || inner.bytes + bytes > MAX_TRACE_BYTES {
@@ -272,8 +279,10 @@ impl Trace {
     }
 }
 
-fn raw(detail: &Value) -> Box<RawValue> {
-    to_raw_value(detail).unwrap_or_else(|_| RawValue::NULL.to_owned())
+fn json(detail: &Value) -> Box<str> {
+    // Values have no keys but texts.
+    let text = serde_json::to_string(detail).unwrap_or_else(|_| "null".to_owned());
+    text.into()
 }
 
 /// A body as the trace shows it: JSON as JSON, text as text, the rest as its length.

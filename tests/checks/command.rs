@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::Value;
+
 use crate::support::{directory, fotalab};
 
 const HOLDS: &str = "# Holds\n\n## One\n\nGiven I store `1` into `x`\n\n## Two\n\nGiven I store `x + 1` into `y`\n\nThen the \
@@ -206,10 +208,10 @@ fn an_interrupted_run_reports_what_ran() {
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     let report = fs::read_to_string(directory.join("report/report.json")).expect("a report");
-    assert!(
-        report.contains("\"interrupted\": true") && report.contains("\"Long\""),
-        "{report}"
-    );
+    let report: Value = serde_json::from_str(&report).expect("JSON");
+    assert_eq!(report["interrupted"], true, "{report}");
+    assert_eq!(report["features"][0]["title"], "Long", "{report}");
+    assert_eq!(report["features"][1]["verdict"], "interrupted", "{report}");
 }
 
 #[test]

@@ -7,9 +7,10 @@ use super::{CodeNotation, Notation, PayloadNotation, read::form};
 use crate::{
     air::{
         Crossing, Outcome, glob,
-        show::{code_name, hex, option_named, option_value, payload_text, queries, type_name},
+        show::{hex, option_named, option_value, payload_text, queries},
     },
     run::Difference,
+    trace::{code_name, type_name},
 };
 
 impl Notation {
@@ -83,16 +84,12 @@ impl Notation {
         let code = match self.code {
             CodeNotation::Any => None,
             CodeNotation::Is(code) if code == message.code => None,
-            CodeNotation::Is(code) => {
-                let mut wanted = message.clone();
-                wanted.code = code;
-                Some(code_name(&wanted))
-            }
+            CodeNotation::Is(code) => Some(code_name(code)),
             CodeNotation::Class(class) if class == message.code.class() => None,
-            CodeNotation::Class(class) => Some(format!("{class}.*")),
+            CodeNotation::Class(class) => Some(format!("{class}.*").into()),
         };
         if let Some(code) = code {
-            differ("code", json!(code), Some(json!(code_name(message))));
+            differ("code", json!(code), Some(json!(code_name(message.code))));
         }
         if let Some(path) = &self.path {
             let there = if message.code.is_request() {

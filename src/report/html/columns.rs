@@ -4,23 +4,31 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap},
+    sync::Arc,
 };
 
+use fotalab_wire::coap::message::Code;
 use indexmap::IndexSet;
 use serde::{Deserialize, Serialize};
 
-use super::{exchange::Exchanges, transfer::Transfer};
+use super::{
+    exchange::Exchanges,
+    http::{OverHttp, without_host},
+    island::Packer,
+    pieces::Taking,
+    strings::Strings,
+    transfer::Transfer,
+};
 use crate::{
-    report::{Line, Place},
-    run::FeatureRecord,
-    trace::{Datagram, Kind},
+    run::ScenarioRecord,
+    trace::{Datagram, Kind, Lane, Message, Outcome, StepPlace, code_name},
 };
 
 /// The messages of one feature.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Columns {
+pub(super) struct Columns<'a> {
     /// When the first one crossed, milliseconds since 1970.
-    pub(super) began: i64,
+    began: i64,
     /// Milliseconds after the message before.
     after: Vec<i64>,
     /// Into `lanes`.
@@ -32,14 +40,14 @@ pub(super) struct Columns {
     /// Into `devices`, from 1; 0 for none.
     device: Vec<u32>,
     /// Into `strings`: a method, a status, a CoAP code.
-    pub(super) code: Vec<u32>,
+    code: Vec<u32>,
     /// Into `strings`: the line for people.
     text: Vec<u32>,
     /// Bytes of the body, or of the datagram.
     size: Vec<u64>,
     /// 1 when it goes to the server under test.
     inward: Vec<u8>,
-    /// Into [`FATES`].
+    /// What became of a datagram: 0 delivered, 1 lost, 2 duplicated, 3 corrupted, 4 late.
     fate: Vec<u8>,
     /// 1 when it was sent before.
     again: Vec<u8>,
@@ -49,79 +57,109 @@ pub(super) struct Columns {
     transfer: Vec<u32>,
     /// What is in it, into the feature's different contents; absent where all differ.
     detail: Vec<u32>,
-    /// The first message of each different content.
-    #[serde(skip)]
-    pub(super) contents: Vec<usize>,
-    lanes: Words,
-    devices: Words,
+    lanes: Words<'a>,
+    devices: Words<'a>,
     transfers: Vec<Transfer>,
-    pub(super) strings: Words,
+    /// [`Columns::write`] does them.
+    #[serde(skip)]
+    strings: Strings<'a>,
+    /// Where `strings` has a code of CoAP.
+    #[serde(skip)]
+    codes: BTreeMap<Code, u32>,
+}
+
+/// What is known of the messages of a feature beside what the page packs.
+#[derive(Debug)]
+pub(super) struct Counts {
+    pub(super) messages: usize,
+    /// Devices that take part.
+    pub(super) devices: usize,
+    /// Datagrams that were lost.
+    pub(super) lost: usize,
 }
 
 /// Texts by number.
-type Words = IndexSet<String, foldhash::fast::FixedState>;
+type Words<'a> = IndexSet<Cow<'a, str>, foldhash::fast::FixedState>;
 
-/// What becomes of a datagram.
-const FATES: [&str; 5] = ["delivered", "lost", "duplicated", "corrupted", "late"];
-
-/// The part of a message over HTTP that every row shows.
-#[derive(Default, Deserialize)]
-struct Http<'a> {
-    #[serde(borrow, default)]
-    method: Option<Cow<'a, str>>,
-    #[serde(default)]
-    status: Option<u16>,
-    #[serde(default)]
-    bytes: Option<u64>,
-}
-
-impl Columns {
-    /// Of the messages of a feature, in their order.
-    pub(super) fn of(feature: &FeatureRecord, lines: &[Line<'_>]) -> Self {
+impl<'a> Columns<'a> {
+    /// Of so many messages of these scenarios, in their order. What is in them, `contents` takes.
+    pub(super) fn of(
+        scenarios: &'a [ScenarioRecord],
+        count: usize,
+        messages: impl Iterator<Item = &'a Message>,
+        contents: &mut Taking<'_>,
+    ) -> Self {
         let mut columns = Self::default();
         let mut exchanges = Exchanges::default();
-        let mut steps = Steps::of(feature);
+        let mut steps = Steps::of(scenarios);
         // Looked up, never walked: polls get the same answer again and again.
         let mut known: HashMap<&str, usize, foldhash::fast::FixedState> = HashMap::default();
-        let mut over_http: Vec<Option<(String, Option<u64>)>> = Vec::new();
-        let mut before = lines.first().map_or(0, |it| it.at);
-        columns.began = before;
-        columns.make_room(lines.len());
-        for (index, line) in lines.iter().enumerate() {
-            columns.after.push(line.at - before);
-            before = line.at;
-            columns.step.push(steps.number(line.step.as_ref()));
-            let lane = known_as(&mut columns.lanes, &line.lane);
-            columns.lane.push(number(lane));
-            columns.kind.push(match line.kind {
+        let mut over_http: Vec<OverHttp<'a>> = Vec::new();
+        let mut numbers: Vec<usize> = Vec::new();
+        let mut before = None;
+        columns.make_room(count);
+        for (index, message) in messages.enumerate() {
+            let last = before.replace(message.at).unwrap_or_else(|| {
+                columns.began = message.at;
+                message.at
+            });
+            columns.after.push(message.at - last);
+            columns.step.push(steps.number(message.step.as_ref()));
+            let lane = number(columns.lanes.insert_full(message.lane.name().into()).0);
+            columns.lane.push(lane);
+            columns.kind.push(match message.kind {
                 Kind::Request => 0,
                 Kind::Answer => 1,
                 Kind::Connection => 2,
             });
-            if let Some(air) = line.datagram() {
+            if let Some(air) = message.air.as_deref() {
                 // No two of them are the same: each has a message ID of its own.
-                columns.detail.push(number(columns.contents.len()));
-                columns.contents.push(index);
-                over_http.push(None);
-                columns.datagram(index, line, &air, &mut exchanges);
+                columns.detail.push(number(contents.take(message)));
+                columns.datagram(index, message, air, &mut exchanges);
                 continue;
             }
-            let content = *known.entry(&line.detail).or_insert_with(|| {
-                columns.contents.push(index);
-                over_http.push(None);
-                columns.contents.len() - 1
+            let known = *known.entry(&message.detail).or_insert_with(|| {
+                numbers.push(contents.take(message));
+                over_http.push(OverHttp::of(message));
+                over_http.len() - 1
             });
-            columns.detail.push(number(content));
-            let http = &mut over_http[content];
-            let http = http.get_or_insert_with(|| over_http_of(line));
-            columns.message(index, line, (&http.0, http.1), &mut exchanges);
+            columns.detail.push(number(numbers[known]));
+            columns.message(index, message, &over_http[known], &mut exchanges);
         }
-        if columns.contents.len() == lines.len() {
+        if contents.count() == columns.lane.len() {
             columns.detail.clear();
         }
         columns.transfers = exchanges.transfers;
         columns.forget_empty();
         columns
+    }
+
+    /// As the page has them, and what else is known.
+    pub(super) fn packed(self, packer: &mut Packer) -> (String, Counts) {
+        let packed = match self.lane.len() {
+            0 => String::new(),
+            _ => {
+                self.write(&mut packer.plain);
+                packer.packed()
+            }
+        };
+        let counts = Counts {
+            messages: self.lane.len(),
+            devices: self.devices.len(),
+            lost: self.fate.iter().filter(|&&it| it == 1).count(),
+        };
+        (packed, counts)
+    }
+
+    /// As JSON.
+    fn write(&self, out: &mut Vec<u8>) {
+        // In memory there is nothing that could fail.
+        drop(serde_json::to_writer(&mut *out, self));
+        // Into the object.
+        out.pop();
+        out.extend_from_slice(b",\"strings\":[");
+        out.extend_from_slice(&self.strings.json);
+        out.extend_from_slice(b"]}");
     }
 
     fn make_room(&mut self, messages: usize) {
@@ -147,89 +185,81 @@ impl Columns {
         }
         self.after.reserve_exact(messages);
         self.size.reserve_exact(messages);
-        self.contents.reserve_exact(messages);
-        self.strings.reserve(messages);
-    }
-
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.lane.len()
-    }
-
-    /// How many devices take part.
-    pub(super) fn devices(&self) -> usize {
-        self.devices.len()
-    }
-
-    /// Those of the rows whose fate is a loss, for tests and totals.
-    pub(super) fn lost(&self) -> usize {
-        self.fate.iter().filter(|&&it| it == 1).count()
     }
 
     fn datagram(
         &mut self,
         index: usize,
-        line: &Line<'_>,
-        air: &Datagram<'_>,
-        exchanges: &mut Exchanges,
+        message: &'a Message,
+        air: &'a Datagram,
+        exchanges: &mut Exchanges<'a>,
     ) {
-        let device = known_as(&mut self.devices, &air.device);
+        let device = self.devices.insert_full((&*air.device).into()).0;
         let role = exchanges.datagram(index, device, air);
+        let again = role.again || air.retransmission;
         self.device.push(number(device) + 1);
-        let code = air.coap.as_ref().map_or("", |it| &it.code);
-        self.words(code, &line.summary);
+        let code = self.code_of(message, air);
+        self.code.push(code);
+        self.text.push(self.strings.number(&message.summary));
         self.size.push(air.bytes);
-        self.inward.push(u8::from(air.direction == "up"));
-        let fate = FATES.iter().position(|it| *it == air.fate).unwrap_or(0);
-        self.fate.push(u8::try_from(fate).unwrap_or(0));
-        self.again.push(u8::from(role.again || air.retransmission));
+        self.inward.push(u8::from(air.up));
+        self.fate.push(match air.outcome {
+            Outcome::Delivered => 0,
+            Outcome::Lost => 1,
+            Outcome::Duplicated => 2,
+            Outcome::Corrupted => 3,
+            Outcome::Late => 4,
+        });
+        self.again.push(u8::from(again));
         self.answers
             .push(role.answers.map_or(0, |it| number(index - it)));
         self.transfer
             .push(role.transfer.map_or(0, |it| number(it) + 1));
         if let Some(transfer) = role.transfer {
-            exchanges.transfers[transfer].take(index, air, role.again || air.retransmission);
+            exchanges.transfers[transfer].take(index, air, again);
         }
+    }
+
+    fn code_of(&mut self, message: &'a Message, air: &Datagram) -> u32 {
+        let strings = &mut self.strings;
+        if let Some(coap) = &air.coap {
+            let known = self.codes.entry(coap.code);
+            return *known.or_insert_with(|| strings.number(code_name(coap.code)));
+        }
+        strings.number(strange_code(&message.detail).unwrap_or_default())
     }
 
     fn message(
         &mut self,
         index: usize,
-        line: &Line<'_>,
-        (code, bytes): (&str, Option<u64>),
-        exchanges: &mut Exchanges,
+        message: &'a Message,
+        http: &OverHttp<'a>,
+        exchanges: &mut Exchanges<'a>,
     ) {
-        self.words(code, &without_host(&line.summary));
+        self.code.push(self.strings.number(http.code.clone()));
+        let text = without_host(&message.summary);
+        self.text.push(self.strings.number(text));
         self.device.push(0);
-        let length = match line.detail.as_ref() {
+        let length = match &*message.detail {
             "null" => 0,
             detail => detail.len() as u64,
         };
-        let size = match line.kind {
+        self.size.push(match message.kind {
             Kind::Connection => 0,
-            _ => bytes.unwrap_or(length),
-        };
-        self.size.push(size);
-        let of_server = line.lane == "upstream";
+            _ => http.bytes.unwrap_or(length),
+        });
+        let of_server = message.lane == Lane::Upstream;
         self.inward
-            .push(u8::from((line.kind == Kind::Request) != of_server));
+            .push(u8::from((message.kind == Kind::Request) != of_server));
         self.fate.push(0);
         self.again.push(0);
-        let answers = match line.lane.as_ref() {
-            "rest" | "upstream" => exchanges.http(index, &line.lane, line.kind),
+        let answers = match message.lane {
+            Lane::Rest | Lane::Upstream => exchanges.http(index, message.lane, message.kind),
             _ => None,
         };
         self.answers
             .push(answers.map_or(0, |it| number(index - it)));
         self.transfer.push(0);
-    }
-
-    fn words(&mut self, code: &str, text: &str) {
-        let code = number(known_as(&mut self.strings, code));
-        // Few lines for people are the same.
-        let text = number(self.strings.insert_full(text.to_owned()).0);
-        self.code.push(code);
-        self.text.push(text);
     }
 
     /// A property that no message has needs no list.
@@ -247,29 +277,34 @@ impl Columns {
     }
 }
 
-/// The code of a message over HTTP, and the length of its body where it says that.
-fn over_http_of(line: &Line<'_>) -> (String, Option<u64>) {
-    let http: Http<'_> = match line.lane.as_ref() {
-        "rest" | "upstream" => serde_json::from_str(&line.detail).unwrap_or_default(),
-        _ => Http::default(),
-    };
-    let status = http.status.map(|it| it.to_string());
-    let method = http.method.map(Cow::into_owned);
-    (method.or(status).unwrap_or_default(), http.bytes)
+/// The code of a CoAP message that was understood in part only.
+fn strange_code(detail: &str) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Air<'a> {
+        #[serde(borrow)]
+        coap: Option<Coap<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Coap<'a> {
+        #[serde(borrow)]
+        code: Cow<'a, str>,
+    }
+    let air: Air<'_> = serde_json::from_str(detail).ok()?;
+    air.coap.map(|it| it.code)
 }
 
 /// Finds the number of a step in its feature.
-struct Steps {
-    numbers: BTreeMap<(String, usize), u32>,
+struct Steps<'a> {
+    numbers: BTreeMap<(&'a str, usize), u32>,
     /// Messages of one step come one after the other.
-    last: Option<(String, usize, u32)>,
+    last: Option<(Arc<str>, usize, u32)>,
 }
 
-impl Steps {
-    fn of(feature: &FeatureRecord) -> Self {
-        let steps = feature.scenarios.iter().flat_map(|scenario| {
+impl<'a> Steps<'a> {
+    fn of(scenarios: &'a [ScenarioRecord]) -> Self {
+        let steps = scenarios.iter().flat_map(|scenario| {
             let places = scenario.steps.iter().map(|it| it.line);
-            places.map(|line| (scenario.id.clone(), line))
+            places.map(|line| (scenario.id.as_str(), line))
         });
         Self {
             numbers: steps.zip(1..).collect(),
@@ -277,35 +312,19 @@ impl Steps {
         }
     }
 
-    fn number(&mut self, place: Option<&Place<'_>>) -> u32 {
+    fn number(&mut self, place: Option<&StepPlace>) -> u32 {
         let Some(place) = place else { return 0 };
         if let Some((scenario, line, number)) = &self.last
-            && *scenario == place.scenario
+            && Arc::ptr_eq(scenario, &place.scenario)
             && *line == place.line
         {
             return *number;
         }
-        let key = (place.scenario.to_string(), place.line);
-        let number = self.numbers.get(&key).copied().unwrap_or(0);
-        self.last = Some((key.0, key.1, number));
+        let number = self.numbers.get(&(&*place.scenario, place.line));
+        let number = number.copied().unwrap_or(0);
+        self.last = Some((Arc::clone(&place.scenario), place.line, number));
         number
     }
-}
-
-/// `GET http://host:1/a?b` as `GET /a?b`: who is asked, the lane tells.
-pub(in crate::report) fn without_host(summary: &str) -> Cow<'_, str> {
-    let Some(at) = summary.find("://") else {
-        return Cow::Borrowed(summary);
-    };
-    let scheme = summary[..at].rfind(' ').map_or(0, |it| it + 1);
-    let rest = &summary[at + 3..];
-    let end = rest.find(['/', ' ']).unwrap_or(rest.len());
-    Cow::Owned(format!("{}{}", &summary[..scheme], &rest[end..]))
-}
-
-fn known_as(words: &mut Words, word: &str) -> usize {
-    let known = words.get_index_of(word);
-    known.unwrap_or_else(|| words.insert_full(word.to_owned()).0)
 }
 
 fn number(index: usize) -> u32 {

@@ -1,27 +1,26 @@
 //! Which message answers which, which one was sent before, and which ones are one transfer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use indexmap::IndexSet;
+use fotalab_wire::coap::message::{Code, Kind as Type, Token};
 
 use super::transfer::Transfer;
-use crate::trace::{Block, Coap, Datagram, Kind};
+use crate::trace::{Block, Coap, Datagram, Kind, Lane};
 
 /// Looked up, never walked.
 type Known<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
 
 /// What is known so far, by the messages that crossed.
 #[derive(Debug, Default)]
-pub(super) struct Exchanges {
+pub(super) struct Exchanges<'a> {
     /// Requests over HTTP without an answer, by lane.
-    asked: BTreeMap<String, Vec<usize>>,
+    asked: BTreeMap<Lane, VecDeque<usize>>,
     /// The last request with a token: device, whether it goes up, token (RFC 7252, 5.3.1).
-    tokens: Known<(usize, bool, Short), Request>,
+    tokens: Known<(u32, bool, Token), Request<'a>>,
     /// The last message with a message ID: device, whether it goes up, ID (RFC 7252, 4.4).
-    ids: Known<(usize, bool, u16), Sent>,
+    ids: Known<(u32, bool, u16), Sent>,
     /// Transfers under way: device, whether its requests go up, Block1 or Block2, path.
-    open: Known<(usize, bool, u8, usize), usize>,
-    paths: IndexSet<String, foldhash::fast::FixedState>,
+    open: Known<(u32, bool, u8, &'a str), usize>,
     /// All transfers.
     pub(super) transfers: Vec<Transfer>,
 }
@@ -37,93 +36,101 @@ pub(super) struct Role {
     pub(super) transfer: Option<usize>,
 }
 
+/// There are many of it: numbers are small, and [`NONE`] stands for none.
 #[derive(Debug)]
-struct Request {
-    index: usize,
-    /// Into `paths`.
-    path: usize,
-    transfer: Option<usize>,
+struct Request<'a> {
+    index: u32,
+    transfer: u32,
+    path: &'a str,
 }
 
+/// There are many of it, too.
 #[derive(Debug)]
 struct Sent {
-    index: usize,
-    code: Short,
-    token: Short,
-    role: Role,
+    index: u32,
+    code: Code,
+    token: Token,
+    answers: u32,
+    transfer: u32,
 }
 
-/// A code, or the digits of a token: 16 at most (RFC 7252, 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Short([u8; 16]);
+const NONE: u32 = u32::MAX;
 
-impl Short {
-    fn of(text: &str) -> Self {
-        let mut short = [0; 16];
-        let length = text.len().min(short.len());
-        short[..length].copy_from_slice(&text.as_bytes()[..length]);
-        Self(short)
+impl Sent {
+    fn role(&self, again: bool) -> Role {
+        Role {
+            answers: large(self.answers),
+            again,
+            transfer: large(self.transfer),
+        }
     }
 }
 
-impl Exchanges {
+/// A trace has fewer messages ([`crate::trace::MAX_MESSAGES`]).
+fn small(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(NONE)
+}
+
+fn large(number: u32) -> Option<usize> {
+    let number = usize::try_from(number).ok();
+    number.filter(|it| small(*it) != NONE)
+}
+
+impl<'a> Exchanges<'a> {
     /// The request that a message over HTTP answers: the oldest of its lane without an answer.
-    pub(super) fn http(&mut self, index: usize, lane: &str, kind: Kind) -> Option<usize> {
-        let asked = self.asked.entry(lane.to_owned()).or_default();
+    pub(super) fn http(&mut self, index: usize, lane: Lane, kind: Kind) -> Option<usize> {
+        let asked = self.asked.entry(lane).or_default();
         match kind {
             Kind::Request => {
-                asked.push(index);
+                asked.push_back(index);
                 None
             }
-            Kind::Answer | Kind::Connection => (!asked.is_empty()).then(|| asked.remove(0)),
+            Kind::Answer | Kind::Connection => asked.pop_front(),
         }
     }
 
     /// Takes in a datagram.
-    pub(super) fn datagram(&mut self, index: usize, device: usize, air: &Datagram<'_>) -> Role {
+    pub(super) fn datagram(&mut self, index: usize, device: usize, air: &'a Datagram) -> Role {
         let Some(coap) = &air.coap else {
             return Role::default();
         };
-        let up = air.direction == "up";
+        let up = air.up;
+        let device = small(device);
         let id = (device, up, coap.mid);
-        let (code, token) = (Short::of(&coap.code), Short::of(&coap.token));
+        let (code, token) = (coap.code, coap.token);
         let same = |it: &&Sent| it.code == code && it.token == token;
-        if coap.kind != "NON"
+        if coap.kind != Type::NonConfirmable
             && let Some(before) = self.ids.get(&id).filter(same)
         {
-            return Role {
-                again: true,
-                ..before.role
-            };
+            return before.role(true);
         }
-        let role = if is_request(&coap.code) {
+        let role = if coap.code.is_request() {
             self.request(index, device, up, coap)
         } else {
             self.answer(device, up, coap)
         };
         let sent = Sent {
-            index,
+            index: small(index),
             code,
             token,
-            role,
+            answers: role.answers.map_or(NONE, small),
+            transfer: role.transfer.map_or(NONE, small),
         };
         self.ids.insert(id, sent);
         role
     }
 
-    fn request(&mut self, index: usize, device: usize, up: bool, coap: &Coap<'_>) -> Role {
+    fn request(&mut self, index: usize, device: u32, up: bool, coap: &'a Coap) -> Role {
         let path = coap.path.as_deref().unwrap_or("/");
-        let known = self.paths.get_index_of(path);
-        let path = known.unwrap_or_else(|| self.paths.insert_full(path.to_owned()).0);
         let blocks = [(1, coap.block1), (2, coap.block2)];
         let block = blocks.iter().find_map(|&(kind, it)| Some((kind, it?)));
         let transfer = block.map(|(kind, block)| self.part(index, device, up, kind, block, path));
         let request = Request {
-            index,
+            index: small(index),
+            transfer: transfer.map_or(NONE, small),
             path,
-            transfer,
         };
-        let token = (device, up, Short::of(&coap.token));
+        let token = (device, up, coap.token);
         self.tokens.insert(token, request);
         Role {
             transfer,
@@ -131,37 +138,42 @@ impl Exchanges {
         }
     }
 
-    fn answer(&mut self, device: usize, up: bool, coap: &Coap<'_>) -> Role {
+    fn answer(&mut self, device: u32, up: bool, coap: &Coap) -> Role {
         // An acknowledgement without a code is matched by its ID alone.
         let by_id = self.ids.get(&(device, !up, coap.mid));
-        if coap.code == "0.00" {
+        if coap.code == Code::EMPTY {
             return Role {
-                answers: by_id.map(|it| it.index),
+                answers: by_id.and_then(|it| large(it.index)),
                 again: false,
-                transfer: by_id.and_then(|it| it.role.transfer),
+                transfer: by_id.and_then(|it| large(it.transfer)),
             };
         }
-        let token = (device, !up, Short::of(&coap.token));
+        let token = (device, !up, coap.token);
         let Some(request) = self.tokens.get(&token) else {
             return Role {
-                answers: by_id.filter(|_| coap.kind == "ACK").map(|it| it.index),
+                answers: by_id
+                    .filter(|_| coap.kind == Type::Acknowledgement)
+                    .and_then(|it| large(it.index)),
                 ..Role::default()
             };
         };
-        let (asked, path, mut transfer) = (request.index, request.path, request.transfer);
+        let (asked, mut transfer) = (large(request.index), large(request.transfer));
         if transfer.is_none()
+            && let Some(asked) = asked
             && let Some(block) = coap.block2
             && (block.more || block.num > 0)
         {
             // The first answer in blocks: its request did not know that there would be any.
-            transfer = Some(self.part(asked, device, !up, 2, block, path));
-            self.transfers[transfer.unwrap_or_default()].begins_with(asked);
+            let path = request.path;
+            let part = self.part(asked, device, !up, 2, block, path);
+            self.transfers[part].begins_with(asked);
             if let Some(request) = self.tokens.get_mut(&token) {
-                request.transfer = transfer;
+                request.transfer = small(part);
             }
+            transfer = Some(part);
         }
         Role {
-            answers: Some(asked),
+            answers: asked,
             again: false,
             transfer,
         }
@@ -171,17 +183,16 @@ impl Exchanges {
     fn part(
         &mut self,
         index: usize,
-        device: usize,
+        device: u32,
         up: bool,
         kind: u8,
         block: Block,
-        path: usize,
+        path: &'a str,
     ) -> usize {
         let key = (device, up, kind, path);
         let under_way = self.open.get(&key).copied();
         let goes_on = under_way.filter(|&it| block.num > 0 && self.transfers[it].goes_on(block));
         goes_on.unwrap_or_else(|| {
-            let path = self.paths.get_index(path).map_or("", String::as_str);
             self.transfers
                 .push(Transfer::new(index, device, up, kind, path));
             let transfer = self.transfers.len() - 1;
@@ -191,16 +202,11 @@ impl Exchanges {
     }
 }
 
-/// Class 0 and not empty (RFC 7252, 12.1.1).
-fn is_request(code: &str) -> bool {
-    !code.starts_with(|it: char| it.is_ascii_digit())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn take(exchanges: &mut Exchanges, messages: &[&str]) -> Vec<Role> {
+    fn take(exchanges: &mut Exchanges<'_>, messages: &[&str]) -> Vec<Role> {
         let read = |(index, text): (usize, &&str)| {
             let mut words = text.split(' ');
             let mut word = || words.next().unwrap_or_default();
@@ -219,11 +225,10 @@ mod tests {
                     "path": find("/").map(|it| format!("/{it}")),
                     "block1": block("b1:"), "block2": block("b2:") },
             });
-            let text = detail.to_string();
-            let air: Datagram<'_> = serde_json::from_str(&text).expect("air");
-            let role = exchanges.datagram(index, 0, &air);
+            let air: &Datagram = Box::leak(Datagram::told(&detail.to_string()).expect("air"));
+            let role = exchanges.datagram(index, 0, air);
             if let Some(transfer) = role.transfer {
-                exchanges.transfers[transfer].take(index, &air, role.again);
+                exchanges.transfers[transfer].take(index, air, role.again);
             }
             role
         };
@@ -281,9 +286,9 @@ mod tests {
             &mut exchanges,
             &[
                 "up CON GET 1 aa /fw",
-                "down ACK 0.00 1 -",
+                "down ACK 0.00 1 ",
                 "down CON 2.05 9 aa b2:0/1",
-                "up ACK 0.00 9 -",
+                "up ACK 0.00 9 ",
                 "up CON GET 2 ab /fw b2:1/0",
                 "down ACK 2.05 2 ab b2:1/0",
             ],

@@ -1,67 +1,85 @@
 //! What the script has to know before anything is opened, as plain JSON: any other program may
 //! read it too.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use super::{columns::Columns, names::Names, pieces::Pieces, step::word};
-use crate::report::kept::Kept;
+use super::{OfFeature, Packed, names::Names, step::word};
+use crate::{report::kept::Kept, run::FeatureRecord};
 
 /// Changes when a reader of the old one would misread the new one.
 const SCHEMA: u32 = 1;
 
 /// The JSON of the element `index`.
-pub(super) fn index(
-    kept: &Kept<'_>,
-    names: &[Names],
-    columns: &[Columns],
-    pieces: &Pieces,
-) -> String {
-    let features: Vec<Value> = (0..names.len())
-        .map(|it| feature(kept, it, &names[it], &columns[it], &pieces.bounds[it]))
-        .collect();
-    json!({ "schema": SCHEMA, "fotalab": kept.version, "features": features }).to_string()
+pub(super) fn index(kept: &Kept<'_>, names: &[Names], packed: &Packed) -> String {
+    let features = kept.run.features.iter().zip(names).zip(&packed.features);
+    let index = Index {
+        schema: SCHEMA,
+        fotalab: &kept.version,
+        features: features
+            .map(|((record, names), packed)| feature(record, names, packed))
+            .collect(),
+    };
+    // It is made of texts, numbers and lists.
+    serde_json::to_string(&index).unwrap_or_default()
 }
 
-fn feature(
-    kept: &Kept<'_>,
-    number: usize,
-    names: &Names,
-    columns: &Columns,
-    bounds: &[usize],
-) -> Value {
-    let feature = &kept.run.features[number];
-    let scenarios: Vec<Value> = feature
-        .scenarios
-        .iter()
-        .enumerate()
-        .map(|(nth, scenario)| {
-            let verdicts: String = scenario
-                .steps
-                .iter()
-                .filter_map(|it| word(it.verdict).chars().next())
-                .collect();
-            json!({
-                "name": names.scenarios[nth],
-                "title": scenario.title,
-                "verdict": word(scenario.verdict),
-                // Numbers of its steps, from the first.
-                "first": names.first_steps[nth],
-                // A letter for each: passed, failed, skipped, interrupted.
-                "steps": verdicts,
+fn feature<'a>(record: &'a FeatureRecord, names: &'a Names, packed: &'a OfFeature) -> Feature<'a> {
+    let scenarios = record.scenarios.iter().enumerate();
+    Feature {
+        name: &names.feature,
+        path: &record.path,
+        title: &record.title,
+        verdict: word(record.verdict),
+        clock: &record.clock,
+        messages: packed.counts.messages,
+        dropped: record.messages_dropped,
+        devices: packed.counts.devices,
+        pieces: &packed.pieces.bounds,
+        scenarios: scenarios
+            .map(|(nth, scenario)| Scenario {
+                name: &names.scenarios[nth],
+                title: &scenario.title,
+                verdict: word(scenario.verdict),
+                first: names.first_steps[nth],
+                steps: scenario
+                    .steps
+                    .iter()
+                    .map(|it| &word(it.verdict)[..1])
+                    .collect(),
             })
-        })
-        .collect();
-    json!({
-        "name": names.feature,
-        "path": feature.path,
-        "title": feature.title,
-        "verdict": word(feature.verdict),
-        "clock": feature.clock,
-        "messages": columns.len(),
-        "dropped": feature.messages_dropped,
-        "devices": columns.devices(),
-        // The first content of each piece, and where the last piece ends.
-        "pieces": bounds,
-        "scenarios": scenarios,
-    })
+            .collect(),
+    }
+}
+
+#[derive(Serialize)]
+struct Index<'a> {
+    schema: u32,
+    fotalab: &'a str,
+    features: Vec<Feature<'a>>,
+}
+
+#[derive(Serialize)]
+struct Feature<'a> {
+    name: &'a str,
+    path: &'a str,
+    title: &'a str,
+    verdict: &'a str,
+    clock: &'a str,
+    messages: usize,
+    dropped: u64,
+    devices: usize,
+    /// The first content of each piece, and where the last piece ends.
+    pieces: &'a [usize],
+    scenarios: Vec<Scenario<'a>>,
+}
+
+#[derive(Serialize)]
+struct Scenario<'a> {
+    name: &'a str,
+    title: &'a str,
+    verdict: &'a str,
+    /// Number of its first step in the feature.
+    first: usize,
+    /// A letter for each step: passed, failed, skipped, interrupted.
+    steps: String,
 }

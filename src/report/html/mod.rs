@@ -8,6 +8,7 @@
 mod columns;
 mod difference;
 mod exchange;
+mod http;
 mod index;
 mod island;
 mod markdown;
@@ -16,19 +17,28 @@ mod overview;
 mod pieces;
 mod plain;
 mod step;
+mod strings;
 mod transfer;
 mod written;
 
-use std::borrow::Cow;
+use std::io::{self, BufWriter, Write};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
-pub(super) use self::columns::without_host;
-use self::{columns::Columns, island::Packer, names::Names, pieces::Pieces};
-use super::{kept::Kept, sequence};
-use crate::run::Verdict;
+use self::{
+    columns::{Columns, Counts},
+    island::Packer,
+    names::Names,
+    pieces::{Pieces, Taking},
+};
+pub(super) use self::{http::without_host, island::visible};
+use super::{WRITTEN_AT_ONCE, kept::Kept, sequence};
+use crate::{
+    run::{RunRecord, ScenarioRecord, Verdict},
+    trace::Message,
+};
 
 /// What the page may weigh. Where a run is larger, the insides of messages are left out from the
 /// end; `trace.ndjson` has them.
@@ -47,39 +57,140 @@ const SCRIPT: &str = concat!(
     "})();"
 );
 
-/// The page of a run.
-#[must_use]
-pub fn page(kept: &Kept<'_>) -> String {
+/// Messages as a page has them.
+#[derive(Debug)]
+pub struct Packed {
+    features: Vec<OfFeature>,
+}
+
+/// Those of a feature.
+#[derive(Debug)]
+struct OfFeature {
+    columns: String,
+    counts: Counts,
+    pieces: Pieces,
+}
+
+impl Packed {
+    /// All messages of a record without secrets.
+    #[must_use]
+    pub fn of(record: &RunRecord) -> Self {
+        let mut packing = Packing::of(record);
+        for it in &record.features {
+            packing.feature(&it.scenarios, it.messages.len(), it.messages.iter());
+        }
+        packing.packed
+    }
+}
+
+/// Packs messages while they go by.
+pub(super) struct Packing {
+    packer: Packer,
+    shortens: bool,
+    pub(super) packed: Packed,
+}
+
+impl Packing {
+    /// None yet of this run.
+    pub(super) fn of(record: &RunRecord) -> Self {
+        let (mut bytes, mut on_air) = (0, 0);
+        for message in record.features.iter().flat_map(|it| &it.messages) {
+            bytes += message.detail.len();
+            on_air += message.air.as_ref().map_or(0, |_| message.detail.len());
+        }
+        Self {
+            packer: Packer::new(bytes),
+            shortens: pieces::shortens(on_air),
+            packed: Packed {
+                features: Vec::with_capacity(record.features.len()),
+            },
+        }
+    }
+
+    /// The messages of the next feature, each looked at once.
+    pub(super) fn feature<'a>(
+        &mut self,
+        scenarios: &'a [ScenarioRecord],
+        count: usize,
+        messages: impl Iterator<Item = &'a Message>,
+    ) {
+        let mut contents = Taking::new(scenarios, self.shortens, &mut self.packer);
+        let columns = Columns::of(scenarios, count, messages, &mut contents);
+        let pieces = contents.end();
+        let (columns, counts) = columns.packed(&mut self.packer);
+        self.packed.features.push(OfFeature {
+            columns,
+            counts,
+            pieces,
+        });
+    }
+}
+
+/// Writes the page of a run.
+///
+/// # Errors
+/// What `out` says.
+pub fn write_page(kept: &Kept<'_>, packed: &Packed, out: impl Write) -> io::Result<()> {
+    let mut out = Counting::of(out);
     let names = names::names(&kept.run);
-    let features = 0..kept.run.features.len();
-    let columns: Vec<Columns> = features
-        .map(|it| Columns::of(&kept.run.features[it], kept.messages(it)))
-        .collect();
-    let details = kept.lines().iter().map(|it| it.detail.len());
-    let mut packer = Packer::new(details.sum());
-    let packed: Vec<String> = columns
-        .iter()
-        .map(|it| packed_columns(it, &mut packer))
-        .collect();
-    let shown = |markup: Markup| match island::visible(&markup.0) {
-        Cow::Owned(visible) => PreEscaped(visible),
-        Cow::Borrowed(_) => markup,
-    };
-    let templates: Vec<Markup> = names
-        .iter()
-        .enumerate()
-        .map(|(number, names)| shown(template(kept, number, names)))
-        .collect();
-    let overview = shown(overview::overview(kept, &names, &columns));
-    let so_far = STYLE.len()
-        + SCRIPT.len()
-        + overview.0.len()
-        + packed.iter().map(String::len).sum::<usize>()
-        + templates.iter().map(|it| it.0.len()).sum::<usize>();
-    let room = MAX_PAGE_BYTES.saturating_sub(so_far);
-    let pieces = Pieces::of(kept, &columns, room, &mut packer);
-    let index = index::index(kept, &names, &columns, &pieces);
-    let page = html! {
+    let frame = frame(&overview::title(kept)).into_string();
+    let (before, after) = frame.split_once(INSIDE).unwrap_or((&frame, ""));
+    out.write_all(before.as_bytes())?;
+    let overview = overview::overview(kept, &names, packed);
+    out.write_all(island::visible(&overview.0).as_bytes())?;
+    out.write_all(html! { main #feature-view hidden {} }.0.as_bytes())?;
+    for (number, names) in names.iter().enumerate() {
+        let template = template(kept, number, names);
+        out.write_all(island::visible(&template.0).as_bytes())?;
+    }
+    let index = index::index(kept, &names, packed);
+    element(&mut out, "application/json", "index", &island::text(&index))?;
+    for (number, feature) in packed.features.iter().enumerate() {
+        if !feature.columns.is_empty() {
+            element(
+                &mut out,
+                PACKED,
+                &format!("columns-{number}"),
+                &feature.columns,
+            )?;
+        }
+    }
+    let mut pieces: Vec<(bool, usize, usize, &str)> = Vec::new();
+    for (number, feature) in packed.features.iter().enumerate() {
+        for (nth, (matters, piece)) in feature.pieces.packed.iter().enumerate() {
+            pieces.push((!matters, number, nth, piece));
+        }
+    }
+    // Those of failed scenarios first.
+    pieces.sort_unstable();
+    let mut room = MAX_PAGE_BYTES.saturating_sub(out.bytes + after.len());
+    for (_, number, nth, piece) in pieces {
+        // A later one may be smaller, but gaps would puzzle more than an end does.
+        let Some(left) = room.checked_sub(piece.len()) else {
+            break;
+        };
+        room = left;
+        element(&mut out, PACKED, &format!("piece-{number}-{nth}"), piece)?;
+    }
+    out.write_all(after.as_bytes())?;
+    out.flush()
+}
+
+/// What a browser does not run, as it is: nothing in it may end it ([`island::text`]; Base64 does
+/// not).
+fn element(out: &mut impl Write, kind: &str, id: &str, content: &str) -> io::Result<()> {
+    write!(
+        out,
+        "<script type=\"{kind}\" id=\"{id}\">{content}</script>"
+    )
+}
+
+const PACKED: &str = "application/octet-stream";
+/// Where in the frame everything else is.
+const INSIDE: &str = "<!-- inside -->";
+
+fn frame(title: &str) -> Markup {
+    html! {
         (DOCTYPE)
         html lang="en" data-view="overview" {
             head {
@@ -88,35 +199,42 @@ pub fn page(kept: &Kept<'_>) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="referrer" content="no-referrer";
                 meta name="color-scheme" content="light dark";
-                title { (overview::title(kept)) }
+                title { (title) }
                 link rel="icon" href="data:,";
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                (overview)
-                main #feature-view hidden {}
-                @for template in &templates { (template) }
-                script type="application/json" id="index" { (PreEscaped(island::text(&index))) }
-                // Base64 has nothing to be escaped.
-                @for (number, columns) in packed.iter().enumerate() {
-                    @if !columns.is_empty() {
-                        script type="application/octet-stream" id={ "columns-" (number) } { (PreEscaped(columns)) }
-                    }
-                }
-                @for (id, piece) in &pieces.packed {
-                    script type="application/octet-stream" id=(id) { (PreEscaped(piece)) }
-                }
+                (PreEscaped(INSIDE))
                 script { (PreEscaped(SCRIPT)) }
             }
         }
-    };
-    page.into_string()
+    }
 }
 
-fn packed_columns(columns: &Columns, packer: &mut Packer) -> String {
-    match columns.len() {
-        0 => String::new(),
-        _ => packer.packed(&serde_json::to_string(columns).unwrap_or_default()),
+/// Counts what is written, and gathers it.
+struct Counting<W: Write> {
+    out: BufWriter<W>,
+    bytes: usize,
+}
+
+impl<W: Write> Counting<W> {
+    fn of(out: W) -> Self {
+        Self {
+            out: BufWriter::with_capacity(WRITTEN_AT_ONCE, out),
+            bytes: 0,
+        }
+    }
+}
+
+impl<W: Write> Write for Counting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.bytes += written;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 

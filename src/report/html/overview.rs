@@ -5,7 +5,8 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use maud::{Markup, html};
 
 use super::{
-    columns::Columns,
+    Packed,
+    columns::Counts,
     names::Names,
     step::{mark, seconds, thousands, word},
     written::values,
@@ -42,11 +43,12 @@ pub(super) fn title(kept: &Kept<'_>) -> String {
 }
 
 /// Everything but the features themselves.
-pub(super) fn overview(kept: &Kept<'_>, names: &[Names], columns: &[Columns]) -> Markup {
+pub(super) fn overview(kept: &Kept<'_>, names: &[Names], packed: &Packed) -> Markup {
     let run = &kept.run;
-    let messages: usize = columns.iter().map(Columns::len).sum();
-    let lost: usize = columns.iter().map(Columns::lost).sum();
-    let devices: usize = columns.iter().map(Columns::devices).sum();
+    let counts = packed.features.iter().map(|it| &it.counts);
+    let messages: usize = counts.clone().map(|it| it.messages).sum();
+    let lost: usize = counts.clone().map(|it| it.lost).sum();
+    let devices: usize = counts.map(|it| it.devices).sum();
     html! {
         header #top {
             a.home href="#" title="all features" { "fotalab" }
@@ -84,7 +86,7 @@ pub(super) fn overview(kept: &Kept<'_>, names: &[Names], columns: &[Columns]) ->
                 @for (folder, features) in by_folder(kept) {
                     h2 { (folder) }
                     @for number in features {
-                        (feature(&run.features[number], &names[number], &columns[number]))
+                        (feature(&run.features[number], &names[number], &packed.features[number].counts))
                     }
                 }
                 p.none hidden { "Nothing fits this search." }
@@ -184,7 +186,7 @@ fn by_folder<'a>(kept: &'a Kept<'_>) -> BTreeMap<&'a str, Vec<usize>> {
     folders
 }
 
-fn feature(feature: &FeatureRecord, names: &Names, columns: &Columns) -> Markup {
+fn feature(feature: &FeatureRecord, names: &Names, counts: &Counts) -> Markup {
     let file = feature.path.rsplit(['/', '\\']).next().unwrap_or_default();
     let steps: usize = feature.scenarios.iter().map(|it| it.steps.len()).sum();
     html! {
@@ -199,7 +201,7 @@ fn feature(feature: &FeatureRecord, names: &Names, columns: &Columns) -> Markup 
                 }
                 span.number.scenarios { (feature.scenarios.len()) @if feature.scenarios.len() == 1 { " scenario" } @else { " scenarios" } }
                 span.number title="steps" { (steps) @if steps == 1 { " step" } @else { " steps" } }
-                span.number title="messages" { @if columns.len() > 0 { (thousands(columns.len() as u64)) " msg" } }
+                span.number title="messages" { @if counts.messages > 0 { (thousands(counts.messages as u64)) " msg" } }
                 span.number title={ "time on its " (feature.clock) " clock" } { (seconds(feature.clock_ms)) }
             }
             @if let Some(reason) = &feature.reason { p.reason { "Skipped: " (reason) } }

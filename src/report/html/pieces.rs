@@ -4,120 +4,117 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::{columns::Columns, island::Packer};
+use super::island::Packer;
 use crate::{
-    report::{Kept, Line},
-    run::Verdict,
+    run::{ScenarioRecord, Verdict},
+    trace::{Lane, Message},
 };
 
 /// A piece ends when it has this many bytes before packing.
 const PIECE_BYTES: usize = 256 * 1024;
 /// A piece has at most this many contents.
 const PIECE_CONTENTS: usize = 2_000;
-/// Above this, what is in the messages of a run is shortened: bytes of firmware do not pack.
+/// Above this, what is in the datagrams of a run is shortened: bytes of firmware do not pack.
 const WHOLE_BYTES: usize = 24 * 1024 * 1024;
 /// Hexadecimal digits of a payload that a shortened message keeps.
 const SHORT_HEX: usize = 64;
 
-/// All pieces.
-#[derive(Debug)]
+/// What is in the messages of a feature.
+#[derive(Debug, Default)]
 pub(super) struct Pieces {
-    /// Element id and packed content.
-    pub(super) packed: Vec<(String, String)>,
-    /// For each feature: the first content of each piece, and where the last one ends. Pieces that
-    /// found no room are in it too.
-    pub(super) bounds: Vec<Vec<usize>>,
+    /// The first content of each piece, and where the last one ends.
+    pub(super) bounds: Vec<usize>,
+    /// Each one packed, and whether it has a message of a failed scenario.
+    pub(super) packed: Vec<(bool, String)>,
 }
 
-impl Pieces {
-    /// As many as there is room for, those of failed scenarios first. What several messages have in
-    /// them is there once.
-    pub(super) fn of(
-        kept: &Kept<'_>,
-        columns: &[Columns],
-        room: usize,
-        packer: &mut Packer,
+/// Takes contents one after the other.
+pub(super) struct Taking<'a> {
+    packer: &'a mut Packer,
+    shortens: bool,
+    /// Ids of scenarios that failed.
+    failed: Vec<&'a str>,
+    pieces: Pieces,
+    /// Contents so far.
+    count: usize,
+    /// Bytes of those in the piece that is not packed yet, before they were shortened.
+    bytes: usize,
+    matters: bool,
+}
+
+impl<'a> Taking<'a> {
+    /// None yet.
+    pub(super) fn new(
+        scenarios: &'a [ScenarioRecord],
+        shortens: bool,
+        packer: &'a mut Packer,
     ) -> Self {
-        let contents: Vec<Vec<&Line<'_>>> = columns
-            .iter()
-            .enumerate()
-            .map(|(feature, columns)| {
-                let messages = kept.messages(feature);
-                columns.contents.iter().map(|&it| &messages[it]).collect()
-            })
-            .collect();
-        let all: usize = contents.iter().flatten().map(|it| it.detail.len()).sum();
-        let shortens = all > WHOLE_BYTES;
-        let mut pieces = Self {
-            packed: Vec::new(),
-            bounds: contents.iter().map(|it| bounds(it)).collect(),
+        let failed = scenarios.iter().filter(|it| it.verdict == Verdict::Failed);
+        Self {
+            packer,
+            shortens,
+            failed: failed.map(|it| it.id.as_str()).collect(),
+            pieces: Pieces::default(),
+            count: 0,
+            bytes: 0,
+            matters: false,
+        }
+    }
+
+    /// What is in this message follows; its number among the contents.
+    pub(super) fn take(&mut self, message: &Message) -> usize {
+        let began = self.pieces.bounds.last().copied().unwrap_or(0);
+        let full = self.bytes >= PIECE_BYTES || self.count - began >= PIECE_CONTENTS;
+        if full {
+            self.close();
+        }
+        let plain = &mut self.packer.plain;
+        if plain.is_empty() {
+            self.pieces.bounds.push(self.count);
+            plain.push(b'[');
+        } else {
+            plain.push(b',');
+        }
+        let detail = match self.shortens && message.lane == Lane::Air {
+            true => shortened(&message.detail),
+            false => Cow::Borrowed(&*message.detail),
         };
-        let mut order: Vec<(bool, usize, usize)> = Vec::new();
-        for (feature, contents) in contents.iter().enumerate() {
-            let failed = failed(kept, feature);
-            for (piece, range) in pieces.bounds[feature].windows(2).enumerate() {
-                let matters = contents[range[0]..range[1]].iter().any(|it| {
-                    let step = it.step.as_ref();
-                    step.is_some_and(|it| failed.contains(&it.scenario.as_ref()))
-                });
-                order.push((!matters, feature, piece));
-            }
+        plain.extend_from_slice(detail.as_bytes());
+        self.bytes += message.detail.len();
+        let failed = &self.failed;
+        let step = message.step.as_ref().filter(|_| !failed.is_empty());
+        self.matters |= step.is_some_and(|it| failed.contains(&&*it.scenario));
+        self.count += 1;
+        self.count - 1
+    }
+
+    /// How many there are.
+    pub(super) const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// All of them.
+    pub(super) fn end(mut self) -> Pieces {
+        if self.count > 0 {
+            self.close();
+            self.pieces.bounds.push(self.count);
+        } else {
+            self.pieces.bounds.push(0);
         }
-        order.sort_unstable();
-        let mut left = room;
-        let mut content = String::new();
-        for (_, feature, piece) in order {
-            let range = pieces.bounds[feature][piece]..pieces.bounds[feature][piece + 1];
-            write(&contents[feature][range], shortens, &mut content);
-            let packed = packer.packed(&content);
-            let Some(rest) = left.checked_sub(packed.len()) else {
-                // A later one may be smaller, but gaps would puzzle more than an end does.
-                break;
-            };
-            left = rest;
-            let id = format!("piece-{feature}-{piece}");
-            pieces.packed.push((id, packed));
-        }
-        pieces
+        self.pieces
+    }
+
+    fn close(&mut self) {
+        self.packer.plain.push(b']');
+        let packed = self.packer.packed();
+        self.pieces.packed.push((self.matters, packed));
+        (self.bytes, self.matters) = (0, false);
     }
 }
 
-fn failed<'a>(kept: &'a Kept<'_>, feature: usize) -> Vec<&'a str> {
-    let scenarios = &kept.run.features[feature].scenarios;
-    let failed = scenarios.iter().filter(|it| it.verdict == Verdict::Failed);
-    failed.map(|it| it.id.as_str()).collect()
-}
-
-fn bounds(contents: &[&Line<'_>]) -> Vec<usize> {
-    let mut bounds = vec![0];
-    let mut bytes = 0;
-    for (index, message) in contents.iter().enumerate() {
-        let since = index - bounds.last().copied().unwrap_or(0);
-        if since > 0 && (bytes >= PIECE_BYTES || since >= PIECE_CONTENTS) {
-            bounds.push(index);
-            bytes = 0;
-        }
-        bytes += message.detail.len();
-    }
-    if !contents.is_empty() {
-        bounds.push(contents.len());
-    }
-    bounds
-}
-
-fn write(contents: &[&Line<'_>], shortens: bool, content: &mut String) {
-    content.clear();
-    content.push('[');
-    for (index, message) in contents.iter().enumerate() {
-        if index > 0 {
-            content.push(',');
-        }
-        match shortens && message.lane == "air" {
-            true => content.push_str(&shortened(&message.detail)),
-            false => content.push_str(&message.detail),
-        }
-    }
-    content.push(']');
+/// Whether so many bytes in datagrams are too many for a page.
+pub(super) const fn shortens(bytes: usize) -> bool {
+    bytes > WHOLE_BYTES
 }
 
 /// A datagram without the bytes that its decoded content already tells.

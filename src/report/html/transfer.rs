@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::trace::{Block, Datagram};
+use crate::trace::{Block, Datagram, Outcome};
 
 /// One transfer.
 #[derive(Debug, Serialize)]
@@ -12,7 +12,7 @@ pub(super) struct Transfer {
     /// Its last message so far.
     last: usize,
     /// Into the feature's devices, from 1.
-    device: usize,
+    device: u32,
     /// 1 for Block1 (a body goes with the requests), 2 for Block2 (with the answers).
     block: u8,
     /// 1 when its requests go to the server.
@@ -39,7 +39,7 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
-    pub(super) fn new(index: usize, device: usize, up: bool, block: u8, path: &str) -> Self {
+    pub(super) fn new(index: usize, device: u32, up: bool, block: u8, path: &str) -> Self {
         Self {
             first: index,
             last: index,
@@ -71,14 +71,14 @@ impl Transfer {
     }
 
     /// Takes in a message of it.
-    pub(super) fn take(&mut self, index: usize, air: &Datagram<'_>, again: bool) {
+    pub(super) fn take(&mut self, index: usize, air: &Datagram, again: bool) {
         self.last = index;
         self.messages += 1;
         self.again += u32::from(again);
-        self.lost += u32::from(air.fate == "lost");
-        self.duplicated += u32::from(air.fate == "duplicated");
+        self.lost += u32::from(air.outcome == Outcome::Lost);
+        self.duplicated += u32::from(air.outcome == Outcome::Duplicated);
         let Some(coap) = &air.coap else { return };
-        let request = coap.code.starts_with(|it: char| it.is_ascii_alphabetic());
+        let request = coap.code.is_request();
         // A body goes with the requests of Block1 and with the answers of Block2.
         let block = match self.block {
             1 if request => coap.block1,
@@ -92,7 +92,7 @@ impl Transfer {
         self.began = block.offset();
         self.next = self.began + u64::from(block.size);
         self.blocks += 1;
-        self.bytes += coap.payload.map_or(0, |it| it.length);
+        self.bytes += coap.payload;
         self.whole = u8::from(!block.more);
     }
 }

@@ -9,14 +9,10 @@ pub use self::{
     svg::{standalone, svg},
 };
 
-use super::{
-    html::without_host,
-    kept::Kept,
-    line::{Line, Told},
-};
+use super::{html::without_host, kept::Kept};
 use crate::{
     run::{ScenarioRecord, Verdict},
-    trace::Kind,
+    trace::{Datagram, Kind, Lane, Message, Outcome},
 };
 
 /// Arrows, loops and steps of a diagram at most; in the middle it leaves out the rest.
@@ -85,17 +81,17 @@ pub struct Arrow {
 #[must_use]
 pub fn of_scenario(kept: &Kept<'_>, feature: usize, scenario: usize) -> Option<Sequence> {
     let record = kept.run.features.get(feature)?.scenarios.get(scenario)?;
-    let lines: Vec<&Line<'_>> = kept
+    let messages: Vec<&Message> = kept
         .messages(feature)
         .iter()
-        .filter(|line| {
-            line.step
+        .filter(|it| {
+            it.step
                 .as_ref()
-                .is_some_and(|it| it.scenario == record.id)
+                .is_some_and(|it| *it.scenario == *record.id)
         })
         .collect();
-    let began = lines.first()?.at;
-    let mut parts: Vec<Part<'_>> = lines.iter().map(|it| Part::of(it)).collect();
+    let began = messages.first()?.at;
+    let mut parts: Vec<Part<'_>> = messages.iter().map(|it| Part::of(it)).collect();
     let lanes = lanes(&parts);
     if lanes.pools {
         parts.iter_mut().for_each(Part::pool);
@@ -103,14 +99,14 @@ pub fn of_scenario(kept: &Kept<'_>, feature: usize, scenario: usize) -> Option<S
     let mut items = Vec::new();
     let mut at = 0;
     while at < parts.len() {
-        let step = lines[at].step.as_ref().map(|it| it.line);
-        let of_step = lines[at..].iter();
+        let step = messages[at].step.as_ref().map(|it| it.line);
+        let of_step = messages[at..].iter();
         let of_step = of_step.take_while(|it| it.step.as_ref().map(|it| it.line) == step);
         let end = at + of_step.count();
         items.extend(step.and_then(|it| step_item(record, it)));
-        let arrows = parts[at..end].iter().zip(&lines[at..end]);
+        let arrows = parts[at..end].iter().zip(&messages[at..end]);
         let arrows: Vec<(Arrow, String)> = arrows
-            .map(|(part, line)| (part.arrow(&lanes, line.at - began), part.signature(line)))
+            .map(|(part, it)| (part.arrow(&lanes, it.at - began), part.signature(it)))
             .collect();
         items.extend(fold::fold(arrows));
         at = end;
@@ -145,7 +141,6 @@ enum Who {
     Browser,
     Server,
     Upstream,
-    Other(String),
     Device(String),
 }
 
@@ -154,21 +149,22 @@ struct Part<'a> {
     from: Who,
     to: Who,
     kind: Kind,
-    air: Option<Told<'a>>,
+    air: Option<&'a Datagram>,
     label: String,
 }
 
 impl<'a> Part<'a> {
-    fn of(line: &'a Line<'_>) -> Self {
-        let air = line.datagram();
-        let (other, inward) = match (line.lane.as_ref(), &air) {
-            (_, Some(air)) => (Who::Device(air.device.to_string()), air.direction == "up"),
-            ("rest", _) => (Who::Operator, line.kind == Kind::Request),
-            ("websocket", _) => (Who::Browser, line.kind == Kind::Request),
-            ("upstream", _) => (Who::Upstream, line.kind != Kind::Request),
-            (other, _) => (Who::Other(other.to_owned()), line.kind == Kind::Request),
+    fn of(message: &'a Message) -> Self {
+        let air = message.air.as_deref();
+        let asks = message.kind == Kind::Request;
+        let (other, inward) = match (message.lane, air) {
+            (_, Some(air)) => (Who::Device(air.device.to_string()), air.up),
+            (Lane::Rest, _) => (Who::Operator, asks),
+            (Lane::Websocket, _) => (Who::Browser, asks),
+            (Lane::Upstream, _) => (Who::Upstream, !asks),
+            (Lane::Air, None) => (Who::Device("air".to_owned()), asks),
         };
-        let stays = line.kind == Kind::Connection && air.is_none();
+        let stays = message.kind == Kind::Connection && air.is_none();
         let (from, to) = match (stays, inward) {
             (true, _) => (other.clone(), other),
             (false, true) => (other, Who::Server),
@@ -177,8 +173,8 @@ impl<'a> Part<'a> {
         Self {
             from,
             to,
-            kind: line.kind,
-            label: label(&said(line)),
+            kind: message.kind,
+            label: label(&said(message)),
             air,
         }
     }
@@ -205,32 +201,38 @@ impl<'a> Part<'a> {
             label: self.label.clone(),
             after,
             answer: self.kind == Kind::Answer,
-            lost: self.air.as_ref().is_some_and(|it| it.fate == "lost"),
+            lost: self
+                .air
+                .as_ref()
+                .is_some_and(|it| it.outcome == Outcome::Lost),
             again: self.air.as_ref().is_some_and(|it| it.retransmission),
         }
     }
 
     /// What makes two messages the same for a reader: of a block, not its number.
-    fn signature(&self, line: &Line<'_>) -> String {
+    fn signature(&self, message: &Message) -> String {
         let words = self.label.split(' ');
         let words = words.filter(|it| !it.starts_with("Block") && !it.starts_with("Observe:"));
         let words: Vec<&str> = words.collect();
-        let fate = self.air.as_ref().map_or("", |it| &it.fate);
+        let fate = self.air.map_or("", |it| it.outcome.name());
         format!(
             "{:?}>{:?} {} {fate} {}",
             self.from,
             self.to,
-            line.kind as u8,
+            message.kind as u8,
             words.join(" ")
         )
     }
 }
 
 /// Of an answer over HTTP its status is enough: the request stands above it.
-fn said(line: &Line<'_>) -> String {
-    let text = without_host(&line.summary);
-    let over_http = matches!(line.lane.as_ref(), "rest" | "upstream");
-    match (over_http && line.kind == Kind::Answer, text.split_once(' ')) {
+fn said(message: &Message) -> String {
+    let text = without_host(&message.summary);
+    let over_http = matches!(message.lane, Lane::Rest | Lane::Upstream);
+    match (
+        over_http && message.kind == Kind::Answer,
+        text.split_once(' '),
+    ) {
         (true, Some((status, rest))) => match rest.split_once(" (") {
             Some((_, note)) => format!("{status} ({note}"),
             None => status.to_owned(),
@@ -279,7 +281,7 @@ fn lanes(parts: &[Part<'_>]) -> Lanes {
             Who::Browser => "websocket".to_owned(),
             Who::Server => "server".to_owned(),
             Who::Upstream => "cloud".to_owned(),
-            Who::Other(name) | Who::Device(name) => label(name),
+            Who::Device(name) => label(name),
         })
         .collect();
     let pools = devices > MAX_DEVICES;

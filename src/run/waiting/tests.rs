@@ -11,7 +11,7 @@ use super::{
     },
     wire,
 };
-use crate::trace::{Kind, Lane, Message};
+use crate::trace::{Datagram, Kind, Lane, Message};
 
 /// 12:00:00 of some day.
 const NOON: i64 = 1_767_268_800_000;
@@ -467,8 +467,8 @@ fn message(seq: u64, lane: Lane, kind: Kind, summary: &str, detail: &Value) -> M
         kind,
         step: None,
         summary: summary.to_owned(),
-        detail: serde_json::value::to_raw_value(detail).expect("JSON"),
-        air: None,
+        detail: detail.to_string().into(),
+        air: Datagram::told(&detail.to_string()),
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use fotalab_wire::net::UnixMillis;
+use fotalab_wire::{
+    coap::message::{Code, Token},
+    net::UnixMillis,
+};
 use serde::Deserialize;
 
 use super::facts::{OnAir, Open, Refusal, Refused, Transfer};
-use crate::trace::{Coap, Datagram, Kind, Lane, Message};
+use crate::trace::{Coap, Datagram, Kind, Lane, Message, Outcome, code_name};
 
 /// Messages that are looked at, the last ones.
 const MAX_MESSAGES: usize = 50_000;
@@ -20,12 +23,9 @@ const GIVEN_UP: UnixMillis = 93_000;
 /// What crossed between a device and the server.
 pub(super) fn on_air(messages: &[Message], device: &str, now: UnixMillis) -> OnAir {
     let mut seen = Seen::default();
-    for message in last(messages).iter().filter(|it| it.lane == Lane::Air) {
-        let datagram: Result<Datagram<'_>, _> = serde_json::from_str(message.detail.get());
-        if let Ok(datagram) = datagram
-            && datagram.device == device
-        {
-            seen.take(message.at, &datagram);
+    for message in last(messages) {
+        if let Some(datagram) = message.air.as_ref().filter(|it| *it.device == *device) {
+            seen.take(message.at, datagram);
         }
     }
     let open = seen
@@ -53,7 +53,7 @@ pub(super) fn refusals(messages: &[Message], during: (u64, u64)) -> Vec<Refusal>
         .filter(|it| it.lane == Lane::Rest && it.kind == Kind::Answer)
         .filter(|it| (during.0..during.1).contains(&it.seq));
     for message in during {
-        let answer: Result<Answer, _> = serde_json::from_str(message.detail.get());
+        let answer: Result<Answer, _> = serde_json::from_str(&message.detail);
         let Ok(answer) = answer else { continue };
         let (_, what) = message.summary.split_once(' ').unwrap_or_default();
         let short = shortened(what);
@@ -122,15 +122,15 @@ fn last(messages: &[Message]) -> &[Message] {
 struct Seen {
     on_air: OnAir,
     /// Requests without an answer that arrived, by who asks and token.
-    open: BTreeMap<(bool, String), Open>,
+    open: BTreeMap<(bool, Token), Open>,
     /// The last request of each token.
-    asked: BTreeMap<(bool, String), String>,
+    asked: BTreeMap<(bool, Token), String>,
 }
 
 impl Seen {
-    fn take(&mut self, at: UnixMillis, datagram: &Datagram<'_>) {
-        let up = datagram.direction == "up";
-        let arrived = datagram.fate != "lost";
+    fn take(&mut self, at: UnixMillis, datagram: &Datagram) {
+        let up = datagram.up;
+        let arrived = datagram.outcome != Outcome::Lost;
         let Some(coap) = &datagram.coap else {
             self.on_air.records += 1;
             return;
@@ -139,18 +139,18 @@ impl Seen {
         if up && arrived {
             self.on_air.heard = Some(at);
         }
-        if coap.code.starts_with(|it: char| it.is_ascii_digit()) {
-            self.answer(at, up, arrived, coap);
-        } else {
+        if coap.code.is_request() {
             self.request(at, up, arrived, coap);
+        } else {
+            self.answer(at, up, arrived, coap);
         }
     }
 
-    fn request(&mut self, at: UnixMillis, up: bool, arrived: bool, coap: &Coap<'_>) {
+    fn request(&mut self, at: UnixMillis, up: bool, arrived: bool, coap: &Coap) {
         let path = coap.path.as_deref().unwrap_or("/");
-        let what = format!("{} {path}", coap.code);
-        let key = (up, coap.token.to_string());
-        self.asked.insert(key.clone(), what.clone());
+        let what = format!("{} {path}", code_name(coap.code));
+        let key = (up, coap.token);
+        self.asked.insert(key, what.clone());
         let open = self.open.entry(key).or_insert_with(|| Open {
             what: what.clone(),
             up,
@@ -173,12 +173,12 @@ impl Seen {
         }
     }
 
-    fn answer(&mut self, at: UnixMillis, up: bool, arrived: bool, coap: &Coap<'_>) {
+    fn answer(&mut self, at: UnixMillis, up: bool, arrived: bool, coap: &Coap) {
         // An acknowledgement without a code says that the request arrived, no more.
-        if coap.code == "0.00" {
+        if coap.code == Code::EMPTY {
             return;
         }
-        let key = (!up, coap.token.to_string());
+        let key = (!up, coap.token);
         if !arrived {
             if let Some(open) = self.open.get_mut(&key) {
                 open.answers_lost += 1;
@@ -186,19 +186,20 @@ impl Seen {
             return;
         }
         self.open.remove(&key);
-        if coap.code == "2.01" && !up {
+        if coap.code == Code::CREATED && !up {
             // A device that registers has forgotten what it was asked before.
             self.open.retain(|(from_device, _), _| *from_device);
         }
         let Some(what) = self.asked.get(&key).cloned() else {
             return;
         };
-        let refused = coap.code.starts_with(['4', '5']) && coap.code != "4.13";
+        let refused =
+            matches!(coap.code.class(), 4 | 5) && coap.code != Code::REQUEST_ENTITY_TOO_LARGE;
         if refused {
             self.on_air.refused = Some(Refused {
                 what: what.clone(),
                 up: !up,
-                code: coap.code.to_string(),
+                code: code_name(coap.code).into_owned(),
                 at,
             });
         } else {
@@ -211,8 +212,8 @@ impl Seen {
         }
     }
 
-    fn block(&mut self, at: UnixMillis, path: &str, coap: &Coap<'_>, offset: u64, more: bool) {
-        let length = coap.payload.map_or(0, |it| it.length);
+    fn block(&mut self, at: UnixMillis, path: &str, coap: &Coap, offset: u64, more: bool) {
+        let length = coap.payload;
         let before = self.on_air.transfer.take().filter(|it| it.path == path);
         // A block that was sent before says nothing new.
         let known = before.as_ref().map_or(0, |it| it.bytes);

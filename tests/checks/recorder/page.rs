@@ -207,7 +207,7 @@ pub(super) fn hostile() -> (String, String) {
         json!({ "status": 200, "headers": {}, "bytes": 2, "body": HOSTILE }),
     );
     made.message(
-        HOSTILE,
+        "websocket",
         "connection",
         HOSTILE,
         Value::String("x".repeat(1_000_000)),
@@ -238,7 +238,7 @@ pub(super) fn hostile() -> (String, String) {
         payload: 3,
     });
     made.message(
-        "constructor",
+        "upstream",
         "request",
         "__proto__",
         json!({ "method": "toString", "headers": { "__proto__": 1 }, "body": { "constructor": 1 } }),
@@ -278,6 +278,34 @@ fn nothing_that_crossed_becomes_a_part_of_the_page() {
     let found = markup.chars().find(|it| unseen(*it) && *it != '\u{2028}');
     assert_eq!(found, None);
     assert_eq!(says_what_the_trace_says(&directory), 6);
+}
+
+#[test]
+fn a_trace_with_a_lane_that_there_is_not_is_refused_by_its_line() {
+    let (directory, before) = page_of("strange-lane", made::lossy_push());
+    let trace = std::fs::read_to_string(directory.join("trace.ndjson")).expect("the trace");
+    let strange = json!(HOSTILE).to_string();
+    for (was, is) in [
+        ("\"lane\":\"air\"", "lane"),
+        ("\"kind\":\"answer\"", "kind"),
+    ] {
+        let at = trace.find(was).expect("one");
+        let line = trace[..at].matches('\n').count() + 1;
+        let broken = trace.replacen(was, &format!("\"{is}\":{strange}"), 1);
+        std::fs::write(directory.join("trace.ndjson"), broken).expect("ours to write");
+        let ran = fotalab(&directory, &["report", "."]);
+        assert_eq!(ran.code, Some(2), "{}", ran.err);
+        let place = format!("`trace.ndjson`, line {line}: ");
+        assert!(ran.err.contains(&place), "{}", ran.err);
+        // A terminal would obey.
+        assert!(
+            !ran.err.contains(['\u{7}', '\0', '\u{202e}']),
+            "{:?}",
+            ran.err
+        );
+        let page = std::fs::read_to_string(directory.join("index.html")).expect("the page");
+        assert!(page == before, "what was there is gone");
+    }
 }
 
 #[test]

@@ -101,7 +101,7 @@ const LONGEST_TURN = 8;
 const TURNS = 4;
 const repeats = (messages, rows) => {
   const plain = row => row.kind === 'message' && !row.inside && !messages.fate[row.i] && !messages.again[row.i];
-  const same = (a, b) => plain(a) && plain(b) && a.step === b.step && messages.text[a.i] === messages.text[b.i]
+  const same = (a, b) => plain(a) && plain(b) && a.step === b.step && messages.words(a.i) === messages.words(b.i)
     && messages.kind[a.i] === messages.kind[b.i] && messages.lane[a.i] === messages.lane[b.i] && messages.device[a.i] === messages.device[b.i];
   const folded = [];
   for (let at = 0; at < rows.length;) {

@@ -139,7 +139,7 @@ impl fmt::Debug for Code {
 }
 
 /// A token: 0 to 8 bytes that tie a response to its request (RFC 7252 5.3.1).
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token {
     length: u8,
     bytes: [u8; 8],
