@@ -160,7 +160,8 @@ impl Crossing {
         line
     }
 
-    /// `brief`: without the bytes of what is decoded.
+    /// `brief`: without the bytes of what is decoded, and among its options without those that are
+    /// told by themselves.
     fn detail_of(&self, message: Option<&Message>, brief: bool) -> Value {
         let mut detail = json!({
             "device": &*self.party,
@@ -231,18 +232,16 @@ fn coap_of(crossing: &Crossing, message: &Message, brief: bool) -> Value {
     json.insert("token".into(), json!(hex(message.token.as_bytes())));
     if message.code.is_request() {
         json.insert("path".into(), json!(message.options.path()));
-        json.insert("query".into(), json!(queries(message)));
+        let query = queries(message);
+        if !brief || !query.is_empty() {
+            json.insert("query".into(), json!(query));
+        }
     } else if let Some(asked) = &crossing.answers {
         json.insert("answers".into(), json!(asked.path));
     }
     let mut options = Vec::new();
     for (number, value) in message.options.iter() {
-        let (name, form) = option_named(number);
         let uint = fotalab_wire::coap::message::uint(value);
-        let shown = match (form, uint) {
-            (Form::Number, Some(uint)) => json!(uint),
-            _ => json!(option_value(form, value)),
-        };
         match (number, uint) {
             (number::URI_PATH | number::URI_QUERY, _) => continue,
             (number::BLOCK1 | number::BLOCK2, Some(uint)) => {
@@ -253,15 +252,29 @@ fn coap_of(crossing: &Crossing, message: &Message, brief: bool) -> Value {
                 };
                 let block = json!({ "num": uint >> 4, "more": uint & 8 != 0, "size": 16_u32 << (uint & 7) });
                 json.insert(field.into(), block);
+                // The reserved size (RFC 7959, 2.2) is named among the options.
+                if brief && uint & 7 < 7 {
+                    continue;
+                }
             }
             (number::CONTENT_FORMAT, Some(uint)) => {
                 json.insert("format".into(), json!(uint));
+                if brief {
+                    continue;
+                }
             }
             _ => {}
         }
+        let (name, form) = option_named(number);
+        let shown = match (form, uint) {
+            (Form::Number, Some(uint)) => json!(uint),
+            _ => json!(option_value(form, value)),
+        };
         options.push(json!({ "name": name, "value": shown }));
     }
-    json.insert("options".into(), Value::Array(options));
+    if !brief || !options.is_empty() {
+        json.insert("options".into(), Value::Array(options));
+    }
     if !message.payload.is_empty() {
         let mut payload = json!({ "length": message.payload.len() });
         let text = printable(&message.payload);

@@ -28,12 +28,11 @@ pub fn write_messages(
     let mut written = Ok(());
     for (number, feature) in record.features.iter_mut().enumerate() {
         let FeatureRecord {
-            path,
             scenarios,
             messages,
             ..
         } = feature;
-        trace.feature(number, path);
+        trace.feature(number);
         let count = messages.len();
         let each = messages.iter_mut().map(|message| -> &Message {
             redacting.message(message);

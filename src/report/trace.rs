@@ -37,12 +37,11 @@ impl<W: Write> TraceWriter<W> {
         }
     }
 
-    /// The messages of another feature follow: its number in `report.json`, and its file.
-    pub(super) fn feature(&mut self, number: usize, path: &str) {
-        let head = format!("{{\"schema\":{SCHEMA},\"feature\":{number},\"path\":");
+    /// The messages of another feature follow: its number in `report.json`. Its file is in the ids
+    /// of its scenarios.
+    pub(super) fn feature(&mut self, number: usize) {
+        let head = format!("{{\"schema\":{SCHEMA},\"feature\":{number},\"seq\":");
         self.head = head.into_bytes();
-        push_text(&mut self.head, path);
-        self.head.extend_from_slice(b",\"seq\":");
     }
 
     /// Adds a line. The message is one without secrets.

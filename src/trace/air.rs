@@ -151,10 +151,11 @@ struct Told<'a> {
 
 #[derive(Deserialize)]
 struct ToldCoap<'a> {
-    #[serde(borrow, rename = "type")]
+    #[serde(borrow, default, rename = "type")]
     kind: Cow<'a, str>,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     code: Cow<'a, str>,
+    #[serde(default)]
     mid: u16,
     #[serde(borrow, default)]
     token: Cow<'a, str>,

@@ -63,6 +63,9 @@ pub(super) struct Columns<'a> {
     /// [`Columns::write`] does them.
     #[serde(skip)]
     strings: Strings<'a>,
+    /// Where a name stands in memory, where messages keep it, to its number in `devices`.
+    #[serde(skip)]
+    places: HashMap<usize, usize, foldhash::fast::FixedState>,
     /// Where `strings` has a code of CoAP.
     #[serde(skip)]
     codes: BTreeMap<Code, u32>,
@@ -194,7 +197,7 @@ impl<'a> Columns<'a> {
         air: &'a Datagram,
         exchanges: &mut Exchanges<'a>,
     ) {
-        let device = self.devices.insert_full((&*air.device).into()).0;
+        let device = self.number_of(&air.device);
         let role = exchanges.datagram(index, device, air);
         let again = role.again || air.retransmission;
         self.device.push(number(device) + 1);
@@ -218,6 +221,14 @@ impl<'a> Columns<'a> {
         if let Some(transfer) = role.transfer {
             exchanges.transfers[transfer].take(index, air, again);
         }
+    }
+
+    /// The number of a device. Messages of one device share its name, mostly.
+    fn number_of(&mut self, device: &'a Arc<str>) -> usize {
+        let place = device.as_ptr().addr();
+        let devices = &mut self.devices;
+        let known = self.places.entry(place);
+        *known.or_insert_with(|| devices.insert_full((&**device).into()).0)
     }
 
     fn code_of(&mut self, message: &'a Message, air: &Datagram) -> u32 {

@@ -62,7 +62,7 @@ impl Made {
     pub(crate) fn message(&mut self, lane: &str, kind: &str, summary: &str, detail: Value) {
         let line = self.line();
         self.messages.push(json!({
-            "schema": 1, "feature": 0, "path": "made.feature.md", "seq": self.messages.len(), "at": self.at,
+            "schema": 1, "feature": 0, "seq": self.messages.len(), "at": self.at,
             "lane": lane, "kind": kind, "step": { "scenario": SCENARIO, "line": line },
             "summary": summary, "detail": detail,
         }));
