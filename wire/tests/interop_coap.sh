@@ -19,6 +19,21 @@ check() { # what, then a command that must succeed
     if "$@" >"$dir/out" 2>&1; then passed=$((passed + 1)); echo "ok      $what"
     else failed=$((failed + 1)); echo "FAILED  $what"; tail -5 "$dir/out"; fi
 }
+# Free for UDP and TCP (aiocoap's server takes both), and below what the kernel hands out by itself.
+free_port() {
+    python3 - <<'PORT'
+import random, socket
+while True:
+    port = random.randrange(20000, 30000)
+    try:
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            socket.socket(socket.AF_INET, kind).bind(("127.0.0.1", port))
+    except OSError:
+        continue
+    print(port)
+    break
+PORT
+}
 skip() { skipped=$((skipped + $2)); echo "SKIPPED $2 checks: $1 is not installed" >&2; }
 python3 -c 'import sys; sys.stdout.buffer.write(bytes((n ^ n >> 8) & 255 for n in range(100000)))' >"$dir/fw"
 head -c 70000 "$dir/fw" >"$dir/up"
@@ -42,16 +57,18 @@ if command -v coap-client-notls >/dev/null; then
 else skip coap-client-notls 8; fi
 
 if command -v coap-server-notls >/dev/null; then
-    coap-server-notls -A 127.0.0.1 -p 56931 -d 10 >/dev/null 2>&1 & pids+=($!)
+    port=$(free_port)
+    coap-server-notls -A 127.0.0.1 -p "$port" -d 10 >/dev/null 2>&1 & pids+=($!)
     sleep 0.5
-    check "we put and get at libcoap's server" "$bin" --fetch 127.0.0.1:56931
+    check "we put and get at libcoap's server" "$bin" --fetch "127.0.0.1:$port"
 else skip coap-server-notls 1; fi
 
 if python3 -c 'import aiocoap' 2>/dev/null; then
     check "aiocoap gets, puts and observes" timeout 60 python3 wire/tests/interop_aiocoap.py client "$address" "$dir/fw"
-    timeout 60 python3 wire/tests/interop_aiocoap.py server 56932 & pids+=($!)
+    port=$(free_port)
+    timeout 60 python3 wire/tests/interop_aiocoap.py server "$port" & pids+=($!)
     sleep 1
-    check "we put and get at aiocoap's server" "$bin" --fetch 127.0.0.1:56932
+    check "we put and get at aiocoap's server" "$bin" --fetch "127.0.0.1:$port"
 else skip aiocoap 2; fi
 
 echo "$passed passed, $failed failed, $skipped skipped"
