@@ -180,8 +180,7 @@ impl Crossing {
         }
         let shows = !(self.secure || brief && message.is_some());
         if let Some(plain) = self.plain.as_ref().filter(|_| shows) {
-            let shown = &plain[..plain.len().min(SHOWN_RAW_BYTES)];
-            detail["raw"] = json!(hex(shown));
+            detail["raw"] = json!(cut_hex(plain, SHOWN_RAW_BYTES));
         }
         detail
     }
@@ -240,10 +239,14 @@ fn coap_of(crossing: &Crossing, message: &Message, brief: bool) -> Value {
         json.insert("answers".into(), json!(asked.path));
     }
     let mut options = Vec::new();
+    let mut before = None;
     for (number, value) in message.options.iter() {
         let uint = fotalab_wire::coap::message::uint(value);
+        let repeated = before.replace(number) == Some(number);
         match (number, uint) {
             (number::URI_PATH | number::URI_QUERY, _) => continue,
+            // Of several the first one counts; all but it are options like others.
+            _ if repeated => {}
             (number::BLOCK1 | number::BLOCK2, Some(uint)) => {
                 let field = if number == number::BLOCK1 {
                     "block1"
@@ -279,8 +282,7 @@ fn coap_of(crossing: &Crossing, message: &Message, brief: bool) -> Value {
         let mut payload = json!({ "length": message.payload.len() });
         let text = printable(&message.payload);
         if !brief || text.is_none() {
-            let shown = &message.payload[..message.payload.len().min(SHOWN_PAYLOAD_BYTES)];
-            payload["hex"] = json!(hex(shown));
+            payload["hex"] = json!(cut_hex(&message.payload, SHOWN_PAYLOAD_BYTES));
         }
         if let Some(text) = text {
             payload["text"] = json!(text);
@@ -331,10 +333,14 @@ fn record_name(crossing: &Crossing) -> &'static str {
 }
 
 fn short_hex(bytes: &Bytes) -> String {
-    let shown = hex(&bytes[..bytes.len().min(32)]);
-    if bytes.len() > 32 {
-        format!("{shown}…")
-    } else {
-        shown
+    cut_hex(bytes, 32)
+}
+
+/// Digits of so many bytes at most. The mark tells that a secret may have been cut.
+fn cut_hex(bytes: &[u8], most: usize) -> String {
+    let mut shown = hex(&bytes[..bytes.len().min(most)]);
+    if bytes.len() > most {
+        shown.push('…');
     }
+    shown
 }

@@ -14,7 +14,8 @@ use super::{
 use crate::trace::{Datagram, Message, Replacer, Secrets};
 
 impl RunRecord {
-    /// Replaces every secret in it, but for its messages: only reports tell of them.
+    /// Replaces every secret in it, but for its messages: what a report tells of them is
+    /// [`RunRecord::redact_messages`]'s, and the console's few are redacted as text.
     pub fn redact(&mut self, secrets: &Secrets) {
         let secrets = &secrets.replacer();
         let Self {
@@ -89,11 +90,19 @@ impl<'a> Redacting<'a> {
             if let Some(redacted) = self.details.redacted(detail, |it| secrets.json_text(it)) {
                 *detail = redacted;
             }
-        } else if let Cow::Owned(redacted) = secrets.json_text(detail) {
-            *air = Datagram::told(&redacted);
-            *detail = redacted.into();
-            // It says nothing that the detail does not.
-            text(summary, secrets);
+            return;
+        }
+        let redacted = without_secrets(summary, secrets, Replacer::text);
+        let mut changed = without_secrets(detail, secrets, Replacer::json_text);
+        if let Some(redacted) = redacted {
+            *summary = redacted;
+            // It joins what the detail has in parts.
+            let detail = changed.as_deref().unwrap_or(detail);
+            changed = joined(detail, secrets).or(changed);
+        }
+        if let Some(changed) = changed {
+            *air = Datagram::told(&changed);
+            *detail = changed.into();
         }
     }
 
@@ -108,6 +117,32 @@ impl<'a> Redacting<'a> {
         self.scenario = Some((Arc::clone(id), Arc::clone(&redacted)));
         redacted
     }
+}
+
+/// A text of a datagram: its bytes may have been cut within a secret. `None` where it has none.
+fn without_secrets<'a>(
+    text: &str,
+    secrets: &Replacer<'a>,
+    redact: impl for<'t> Fn(&Replacer<'a>, &'t str) -> Cow<'t, str>,
+) -> Option<String> {
+    let redacted = redact(secrets, text);
+    match secrets.cut(&redacted) {
+        Some(cut) => Some(cut),
+        None => match redacted {
+            Cow::Owned(redacted) => Some(redacted),
+            Cow::Borrowed(_) => None,
+        },
+    }
+}
+
+/// The detail of a request over CoAP without a secret that its query has in several options.
+fn joined(detail: &str, secrets: &Replacer<'_>) -> Option<String> {
+    let mut detail: Value = serde_json::from_str(detail).ok()?;
+    let query = detail.get_mut("coap")?.get_mut("query")?;
+    let parts: Vec<&str> = query.as_array()?.iter().filter_map(Value::as_str).collect();
+    let redacted = secrets.replaced(&parts.join("&"))?;
+    *query = redacted.split('&').collect();
+    Some(detail.to_string())
 }
 
 /// Texts that were looked through, and what they became if there was a secret in them.

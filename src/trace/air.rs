@@ -1,10 +1,11 @@
 //! What is in a message on the air, as far as reports and explanations ask. Its detail tells much
 //! more.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, hash::BuildHasher as _, sync::Arc};
 
 use fotalab_wire::coap::message::{Code, Kind, Token};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 /// A datagram.
 #[derive(Clone, Debug)]
@@ -139,7 +140,7 @@ struct Told<'a> {
     device: Cow<'a, str>,
     #[serde(borrow)]
     direction: Cow<'a, str>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     bytes: u64,
     #[serde(borrow, default)]
     fate: Cow<'a, str>,
@@ -155,7 +156,7 @@ struct ToldCoap<'a> {
     kind: Cow<'a, str>,
     #[serde(borrow, default)]
     code: Cow<'a, str>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number")]
     mid: u16,
     #[serde(borrow, default)]
     token: Cow<'a, str>,
@@ -187,7 +188,7 @@ impl ToldCoap<'_> {
             kind: kinds.into_iter().find(|it| type_name(*it) == self.kind)?,
             code: code(&self.code)?,
             mid: self.mid,
-            token: token(&self.token)?,
+            token: token(&self.token),
             path: self.path.map(Box::from),
             block1: self.block1,
             block2: self.block2,
@@ -201,15 +202,31 @@ fn code(name: &str) -> Option<Code> {
         return Some(*method);
     }
     let (class, detail) = name.split_once('.')?;
+    let digits = |it: &str| it.bytes().all(|it| it.is_ascii_digit());
+    if class.len() != 1 || !digits(class) || !digits(detail) || detail.len() != 2 {
+        return None;
+    }
     let (class, detail): (u8, u8) = (class.parse().ok()?, detail.parse().ok()?);
     (class < 8 && detail < 32).then_some(Code(class << 5 | detail))
 }
 
-fn token(digits: &str) -> Option<Token> {
-    let digits = digits.as_bytes().chunks(2);
+/// What stands for a secret still tells tokens apart.
+fn token(digits: &str) -> Token {
     let byte = |it: &[u8]| u8::from_str_radix(std::str::from_utf8(it).ok()?, 16).ok();
-    let bytes: Option<Vec<u8>> = digits.map(byte).collect();
-    Token::new(&bytes?)
+    let plain = digits.bytes().all(|it| it.is_ascii_hexdigit());
+    let bytes: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(byte).collect();
+    let token = bytes.filter(|_| plain).and_then(|it| Token::new(&it));
+    token.unwrap_or_else(|| {
+        let hash = foldhash::fast::FixedState::default().hash_one(digits);
+        Token::new(&hash.to_be_bytes()).unwrap_or_default()
+    })
+}
+
+/// 0 where something else stands, as it does for a secret that is a number.
+fn number<'de, D: Deserializer<'de>, N: TryFrom<u64> + Default>(from: D) -> Result<N, D::Error> {
+    let value = Value::deserialize(from)?;
+    let number = value.as_u64().and_then(|it| N::try_from(it).ok());
+    Ok(number.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -223,8 +240,22 @@ mod tests {
         }
         assert_eq!(code_name(Code::IPATCH), "iPATCH");
         assert_eq!(code("8.00"), None);
-        assert_eq!(token("0aff").expect("two bytes").as_bytes(), [0x0a, 0xff]);
-        assert_eq!(token("").expect("none").as_bytes(), [0_u8; 0]);
-        assert!(token("[token 5f3c9a]").is_none() && token("001122334455667788").is_none());
+        for strange in ["2.5", "2.050", "+2.05", "2.+5", "2.a5", "205"] {
+            assert_eq!(code(strange), None, "{strange}");
+        }
+        assert_eq!(token("0aff").as_bytes(), [0x0a, 0xff]);
+        assert_eq!(token("").as_bytes(), [0_u8; 0]);
+        let stand_ins = ["[token 5f3c9a]", "[token 5f3c9b]", "001122334455667788"].map(token);
+        assert_eq!(stand_ins[0], token("[token 5f3c9a]"));
+        assert!(stand_ins[0] != stand_ins[1] && stand_ins[1] != stand_ins[2]);
+    }
+
+    #[test]
+    fn a_number_that_is_a_secret_leaves_the_rest_of_a_datagram() {
+        let told = Datagram::told(
+            r#"{"device":"a","direction":"up","bytes":"[PIN 1]","coap":{"type":"CON","code":"GET","mid":"[PIN 1]"}}"#,
+        );
+        let told = told.expect("a datagram");
+        assert_eq!((told.bytes, told.coap.expect("CoAP").code), (0, Code::GET));
     }
 }

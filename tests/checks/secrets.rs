@@ -1,6 +1,9 @@
 //! A canary in each kind of secret is absent from every byte that leaves the process.
 
-use std::{fs, path::Path};
+use std::{fs, io::Read as _, path::Path};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use flate2::read::DeflateDecoder;
 
 use crate::support::{directory, fotalab};
 
@@ -17,12 +20,29 @@ fn everything(directory: &Path, arguments: &[&str]) -> (Option<i32>, Vec<(String
         .flatten()
     {
         let bytes = fs::read(entry.path()).expect("a report can be read");
-        all.push((
-            entry.path().display().to_string(),
-            String::from_utf8_lossy(&bytes).into_owned(),
-        ));
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let name = entry.path().display().to_string();
+        for (id, unpacked) in packed(&text) {
+            all.push((format!("{name}, {id}"), unpacked));
+        }
+        all.push((name, text));
     }
     (ran.code, all)
+}
+
+/// What a page has packed: by the ids of its elements.
+fn packed(page: &str) -> Vec<(String, String)> {
+    let element = regex::Regex::new(r#"id="((?:columns|piece)-[0-9-]+)">([^<]*)<"#);
+    let element = element.expect("a pattern");
+    let unpacked = element.captures_iter(page).map(|it| {
+        let deflated = BASE64.decode(&it[2]).expect("Base64");
+        let mut text = String::new();
+        DeflateDecoder::new(deflated.as_slice())
+            .read_to_string(&mut text)
+            .expect("deflated text");
+        (it[1].to_owned(), text)
+    });
+    unpacked.collect()
 }
 
 /// A feature that sends, receives, stores, mismatches and fails with every canary in sight.
@@ -115,7 +135,64 @@ Then the last response should match
             );
         }
     }
-    assert!(all.len() >= 6, "both streams and four files: {}", all.len());
+    assert!(
+        all.len() >= 8,
+        "both streams, four files and what the page packs: {}",
+        all.len()
+    );
+}
+
+#[test]
+fn no_canary_crosses_the_air_into_an_output() {
+    let directory = directory("secrets-air");
+    let hex = |text: &str| -> String { text.bytes().map(|it| format!("{it:02x}")).collect() };
+    let secret = "canary-aaaa&canary-bbbbbbbbbbbbbbbb";
+    let sends = |message: &str| {
+        format!("When the peer `spy` sends to `${{COAPURL}}`\n\n```\n{message}\n```\n\n")
+    };
+    let feature = format!(
+        "# Secrets cross the air\n\n## And are shown by a failure\n\nGiven there is a CoAP peer `spy`\n\n{}{}{}{}{}\
+         When the peer `spy` sends the bytes `{}{}` to `${{COAPURL}}`\n\n\
+         Then the variable `COAPURL` should be\n\n```json\n\"x\"\n```\n",
+        // In parts in the query, whole in the line of the message.
+        sends("CON GET /rd?ep=a&key=${MYTOKEN}\nMID: 1"),
+        sends("CON POST /a/${MYTOKEN}/b\nMID: 2\nLocation-Path: ${MYTOKEN}"),
+        sends("CON POST /c\nMID: 3\n\n{ \"key\": \"${MYTOKEN}\" }"),
+        // It does not print, so its bytes are shown, which end within the secret.
+        sends(&format!(
+            "CON POST /d\nMID: 4\n\n{{\n{}\n${{MYTOKEN}}\n}}",
+            "x".repeat(240)
+        )),
+        // What a kept trace says of it has to be what was known when it crossed.
+        sends("CON PUT /e\nMID: 5\nBlock1: 0/1/64\nBlock1: 3/0/64\n\nx"),
+        "f0".repeat(14),
+        hex(secret),
+    );
+    fs::write(directory.join("a.feature.md"), feature).expect("it can be written");
+    let token = format!("MYTOKEN={secret}");
+    let arguments = ["run", "a.feature.md", "--report", "report", "--set", &token];
+    let (code, all) = everything(&directory, &arguments);
+    assert_eq!(code, Some(100), "{all:?}");
+    for (name, text) in &all {
+        for canary in ["canary", &hex("canary")] {
+            let at = text.find(canary).unwrap_or(text.len());
+            assert_eq!(
+                at,
+                text.len(),
+                "{canary} is in {name}: …{}…",
+                around(text, at)
+            );
+        }
+    }
+    let trace = all.iter().find(|it| it.0.ends_with("trace.ndjson"));
+    let (_, trace) = trace.expect("a trace");
+    for shown in ["\"/a/[", "\"ep=a\",\"key=[", "f0f0f0", "787878"] {
+        assert!(trace.contains(shown), "{shown} is not in {trace}");
+    }
+    // A page made again says the same, although secrets stand where numbers and tokens stood.
+    let page = fs::read(directory.join("report/index.html")).expect("the page");
+    assert_eq!(fotalab(&directory, &["report", "report"]).code, Some(0));
+    assert!(fs::read(directory.join("report/index.html")).expect("the page") == page);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use aho_corasick::{AhoCorasick, Input, MatchKind, Span, packed};
 
 /// Bytes of a pattern that is long.
-const LONG: usize = 10;
+pub(super) const LONG: usize = 10;
 /// Bytes that are looked at together.
 const WIDTH: usize = 6;
 /// From one look to the next: any long pattern has one of them inside.
@@ -54,6 +54,15 @@ impl Filter {
         let long = gram.map(|at| at.saturating_sub(STEP - 1).max(from));
         let short = self.short.as_ref().and_then(|it| it.first(text, from));
         long.into_iter().chain(short).min()
+    }
+
+    /// Whether a long pattern may begin with the first bytes here.
+    pub(super) fn may_begin(&self, text: &[u8]) -> bool {
+        text.first_chunk::<WIDTH>().is_some_and(|bytes| {
+            let gram = gram(bytes);
+            let (word, bit) = place(gram);
+            self.bits[word] & bit != 0 && self.grams.contains(&gram)
+        })
     }
 
     fn first_gram(&self, text: &[u8], from: usize) -> Option<usize> {

@@ -32,7 +32,23 @@ struct Finder {
     filter: Filter,
     /// The longest first; made when there is something to replace.
     patterns: OnceLock<AhoCorasick>,
+    /// Made when there is a cut.
+    sorted: OnceLock<Sorted>,
 }
+
+/// The forms by their text, and the length of the longest.
+#[derive(Debug)]
+struct Sorted {
+    forms: Vec<usize>,
+    longest: usize,
+}
+
+/// What is told of JSON that has to be taken apart, and cannot be.
+const TOO_DEEP: &str = "(nested too deep to look for secrets, not kept)";
+/// What stands where a text was cut, by whoever showed it.
+const CUT: char = '…';
+/// Less of a secret than this tells nothing.
+const LEAST_LEFT: usize = 6;
 
 /// Bytes by which stand-ins are longer than secrets, mostly.
 const ROOM: usize = 64;
@@ -95,6 +111,29 @@ impl Known {
             from = end;
         }
         None
+    }
+
+    /// The form that a text begins, which was cut before the end of it.
+    fn begun(&self, finder: &Finder, sorted: &Sorted, text: &str) -> Option<&Form> {
+        if text.len() >= filter::LONG && !finder.filter.may_begin(text.as_bytes()) {
+            return None;
+        }
+        let of = |at: &usize| &self.forms[*at];
+        let at = sorted.forms.partition_point(|it| *of(it).text < *text);
+        let form = sorted.forms.get(at).map(of)?;
+        form.text.starts_with(text).then_some(form)
+    }
+
+    fn sorted<'a>(&self, finder: &'a Finder) -> &'a Sorted {
+        finder.sorted.get_or_init(|| {
+            let mut forms: Vec<usize> = (0..self.forms.len()).collect();
+            forms.sort_by_key(|it| &self.forms[*it].text);
+            let lengths = self.forms.iter().map(|it| it.text.len());
+            Sorted {
+                forms,
+                longest: lengths.max().unwrap_or(0),
+            }
+        })
     }
 
     /// `None`: a value has to be taken apart.
@@ -163,6 +202,7 @@ impl Secrets {
         let finder = Finder {
             filter: Filter::new(known.forms.iter().map(|it| it.text.as_str())),
             patterns: OnceLock::new(),
+            sorted: OnceLock::new(),
         };
         known.finder = Some(Arc::new(finder));
         known.finder.clone()
@@ -187,6 +227,33 @@ impl Replacer<'_> {
             replaced.push_str(&text[done..found.start()]);
             replaced.push_str(&self.known.forms[found.pattern()].stand_in);
             done = found.end();
+        }
+        if done == 0 {
+            return None;
+        }
+        replaced.push_str(&text[done..]);
+        Some(replaced)
+    }
+
+    /// The text without what cuts (`…`) left of secrets; `None` where they left nothing.
+    pub(crate) fn cut(&self, text: &str) -> Option<String> {
+        let finder = self.finder.as_ref()?;
+        let mut replaced = String::new();
+        let mut done = 0;
+        for (cut, _) in text.match_indices(CUT) {
+            let sorted = self.known.sorted(finder);
+            let from = cut.saturating_sub(sorted.longest).max(done);
+            let to = (cut + 1).saturating_sub(LEAST_LEFT);
+            let mut places = (from..to).filter(|it| text.is_char_boundary(*it));
+            let begun = places.find_map(|at| {
+                let form = self.known.begun(finder, sorted, &text[at..cut])?;
+                Some((at, form))
+            });
+            if let Some((at, form)) = begun {
+                replaced.push_str(&text[done..at]);
+                replaced.push_str(&form.stand_in);
+                done = cut;
+            }
         }
         if done == 0 {
             return None;
@@ -226,7 +293,7 @@ impl Replacer<'_> {
             return Cow::Borrowed(json);
         };
         self.known.in_json(finder, json).unwrap_or_else(|| {
-            let value: Value = serde_json::from_str(json).unwrap_or_default();
+            let value = serde_json::from_str(json).unwrap_or_else(|_| Value::from(TOO_DEEP));
             Cow::Owned(self.json(&value).to_string())
         })
     }
@@ -297,6 +364,28 @@ mod tests {
     }
 
     #[test]
+    fn what_a_cut_left_of_a_secret_is_replaced() {
+        let secrets = Secrets::default();
+        secrets.add("token", "canary-0123456789");
+        secrets.add("pin", "öbcdefg");
+        let replacer = secrets.replacer();
+        for (text, expected) in [
+            ("{\"hex\":\"0063616e617279…\"}", Some("{\"hex\":\"00[token")),
+            ("a canary-0…", Some("a [token")),
+            ("öbcdef…canary…", Some("[pin")),
+            ("canar… canary-0123456789 canary-0", None),
+            ("…", None),
+            ("", None),
+        ] {
+            let cut = replacer.cut(text);
+            assert_eq!(cut.is_some(), expected.is_some(), "{text}: {cut:?}");
+            let cut = cut.unwrap_or_default();
+            assert!(cut.starts_with(expected.unwrap_or_default()), "{cut}");
+            assert!(!cut.contains("canary") && !cut.contains("63616e"), "{cut}");
+        }
+    }
+
+    #[test]
     fn what_is_found_in_steps_is_what_is_found_at_all() {
         // Few letters, so that texts are full of patterns and of what begins like one.
         let mut state = 7_u64;
@@ -317,6 +406,7 @@ mod tests {
             let finder = Finder {
                 filter: Filter::new(known.forms.iter().map(|it| it.text.as_str())),
                 patterns: OnceLock::new(),
+                sorted: OnceLock::new(),
             };
             let mut text = letters(60);
             for pattern in &patterns {
