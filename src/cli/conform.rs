@@ -130,14 +130,18 @@ pub(super) fn conform(arguments: Arguments, when: When) -> Result<Exit, Failure>
         asked.contains(&row.id)
     });
     record.redact(&session.secrets);
-    if let Some(directory) = &arguments.report {
-        places.write(&mut record, &session.secrets)?;
-        let secrets = &session.secrets;
-        let json = conform::json(&matrix, secrets);
-        places::write(&directory.join("conformance.json"), &json)?;
-        let page = conform::page(&matrix, secrets);
-        places::write(&directory.join("conformance.md"), &page)?;
-    }
+    let secrets = &session.secrets;
+    let written = places
+        .write(&mut record, secrets)
+        .and_then(|()| match places.report() {
+            Some(directory) => {
+                let json = conform::json(&matrix, secrets);
+                places::write(&directory.join("conformance.json"), &json)?;
+                let page = conform::page(&matrix, secrets);
+                places::write(&directory.join("conformance.md"), &page)
+            }
+            None => Ok(()),
+        });
     let mut out = std::io::stdout().lock();
     let paint = when.on(&out);
     let mut text = String::new();
@@ -157,6 +161,7 @@ pub(super) fn conform(arguments: Arguments, when: When) -> Result<Exit, Failure>
     }
     // A reader that went away (`| head`) has seen what it wanted.
     drop(out.write_all(session.secrets.redact(&text).as_bytes()));
+    written?;
     Ok(exit(&record, &matrix))
 }
 

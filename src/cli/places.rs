@@ -36,9 +36,17 @@ impl Places {
         self.report.is_some()
     }
 
-    /// Makes the report's directory before anything runs: a run that nobody can read of would be
-    /// lost.
+    /// The directory of the report that is asked for.
+    pub(super) fn report(&self) -> Option<&Path> {
+        self.report.as_deref()
+    }
+
+    /// Makes directories before anything runs: a run that nobody can read of would be lost.
     pub(super) fn prepare(&self) -> Result<(), Failure> {
+        let folder = self.junit.as_ref().and_then(|it| it.parent());
+        if let Some(folder) = folder.filter(|it| !it.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;
+        }
         let Some(directory) = &self.report else {
             return Ok(());
         };

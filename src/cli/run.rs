@@ -144,17 +144,20 @@ pub(super) fn run(arguments: Arguments, when: When) -> Result<Exit, Failure> {
     let mut record = session.record(began.elapsed());
     record.redact(&session.secrets);
     let github = GitHub::of_environment();
-    places.write(&mut record, &session.secrets)?;
-    if github.asks() && !places.has_report() {
+    let written = places.write(&mut record, &session.secrets);
+    if github.asks() && (!places.has_report() || written.is_err()) {
         record.redact_messages(&session.secrets);
     }
+    let told = github.tell(&record);
     let mut out = std::io::stdout().lock();
     let text = report::console(&record, when.on(&out));
     let mut text = session.secrets.redact(&text);
-    text.push_str(&github.tell(&record)?);
-    let written = out.write_all(text.as_bytes());
+    text.push_str(told.as_deref().unwrap_or_default());
     // A reader that went away (`| head`) has seen what it wanted.
-    drop(written);
+    drop(out.write_all(text.as_bytes()));
+    // A run that went before is told of all the same.
+    written?;
+    told?;
     Ok(exit(&record))
 }
 

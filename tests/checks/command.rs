@@ -236,6 +236,26 @@ fn a_file_that_a_step_names_is_missed_before_anything_runs() {
 }
 
 #[test]
+fn what_ran_is_told_although_its_report_cannot_be_written() {
+    let directory = directory("report-in-the-way");
+    let text = "# Runs\n\n## Well\n\nGiven I store `1` into `x`\n";
+    fs::write(directory.join("a.feature.md"), text).expect("it can be written");
+    fs::create_dir_all(directory.join("out/index.html")).expect("a folder in its place");
+    let ran = fotalab(&directory, &["run", "a.feature.md", "--report", "out"]);
+    assert_eq!(ran.code, Some(5), "{ran:?}");
+    assert!(ran.out.contains("1 passed"), "{ran:?}");
+    assert!(ran.err.contains("index.html` cannot be written"), "{ran:?}");
+    // Folders of a file that is asked for are made.
+    let ran = fotalab(
+        &directory,
+        &["run", "a.feature.md", "--junit", "a/b/junit.xml"],
+    );
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let junit = fs::read_to_string(directory.join("a/b/junit.xml")).expect("a report");
+    assert!(junit.contains("<testcase"), "{junit}");
+}
+
+#[test]
 fn a_report_that_cannot_be_written_is_told_before_anything_runs() {
     let directory = directory("report-nowhere");
     fs::write(directory.join("a.feature.md"), HOLDS).expect("it can be written");
