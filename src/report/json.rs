@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::WRITTEN_AT_ONCE;
+use super::{InParts, WRITTEN_AT_ONCE};
 use crate::run::{FeatureRecord, RunRecord, Verdict};
 
 /// The number of this format and of `trace.ndjson`; it changes when a reader of the old one would misread the new one.
@@ -32,7 +32,7 @@ pub fn write_json(record: &RunRecord, out: impl Write) -> io::Result<()> {
         features: &record.features,
         environment: &record.environment,
     };
-    let mut out = BufWriter::with_capacity(WRITTEN_AT_ONCE, out);
+    let mut out = BufWriter::with_capacity(WRITTEN_AT_ONCE, InParts(out));
     serde_json::to_writer(&mut out, &report)?;
     out.write_all(b"\n")?;
     out.flush()

@@ -63,8 +63,10 @@ impl<'a> Kept<'a> {
                 line: number,
                 why,
             };
-            let line = reader.line(text);
-            let line = line.map_err(|it| broken(said(&it)))?;
+            let line = reader.line(text).map_err(|it| match schema_of(text) {
+                Some(found) if found != SCHEMA => KeptError::Schema { file: TRACE, found },
+                _ => broken(said(&it)),
+            })?;
             if line.schema != SCHEMA {
                 return Err(KeptError::Schema {
                     file: TRACE,
@@ -116,6 +118,16 @@ fn run_of(report: &str) -> Result<(String, RunRecord), KeptError> {
     Ok((head.fotalab, run))
 }
 
+/// Of a line that may be another version's.
+fn schema_of(line: &str) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Head {
+        schema: u32,
+    }
+    let head: Head = serde_json::from_str(line).ok()?;
+    Some(head.schema)
+}
+
 fn broken(error: serde_json::Error) -> KeptError {
     KeptError::Broken {
         file: REPORT,
@@ -151,6 +163,9 @@ mod tests {
             error.to_string().contains("line 1: it names feature 0"),
             "{error}"
         );
+        let newer = r#"{"schema":2,"feature":"a","lane":"modbus"}"#;
+        let error = Kept::read(report, newer).expect_err("another schema");
+        assert!(error.to_string().contains("schema 2"), "{error}");
         let newer = report.replace("\"schema\":1", "\"schema\":2");
         let error = Kept::read(&newer, "").expect_err("another schema");
         assert!(error.to_string().contains("schema 2"), "{error}");

@@ -24,10 +24,27 @@ pub use self::{
     progress::Progress,
 };
 
+use std::io::{self, Write};
+
 use crate::run::{Difference, StepRecord};
 
-/// Bytes that are gathered before they are written.
-const WRITTEN_AT_ONCE: usize = 128 * 1024;
+/// Bytes that are gathered before they are written, and written at once at most. Linux keeps what is
+/// written at once in pages in a row, and has up to 32 KiB of these at hand for each processor; for
+/// more it takes memory that nobody had before, which on a virtual machine may cost ten times as much.
+const WRITTEN_AT_ONCE: usize = 32 * 1024;
+
+/// Writes no more than [`WRITTEN_AT_ONCE`].
+struct InParts<W>(W);
+
+impl<W: Write> Write for InParts<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(&bytes[..bytes.len().min(WRITTEN_AT_ONCE)])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
 
 /// What a value is, short enough for a line.
 fn short(value: Option<&serde_json::Value>) -> String {

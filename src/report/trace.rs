@@ -10,14 +10,14 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    WRITTEN_AT_ONCE,
+    InParts, WRITTEN_AT_ONCE,
     json::{SCHEMA, push_text},
 };
 use crate::trace::{Datagram, Kind, Lane, Message, StepPlace};
 
 /// Writes `trace.ndjson`, message by message.
 pub(super) struct TraceWriter<W> {
-    out: W,
+    out: InParts<W>,
     /// What has not been written yet.
     text: Vec<u8>,
     /// How lines of this feature begin.
@@ -30,7 +30,7 @@ impl<W: Write> TraceWriter<W> {
     /// To a file, or wherever.
     pub(super) fn to(out: W) -> Self {
         Self {
-            out,
+            out: InParts(out),
             text: Vec::with_capacity(2 * WRITTEN_AT_ONCE),
             head: Vec::new(),
             place: (None, Vec::new()),
@@ -75,9 +75,10 @@ impl<W: Write> TraceWriter<W> {
         text.extend_from_slice(b",\"detail\":");
         text.extend_from_slice(message.detail.as_bytes());
         text.extend_from_slice(b"}\n");
-        if text.len() >= WRITTEN_AT_ONCE {
-            out.write_all(text)?;
-            text.clear();
+        let whole = text.len() - text.len() % WRITTEN_AT_ONCE;
+        if whole > 0 {
+            out.write_all(&text[..whole])?;
+            text.drain(..whole);
         }
         Ok(())
     }

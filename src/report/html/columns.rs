@@ -106,7 +106,7 @@ impl<'a> Columns<'a> {
                 columns.began = message.at;
                 message.at
             });
-            columns.after.push(message.at - last);
+            columns.after.push(message.at.saturating_sub(last));
             columns.step.push(steps.number(message.step.as_ref()));
             let lane = number(columns.lanes.insert_full(message.lane.name().into()).0);
             columns.lane.push(lane);
@@ -116,7 +116,7 @@ impl<'a> Columns<'a> {
                 Kind::Connection => 2,
             });
             if let Some(air) = message.air.as_deref() {
-                // No two of them are the same: each has a message ID of its own.
+                // Hardly two of them are the same: each has a message ID, but for those sent again.
                 columns.detail.push(number(contents.take(message)));
                 columns.datagram(index, message, air, &mut exchanges);
                 continue;

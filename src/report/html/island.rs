@@ -85,9 +85,9 @@ pub(super) struct Packer {
 }
 
 impl Packer {
-    /// For so many bytes in all.
-    pub(super) fn new(bytes: usize) -> Self {
-        let level = if bytes > MUCH { FAST } else { SMALL };
+    /// For so many messages in all.
+    pub(super) fn new(messages: usize) -> Self {
+        let level = if messages > MANY { FAST } else { SMALL };
         Self {
             plain: Vec::new(),
             deflate: Compress::new(Compression::new(level), false),
@@ -119,8 +119,8 @@ impl Packer {
     }
 }
 
-/// Bytes above which a page is made quickly rather than small.
-const MUCH: usize = 1024 * 1024;
+/// Messages above which a page is made quickly rather than small.
+const MANY: usize = 2_500;
 /// Levels of deflate.
 const FAST: u32 = 1;
 const SMALL: u32 = 4;

@@ -295,9 +295,8 @@ mod tests {
     fn nothing_in_a_file_acts() {
         let source = "a <script>alert(1)</script> ![x](https://evil.example/x.png) [y](javascript:z) `<b>${'<i>'}</b>`\n";
         let markup = &sentences(source)[0].1;
-        for tag in ["<script", "<img", "javascript:z\"", "<b>", "<i>"] {
-            let acts = markup.contains(tag) && !markup.contains("title=\"javascript:z\"");
-            assert!(!acts || tag == "javascript:z\"", "{tag} in {markup}");
+        for tag in ["<script", "<img", "<b>", "<i>"] {
+            assert!(!markup.contains(tag), "{tag} in {markup}");
         }
         assert!(!markup.contains("href=\"javascript"), "{markup}");
     }

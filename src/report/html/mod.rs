@@ -34,14 +34,14 @@ use self::{
     pieces::{Pieces, Taking},
 };
 pub(super) use self::{http::without_host, island::visible};
-use super::{WRITTEN_AT_ONCE, kept::Kept, sequence};
+use super::{InParts, WRITTEN_AT_ONCE, kept::Kept, sequence};
 use crate::{
     run::{RunRecord, ScenarioRecord, Verdict},
     trace::Message,
 };
 
 /// What the page may weigh. Where a run is larger, the insides of messages are left out from the
-/// end; `trace.ndjson` has them.
+/// end; `trace.ndjson` has them. The rows of the timeline and the scenarios are always there.
 pub const MAX_PAGE_BYTES: usize = 19_000_000;
 
 const STYLE: &str = include_str!("style.css");
@@ -93,14 +93,10 @@ pub(super) struct Packing {
 impl Packing {
     /// None yet of this run.
     pub(super) fn of(record: &RunRecord) -> Self {
-        let (mut bytes, mut on_air) = (0, 0);
-        for message in record.features.iter().flat_map(|it| &it.messages) {
-            bytes += message.detail.len();
-            on_air += message.air.as_ref().map_or(0, |_| message.detail.len());
-        }
+        let messages = record.features.iter().flat_map(|it| &it.messages);
         Self {
-            packer: Packer::new(bytes),
-            shortens: pieces::shortens(on_air),
+            packer: Packer::new(record.features.iter().map(|it| it.messages.len()).sum()),
+            shortens: pieces::shortens(messages),
             packed: Packed {
                 features: Vec::with_capacity(record.features.len()),
             },
@@ -213,14 +209,14 @@ fn frame(title: &str) -> Markup {
 
 /// Counts what is written, and gathers it.
 struct Counting<W: Write> {
-    out: BufWriter<W>,
+    out: BufWriter<InParts<W>>,
     bytes: usize,
 }
 
 impl<W: Write> Counting<W> {
     fn of(out: W) -> Self {
         Self {
-            out: BufWriter::with_capacity(WRITTEN_AT_ONCE, out),
+            out: BufWriter::with_capacity(WRITTEN_AT_ONCE, InParts(out)),
             bytes: 0,
         }
     }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::island::Packer;
 use crate::{
+    air::limits::SHOWN_PAYLOAD_BYTES,
     run::{ScenarioRecord, Verdict},
     trace::{Lane, Message},
 };
@@ -15,7 +16,9 @@ const PIECE_BYTES: usize = 256 * 1024;
 /// A piece has at most this many contents.
 const PIECE_CONTENTS: usize = 2_000;
 /// Above this, what is in the datagrams of a run is shortened: bytes of firmware do not pack.
-const WHOLE_BYTES: usize = 24 * 1024 * 1024;
+const WHOLE_BYTES: u64 = 32 * 1024 * 1024;
+/// About what is in a datagram without its payload.
+const FRAME_BYTES: u64 = 300;
 /// Hexadecimal digits of a payload that a shortened message keeps.
 const SHORT_HEX: usize = 64;
 
@@ -32,7 +35,7 @@ pub(super) struct Pieces {
 pub(super) struct Taking<'a> {
     packer: &'a mut Packer,
     shortens: bool,
-    /// Ids of scenarios that failed.
+    /// Ids of scenarios that failed or were interrupted.
     failed: Vec<&'a str>,
     pieces: Pieces,
     /// Contents so far.
@@ -49,7 +52,9 @@ impl<'a> Taking<'a> {
         shortens: bool,
         packer: &'a mut Packer,
     ) -> Self {
-        let failed = scenarios.iter().filter(|it| it.verdict == Verdict::Failed);
+        let failed =
+            |it: &&ScenarioRecord| matches!(it.verdict, Verdict::Failed | Verdict::Interrupted);
+        let failed = scenarios.iter().filter(failed);
         Self {
             packer,
             shortens,
@@ -75,7 +80,7 @@ impl<'a> Taking<'a> {
         } else {
             plain.push(b',');
         }
-        let detail = match self.shortens && message.lane == Lane::Air {
+        let detail = match self.shortens && has_many_digits(message) {
             true => shortened(&message.detail),
             false => Cow::Borrowed(&*message.detail),
         };
@@ -112,9 +117,22 @@ impl<'a> Taking<'a> {
     }
 }
 
-/// Whether so many bytes in datagrams are too many for a page.
-pub(super) const fn shortens(bytes: usize) -> bool {
-    bytes > WHOLE_BYTES
+/// Whether what is in datagrams is too much for a page. By their number and size, which stay the
+/// same where secrets are replaced: a kept trace has to make the same page.
+pub(super) fn shortens<'a>(messages: impl Iterator<Item = &'a Message>) -> bool {
+    let on_air = messages.filter(|it| it.lane == Lane::Air);
+    let bytes = |it: &Message| it.air.as_ref().map_or(0, |it| it.bytes);
+    let about = on_air.map(|it| 2 * bytes(it).min(SHOWN_PAYLOAD_BYTES as u64) + FRAME_BYTES);
+    about.sum::<u64>() > WHOLE_BYTES
+}
+
+/// Whether a datagram may have so many that it can be shortened.
+fn has_many_digits(message: &Message) -> bool {
+    let Some(air) = &message.air else {
+        return message.lane == Lane::Air;
+    };
+    let coap = air.coap.as_ref();
+    coap.is_none_or(|it| 2 * it.payload > SHORT_HEX as u64)
 }
 
 /// A datagram without the bytes that its decoded content already tells.

@@ -92,7 +92,7 @@ impl Transfer {
         self.began = block.offset();
         self.next = self.began + u64::from(block.size);
         self.blocks += 1;
-        self.bytes += coap.payload;
+        self.bytes = self.bytes.saturating_add(coap.payload);
         self.whole = u8::from(!block.more);
     }
 }

@@ -4,6 +4,8 @@ mod fold;
 mod mermaid;
 mod svg;
 
+use std::collections::HashSet;
+
 pub use self::{
     mermaid::mermaid,
     svg::{standalone, svg},
@@ -19,6 +21,8 @@ use crate::{
 const MAX_ITEMS: usize = 90;
 /// Of them, how many at the beginning.
 const ITEMS_BEFORE: usize = 30;
+/// Messages of a scenario that are looked at: those in the middle of more are left out.
+const MAX_MESSAGES: usize = 10_000;
 /// Devices that have a lane of their own; more are one fleet.
 const MAX_DEVICES: usize = 4;
 /// Characters of a label at most.
@@ -81,7 +85,7 @@ pub struct Arrow {
 #[must_use]
 pub fn of_scenario(kept: &Kept<'_>, feature: usize, scenario: usize) -> Option<Sequence> {
     let record = kept.run.features.get(feature)?.scenarios.get(scenario)?;
-    let messages: Vec<&Message> = kept
+    let mut messages: Vec<&Message> = kept
         .messages(feature)
         .iter()
         .filter(|it| {
@@ -91,22 +95,45 @@ pub fn of_scenario(kept: &Kept<'_>, feature: usize, scenario: usize) -> Option<S
         })
         .collect();
     let began = messages.first()?.at;
+    let devices: HashSet<&str, foldhash::fast::FixedState> = messages
+        .iter()
+        .filter_map(|it| it.air.as_ref())
+        .map(|it| &*it.device)
+        .collect();
+    let left_out = messages.len().saturating_sub(MAX_MESSAGES);
+    let gap = (left_out > 0).then_some(MAX_MESSAGES / 2);
+    if let Some(gap) = gap {
+        messages.drain(gap..gap + left_out);
+    }
     let mut parts: Vec<Part<'_>> = messages.iter().map(|it| Part::of(it)).collect();
-    let lanes = lanes(&parts);
+    let lanes = lanes(&parts, devices.len());
     if lanes.pools {
         parts.iter_mut().for_each(Part::pool);
     }
     let mut items = Vec::new();
     let mut at = 0;
+    let mut before = None;
     while at < parts.len() {
         let step = messages[at].step.as_ref().map(|it| it.line);
+        if gap == Some(at) {
+            items.push(Item::LeftOut(left_out));
+        }
         let of_step = messages[at..].iter();
         let of_step = of_step.take_while(|it| it.step.as_ref().map(|it| it.line) == step);
-        let end = at + of_step.count();
-        items.extend(step.and_then(|it| step_item(record, it)));
+        let mut end = at + of_step.count();
+        if let Some(gap) = gap.filter(|it| (at + 1..end).contains(it)) {
+            end = gap;
+        }
+        let begins = before.replace(step) != Some(step);
+        items.extend(step.filter(|_| begins).and_then(|it| step_item(record, it)));
         let arrows = parts[at..end].iter().zip(&messages[at..end]);
         let arrows: Vec<(Arrow, String)> = arrows
-            .map(|(part, it)| (part.arrow(&lanes, it.at - began), part.signature(it)))
+            .map(|(part, it)| {
+                (
+                    part.arrow(&lanes, it.at.saturating_sub(began)),
+                    part.signature(it),
+                )
+            })
             .collect();
         items.extend(fold::fold(arrows));
         at = end;
@@ -130,7 +157,13 @@ fn shortened(mut items: Vec<Item>) -> Vec<Item> {
     let Some(more) = items.len().checked_sub(MAX_ITEMS).filter(|it| *it > 0) else {
         return items;
     };
-    items.splice(ITEMS_BEFORE..ITEMS_BEFORE + more, [Item::LeftOut(more)]);
+    let cut = ITEMS_BEFORE..ITEMS_BEFORE + more;
+    let count = items[cut.clone()].iter().map(|it| match it {
+        Item::LeftOut(count) => *count,
+        _ => 1,
+    });
+    let count = count.sum();
+    items.splice(cut, [Item::LeftOut(count)]);
     items
 }
 
@@ -266,13 +299,14 @@ impl Lanes {
     }
 }
 
-fn lanes(parts: &[Part<'_>]) -> Lanes {
+/// Of these parts, and at least so many devices.
+fn lanes(parts: &[Part<'_>], devices: usize) -> Lanes {
     let mut who: Vec<Who> = vec![Who::Server];
     who.extend(parts.iter().flat_map(|it| [it.from.clone(), it.to.clone()]));
     who.sort();
     who.dedup();
     let is_device = |it: &Who| matches!(it, Who::Device(_));
-    let devices = who.iter().filter(|it| is_device(it)).count();
+    let devices = devices.max(who.iter().filter(|it| is_device(it)).count());
     let mut names: Vec<String> = who
         .iter()
         .filter(|it| devices <= MAX_DEVICES || !is_device(it))

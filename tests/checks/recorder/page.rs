@@ -350,6 +350,31 @@ fn a_scenario_is_drawn_for_an_issue() {
 }
 
 #[test]
+fn of_very_many_messages_the_middle_is_left_out_and_counted() {
+    const ALL: usize = 12_000;
+    let mut made = Made::new("Many");
+    for number in 0..ALL {
+        let words = format!("GET http://h/{number}");
+        made.message("rest", "request", &words, json!({ "method": "GET" }));
+    }
+    made.step("all are asked", "failed", json!({}));
+    let (directory, _) = page_of("many-messages", made.files());
+    let ran = fotalab(&directory, &["report", ".", "--mermaid", "Over the air"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    for asked in ["GET /0\n", "GET /11999\n"] {
+        assert!(ran.out.contains(asked), "{asked} of {}", ran.out);
+    }
+    let arrows = ran.out.matches("L0->>L1: GET /").count();
+    let left_out = regex::Regex::new("… ([0-9]+) more …").expect("a pattern");
+    let left_out = left_out.captures_iter(&ran.out);
+    let left_out: usize = left_out
+        .map(|it| it[1].parse::<usize>().expect("a number"))
+        .sum();
+    assert!(arrows > 50, "{}", ran.out);
+    assert_eq!(arrows + left_out, ALL, "{}", ran.out);
+}
+
+#[test]
 fn a_fleet_is_drawn_as_one_that_says_the_same_many_times() {
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
     let out = directory("recorder-mermaid-fleet");
