@@ -11,6 +11,7 @@ use super::{
     AttemptRecord, FeatureRecord, RunRecord, ScenarioRecord, StepRecord,
     mismatch::{Difference, Mismatch, Sides},
 };
+use crate::air::limits::SHOWN_PAYLOAD_BYTES;
 use crate::trace::{Datagram, Message, Replacer, Secrets};
 
 impl RunRecord {
@@ -83,7 +84,7 @@ impl<'a> Redacting<'a> {
             step.scenario = self.id(&step.scenario);
         }
         let secrets = self.secrets;
-        if air.is_none() {
+        let Some(datagram) = air else {
             if let Some(redacted) = self.summaries.redacted(summary, |it| secrets.text(it)) {
                 *summary = redacted.into();
             }
@@ -91,12 +92,17 @@ impl<'a> Redacting<'a> {
                 *detail = redacted;
             }
             return;
-        }
-        let redacted = without_secrets(summary, secrets, Replacer::text);
-        let mut changed = without_secrets(detail, secrets, Replacer::json_text);
-        if let Some(redacted) = redacted {
+        };
+        // Bytes may have been cut within a secret, and a line joins what its detail has in parts: the
+        // options of a query. Else it says nothing more.
+        let coap = datagram.coap.as_ref();
+        let cut = coap.is_none_or(|it| it.payload > SHOWN_PAYLOAD_BYTES as u64);
+        let joins = cut || summary.contains('?');
+        let mut changed = without_secrets(detail, secrets, cut, Replacer::json_text);
+        if (joins || changed.is_some())
+            && let Some(redacted) = without_secrets(summary, secrets, cut, Replacer::text)
+        {
             *summary = redacted;
-            // It joins what the detail has in parts.
             let detail = changed.as_deref().unwrap_or(detail);
             changed = joined(detail, secrets).or(changed);
         }
@@ -119,19 +125,21 @@ impl<'a> Redacting<'a> {
     }
 }
 
-/// A text of a datagram: its bytes may have been cut within a secret. `None` where it has none.
+/// A text of a datagram without secrets, also without what a cut left of them; `None` where it has
+/// none.
 fn without_secrets<'a>(
     text: &str,
     secrets: &Replacer<'a>,
+    cut: bool,
     redact: impl for<'t> Fn(&Replacer<'a>, &'t str) -> Cow<'t, str>,
 ) -> Option<String> {
     let redacted = redact(secrets, text);
-    match secrets.cut(&redacted) {
-        Some(cut) => Some(cut),
-        None => match redacted {
-            Cow::Owned(redacted) => Some(redacted),
-            Cow::Borrowed(_) => None,
-        },
+    if cut && let Some(rest) = secrets.cut(&redacted) {
+        return Some(rest);
+    }
+    match redacted {
+        Cow::Owned(redacted) => Some(redacted),
+        Cow::Borrowed(_) => None,
     }
 }
 
