@@ -11,8 +11,10 @@ use super::{
     AttemptRecord, FeatureRecord, RunRecord, ScenarioRecord, StepRecord,
     mismatch::{Difference, Mismatch, Sides},
 };
-use crate::air::limits::SHOWN_PAYLOAD_BYTES;
-use crate::trace::{Datagram, Message, Replacer, Secrets};
+use crate::{
+    air::limits::SHOWN_PAYLOAD_BYTES,
+    trace::{Datagram, Message, Replacer, Secrets},
+};
 
 impl RunRecord {
     /// Replaces every secret in it, but for its messages: what a report tells of them is

@@ -186,7 +186,7 @@ impl ToldCoap<'_> {
         ];
         Some(Coap {
             kind: kinds.into_iter().find(|it| type_name(*it) == self.kind)?,
-            code: code(&self.code)?,
+            code: code_named(&self.code)?,
             mid: self.mid,
             token: token(&self.token),
             path: self.path.map(Box::from),
@@ -197,7 +197,8 @@ impl ToldCoap<'_> {
     }
 }
 
-fn code(name: &str) -> Option<Code> {
+/// The code of this name: GET, or 2.05.
+pub(crate) fn code_named(name: &str) -> Option<Code> {
     if let Some((method, _)) = METHODS.iter().find(|it| it.1 == name) {
         return Some(*method);
     }
@@ -236,12 +237,12 @@ mod tests {
     #[test]
     fn codes_and_tokens_are_read_as_they_are_written() {
         for number in 0..=u8::MAX {
-            assert_eq!(code(&code_name(Code(number))), Some(Code(number)));
+            assert_eq!(code_named(&code_name(Code(number))), Some(Code(number)));
         }
         assert_eq!(code_name(Code::IPATCH), "iPATCH");
-        assert_eq!(code("8.00"), None);
+        assert_eq!(code_named("8.00"), None);
         for strange in ["2.5", "2.050", "+2.05", "2.+5", "2.a5", "205"] {
-            assert_eq!(code(strange), None, "{strange}");
+            assert_eq!(code_named(strange), None, "{strange}");
         }
         assert_eq!(token("0aff").as_bytes(), [0x0a, 0xff]);
         assert_eq!(token("").as_bytes(), [0_u8; 0]);

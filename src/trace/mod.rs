@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
 
-pub(crate) use air::{Block, Coap, Datagram, Outcome, code_name, type_name};
+pub(crate) use air::{Block, Coap, Datagram, Outcome, code_name, code_named, type_name};
 pub use capture::{Capture, Captured, KeyLog, MAX_CAPTURE_BYTES, Recording};
 pub(crate) use secrets::Replacer;
 pub use secrets::Secrets;

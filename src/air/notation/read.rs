@@ -10,6 +10,7 @@ use crate::{
         unhex,
     },
     plan::Mistake,
+    trace::code_named,
 };
 
 /// Several messages, one in each line; empty lines and those behind `#` do not count.
@@ -236,29 +237,17 @@ fn kind(word: &str) -> Option<Kind> {
 }
 
 fn code(word: &str) -> Option<CodeNotation> {
-    let is = |code| Some(CodeNotation::Is(code));
     match word {
         "*" => return Some(CodeNotation::Any),
-        "GET" => return is(Code::GET),
-        "POST" => return is(Code::POST),
-        "PUT" => return is(Code::PUT),
-        "DELETE" => return is(Code::DELETE),
-        "FETCH" => return is(Code::FETCH),
-        "PATCH" => return is(Code::PATCH),
-        "iPATCH" | "IPATCH" => return is(Code::IPATCH),
-        "empty" => return is(Code::EMPTY),
+        "empty" => return Some(CodeNotation::Is(Code::EMPTY)),
+        "IPATCH" => return Some(CodeNotation::Is(Code::IPATCH)),
         _ => {}
     }
-    let (class, detail) = word.split_once('.')?;
-    let class: u8 = class.parse().ok().filter(|it| *it < 8)?;
-    if detail == "*" {
+    if let Some(class) = word.strip_suffix(".*") {
+        let class = class.parse().ok().filter(|it| *it < 8)?;
         return Some(CodeNotation::Class(class));
     }
-    let detail: u8 = detail
-        .parse()
-        .ok()
-        .filter(|it| *it < 32 && detail.len() == 2)?;
-    is(Code(class << 5 | detail))
+    code_named(word).map(CodeNotation::Is)
 }
 
 fn option(name: &str) -> Result<u16, String> {
