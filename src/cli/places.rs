@@ -43,6 +43,12 @@ impl Places {
 
     /// Makes directories before anything runs: a run that nobody can read of would be lost.
     pub(super) fn prepare(&self) -> Result<(), Failure> {
+        if let Some(path) = self.junit.as_ref().filter(|it| it.is_dir()) {
+            let path = path.display();
+            return Err(Failure::usage(format!(
+                "`{path}` is a directory: `--junit` takes a file, as in `{path}/junit.xml`"
+            )));
+        }
         let folder = self.junit.as_ref().and_then(|it| it.parent());
         if let Some(folder) = folder.filter(|it| !it.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|error| cannot_write(folder, &error))?;

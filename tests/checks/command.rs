@@ -269,4 +269,8 @@ fn a_report_that_cannot_be_written_is_told_before_anything_runs() {
         assert!(ran.err.contains("`taken` is a file"), "{}", ran.err);
         assert_eq!(ran.out, "", "nothing ran");
     }
+    let ran = fotalab(&directory, &["run", "a.feature.md", "--junit", "."]);
+    assert_eq!(ran.code, Some(2), "{} {}", ran.out, ran.err);
+    assert!(ran.err.contains("`.` is a directory"), "{}", ran.err);
+    assert_eq!(ran.out, "", "nothing ran");
 }
