@@ -171,13 +171,19 @@ fn init_makes_a_project_that_passes() {
 #[test]
 fn an_interrupted_run_reports_what_ran() {
     use std::{
-        io::{BufRead as _, BufReader},
+        io::{BufRead as _, BufReader, Read as _, Write as _},
+        net::TcpListener,
         process::{Command, Stdio},
     };
     let directory = directory("interrupted");
     let text = "# Long\n\n## Short\n\nGiven I store `1` into `x`\n\n## Breaks\n\nThen the variable `1` should be\n\n```json\n2\n```\n";
     fs::write(directory.join("a.feature.md"), text).expect("it can be written");
-    let waits = "# Waits\n\n## For long\n\nThen within `1 hour` the nRF Cloud API should have been called with\n\n```\nGET /x HTTP/1.1\n```\n";
+    // The second file calls the test before it waits: begun is what the interruption must find.
+    let called = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = called.local_addr().expect("its address").port();
+    let waits = format!(
+        "# Waits\n\n## For long\n\nWhen I `GET` `http://127.0.0.1:{port}/begun`\n\nThen the status code of the last response should be `200`\n\nAnd within `1 hour` the nRF Cloud API should have been called with\n\n```\nGET /x HTTP/1.1\n```\n"
+    );
     fs::write(directory.join("b.feature.md"), waits).expect("it can be written");
     let mut child = Command::new(env!("CARGO_BIN_EXE_fotalab"))
         .current_dir(&directory)
@@ -195,11 +201,18 @@ fn an_interrupted_run_reports_what_ran() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("the command is built");
-    // The first file's failure is said at once; from then on the second one waits.
+    // The first file's failure is said at once, not at the end.
     let mut said = String::new();
     let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
     stderr.read_line(&mut said).expect("a line");
     assert!(said.contains("a.feature.md:9"), "{said}");
+    let (call, _) = called.accept().expect("the second file runs");
+    let mut call = BufReader::new(call);
+    let asked = call.by_ref().lines().map_while(Result::ok);
+    assert!(asked.take_while(|it| !it.is_empty()).count() > 0);
+    call.get_mut()
+        .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        .expect("it listens");
     let killed = Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status()
