@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Crossing,
-    limits::{SHOWN_PAYLOAD_BYTES, SHOWN_RAW_BYTES},
+    limits::{SHOWN_BLOCK_BYTES, SHOWN_PAYLOAD_BYTES, SHOWN_RAW_BYTES},
 };
 use crate::trace::{self, Block, Coap, Datagram, Shown, code_name, type_name};
 
@@ -282,7 +282,12 @@ fn coap_of(crossing: &Crossing, message: &Message, brief: bool) -> Value {
         let mut payload = json!({ "length": message.payload.len() });
         let text = printable(&message.payload);
         if !brief || text.is_none() {
-            payload["hex"] = json!(cut_hex(&message.payload, SHOWN_PAYLOAD_BYTES));
+            let block = brief && (json.contains_key("block1") || json.contains_key("block2"));
+            let most = match block {
+                true => SHOWN_BLOCK_BYTES,
+                false => SHOWN_PAYLOAD_BYTES,
+            };
+            payload["hex"] = json!(cut_hex(&message.payload, most));
         }
         if let Some(text) = text {
             payload["text"] = json!(text);

@@ -12,7 +12,7 @@ use super::{
     mismatch::{Difference, Mismatch, Sides},
 };
 use crate::{
-    air::limits::SHOWN_PAYLOAD_BYTES,
+    air::limits::SHOWN_BLOCK_BYTES,
     trace::{Datagram, Message, Replacer, Secrets},
 };
 
@@ -98,7 +98,7 @@ impl<'a> Redacting<'a> {
         // Bytes may have been cut within a secret, and a line joins what its detail has in parts: the
         // options of a query. Else it says nothing more.
         let coap = datagram.coap.as_ref();
-        let cut = coap.is_none_or(|it| it.payload > SHOWN_PAYLOAD_BYTES as u64);
+        let cut = coap.is_none_or(|it| it.payload > SHOWN_BLOCK_BYTES as u64);
         let joins = cut || summary.contains('?');
         let mut changed = without_secrets(detail, secrets, cut, Replacer::json_text);
         if (joins || changed.is_some())

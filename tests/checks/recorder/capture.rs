@@ -2,6 +2,8 @@
 
 use std::{path::Path, process::Command};
 
+use serde_json::{Value, json};
+
 use crate::support::{directory, fotalab};
 
 /// A push that ends well, and an expectation that does not.
@@ -122,4 +124,34 @@ fn nothing_is_captured_that_nobody_asked_for() {
     let ran = fotalab(&directory, &["run", "Push.feature.md", "--capture"]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.err.contains("--report DIR"), "{}", ran.err);
+}
+
+#[test]
+fn a_block_shows_how_it_begins_and_a_whole_payload_all_it_has() {
+    let directory = directory("recorder-payloads");
+    let payload = "fe".repeat(200);
+    let sent = |path: &str, block: &str| {
+        format!(
+            "When the peer `tester` sends to `${{COAPURL}}`\n\n```\nNON POST {path}\n{block}\nhex:{payload}\n```\n\n"
+        )
+    };
+    let text = format!(
+        "# Payloads\n\n## Two\n\nGiven there is a CoAP peer `tester`\n\n{}{}",
+        sent("/whole", ""),
+        sent("/block", "Block1: 1/1/256\n"),
+    );
+    std::fs::write(directory.join("a.feature.md"), text).expect("ours to write");
+    let ran = fotalab(&directory, &["run", "a.feature.md", "--report", "."]);
+    let trace = std::fs::read_to_string(directory.join("trace.ndjson")).expect("the trace");
+    let shown = |path: &str| {
+        let lines = trace
+            .lines()
+            .map(|it| serde_json::from_str(it).expect("JSON"));
+        let mut details = lines.map(|it: Value| it["detail"]["coap"].clone());
+        let asked = details.find(|it| it["path"] == path);
+        asked.unwrap_or_else(|| panic!("{path}: {ran:?}"))["payload"].clone()
+    };
+    assert_eq!(shown("/whole"), json!({ "length": 200, "hex": payload }));
+    let begins = format!("{}…", &payload[..64]);
+    assert_eq!(shown("/block"), json!({ "length": 200, "hex": begins }));
 }
