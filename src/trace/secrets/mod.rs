@@ -1,6 +1,7 @@
 //! Secrets are replaced by value, wherever they occur, before anything leaves the process.
 
 mod filter;
+mod known;
 mod replace;
 
 use std::{
@@ -24,7 +25,7 @@ pub(crate) use replace::Replacer;
 /// Equal values get equal stand-ins, such as `[fingerprint 5f3c9a]`, so they stay recognisable.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
-    known: Arc<RwLock<replace::Known>>,
+    known: Arc<RwLock<known::Known>>,
 }
 
 /// Values shorter than this are not replaced: they would be found in any text.

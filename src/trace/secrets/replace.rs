@@ -2,46 +2,15 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeSet,
-    sync::{Arc, OnceLock, PoisonError, RwLockReadGuard},
+    sync::{Arc, PoisonError, RwLockReadGuard},
 };
 
-use aho_corasick::{AhoCorasick, Anchored, Input, Match, MatchKind, StartKind};
 use serde_json::Value;
 
 use super::{
     Secrets,
-    filter::{self, Filter},
+    known::{Finder, Known},
 };
-
-/// What is known to be secret.
-#[derive(Debug, Default)]
-pub(super) struct Known {
-    forms: Vec<Form>,
-    /// Their texts.
-    texts: BTreeSet<String>,
-    /// Made when they are first needed after a change.
-    finder: Option<Arc<Finder>>,
-    /// One of them has characters that JSON escapes: nested once more, it looks different again.
-    escaped: bool,
-}
-
-/// Finds all of them.
-#[derive(Debug)]
-struct Finder {
-    filter: Filter,
-    /// The longest first; made when there is something to replace.
-    patterns: OnceLock<AhoCorasick>,
-    /// Made when there is a cut.
-    sorted: OnceLock<Sorted>,
-}
-
-/// The forms by their text, and the length of the longest.
-#[derive(Debug)]
-struct Sorted {
-    forms: Vec<usize>,
-    longest: usize,
-}
 
 /// What is told of JSON that has to be taken apart, and cannot be.
 const TOO_DEEP: &str = "(nested too deep to look for secrets, not kept)";
@@ -52,116 +21,6 @@ const LEAST_LEFT: usize = 6;
 
 /// Bytes by which stand-ins are longer than secrets, mostly.
 const ROOM: usize = 64;
-
-/// One of the ways to write a secret.
-#[derive(Debug)]
-struct Form {
-    text: String,
-    stand_in: String,
-    /// It can be replaced in JSON as text: it has nothing that JSON escapes, and cannot stand
-    /// outside of strings as a number does.
-    plain: bool,
-}
-
-impl Known {
-    /// Takes in the forms of a secret.
-    pub(super) fn add(&mut self, forms: impl IntoIterator<Item = String>, stand_in: &str) {
-        let escapes = |it: &str| it.contains(['"', '\\']) || it.contains(char::is_control);
-        let unquoted = |it: char| "{}[]:,.+-0123456789eEtrufalsn ".contains(it);
-        for text in forms {
-            if !self.texts.insert(text.clone()) {
-                continue;
-            }
-            let escaped = escapes(&text) || escapes(stand_in);
-            self.escaped |= escaped;
-            self.finder = None;
-            self.forms.push(Form {
-                plain: !escaped && !text.chars().all(unquoted),
-                text,
-                stand_in: stand_in.to_owned(),
-            });
-        }
-    }
-
-    fn patterns<'a>(&self, finder: &'a Finder) -> &'a AhoCorasick {
-        finder.patterns.get_or_init(|| {
-            let patterns = AhoCorasick::builder()
-                .match_kind(MatchKind::LeftmostLongest)
-                .start_kind(StartKind::Both)
-                .build(self.forms.iter().map(|it| &it.text));
-            // It refuses more than four billion states, which no memory holds.
-            patterns.expect("the secrets fit into memory")
-        })
-    }
-
-    /// The next secret in a text: looked for exactly where the filter suspects one.
-    fn next(&self, finder: &Finder, text: &str, from: usize) -> Option<Match> {
-        let mut from = from;
-        while from < text.len() {
-            let first = finder.filter.first(text, from)?;
-            let end = text.len().min(first + filter::STEP);
-            // Most that is suspected ends after a few bytes.
-            let found = (first..end).find_map(|at| {
-                let here = Input::new(text).span(at..text.len());
-                self.patterns(finder).find(here.anchored(Anchored::Yes))
-            });
-            if found.is_some() {
-                return found;
-            }
-            from = end;
-        }
-        None
-    }
-
-    /// The form that a text begins, which was cut before the end of it.
-    fn begun(&self, finder: &Finder, sorted: &Sorted, text: &str) -> Option<&Form> {
-        if text.len() >= filter::LONG && !finder.filter.may_begin(text.as_bytes()) {
-            return None;
-        }
-        let of = |at: &usize| &self.forms[*at];
-        let at = sorted.forms.partition_point(|it| *of(it).text < *text);
-        let form = sorted.forms.get(at).map(of)?;
-        form.text.starts_with(text).then_some(form)
-    }
-
-    fn sorted<'a>(&self, finder: &'a Finder) -> &'a Sorted {
-        finder.sorted.get_or_init(|| {
-            let mut forms: Vec<usize> = (0..self.forms.len()).collect();
-            forms.sort_by_key(|it| &self.forms[*it].text);
-            let lengths = self.forms.iter().map(|it| it.text.len());
-            Sorted {
-                forms,
-                longest: lengths.max().unwrap_or(0),
-            }
-        })
-    }
-
-    /// `None`: a value has to be taken apart.
-    fn in_json<'a>(&self, finder: &Finder, json: &'a str) -> Option<Cow<'a, str>> {
-        if self.escaped && json.contains('\\') {
-            return None;
-        }
-        let mut replaced = String::new();
-        let mut done = 0;
-        while let Some(found) = self.next(finder, json, done) {
-            if done == 0 {
-                replaced.reserve(json.len() + ROOM);
-            }
-            let form = &self.forms[found.pattern()];
-            if !form.plain || cuts_an_escape(json, found.start()) {
-                return None;
-            }
-            replaced.push_str(&json[done..found.start()]);
-            replaced.push_str(&form.stand_in);
-            done = found.end();
-        }
-        if done == 0 {
-            return Some(Cow::Borrowed(json));
-        }
-        replaced.push_str(&json[done..]);
-        Some(Cow::Owned(replaced))
-    }
-}
 
 /// What is known to be secret, held for many texts one after the other. Nobody can add to it
 /// meanwhile.
@@ -199,11 +58,7 @@ impl Secrets {
         }
         drop(known);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let finder = Finder {
-            filter: Filter::new(known.forms.iter().map(|it| it.text.as_str())),
-            patterns: OnceLock::new(),
-            sorted: OnceLock::new(),
-        };
+        let finder = Finder::of(&known.forms);
         known.finder = Some(Arc::new(finder));
         known.finder.clone()
     }
@@ -292,11 +147,37 @@ impl Replacer<'_> {
         let Some(finder) = &self.finder else {
             return Cow::Borrowed(json);
         };
-        self.known.in_json(finder, json).unwrap_or_else(|| {
+        in_json(&self.known, finder, json).unwrap_or_else(|| {
             let value = serde_json::from_str(json).unwrap_or_else(|_| Value::from(TOO_DEEP));
             Cow::Owned(self.json(&value).to_string())
         })
     }
+}
+
+/// `None`: a value has to be taken apart.
+fn in_json<'a>(known: &Known, finder: &Finder, json: &'a str) -> Option<Cow<'a, str>> {
+    if known.escaped && json.contains('\\') {
+        return None;
+    }
+    let mut replaced = String::new();
+    let mut done = 0;
+    while let Some(found) = known.next(finder, json, done) {
+        if done == 0 {
+            replaced.reserve(json.len() + ROOM);
+        }
+        let form = &known.forms[found.pattern()];
+        if !form.plain || cuts_an_escape(json, found.start()) {
+            return None;
+        }
+        replaced.push_str(&json[done..found.start()]);
+        replaced.push_str(&form.stand_in);
+        done = found.end();
+    }
+    if done == 0 {
+        return Some(Cow::Borrowed(json));
+    }
+    replaced.push_str(&json[done..]);
+    Some(Cow::Owned(replaced))
 }
 
 /// Whether the character at `at` is the end of an escape in a JSON string: `\n`, `\u001b` (RFC 8259,
@@ -382,45 +263,6 @@ mod tests {
             let cut = cut.unwrap_or_default();
             assert!(cut.starts_with(expected.unwrap_or_default()), "{cut}");
             assert!(!cut.contains("canary") && !cut.contains("63616e"), "{cut}");
-        }
-    }
-
-    #[test]
-    fn what_is_found_in_steps_is_what_is_found_at_all() {
-        // Few letters, so that texts are full of patterns and of what begins like one.
-        let mut state = 7_u64;
-        let mut letters = |length: usize| -> String {
-            let letter = |_| {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1);
-                ['a', 'b', 'ä'][usize::try_from(state >> 33).unwrap_or_default() % 3]
-            };
-            (0..length).map(letter).collect()
-        };
-        for round in 0..200 {
-            let mut known = Known::default();
-            let lengths = [5, 7, 9, 10, 11, 14, 20, 24];
-            let patterns = lengths.map(&mut letters);
-            known.add(patterns.clone(), "x");
-            let finder = Finder {
-                filter: Filter::new(known.forms.iter().map(|it| it.text.as_str())),
-                patterns: OnceLock::new(),
-                sorted: OnceLock::new(),
-            };
-            let mut text = letters(60);
-            for pattern in &patterns {
-                text.push_str(pattern);
-                text.push_str(&letters(round % 9));
-            }
-            let mut found = Vec::new();
-            let mut from = 0;
-            while let Some(it) = known.next(&finder, &text, from) {
-                from = it.end();
-                found.push(it);
-            }
-            let all: Vec<Match> = known.patterns(&finder).find_iter(&text).collect();
-            assert_eq!(found, all, "{text}: {patterns:?}");
         }
     }
 }
