@@ -5,6 +5,8 @@ use std::{path::Path, time::Duration};
 use fotalab::scenario::{Parsed, ast::Child, gherkin_document, instances, parse};
 use proptest::prelude::*;
 
+use super::within;
+
 /// What a reader of all constructs would write, to be cut and spliced.
 const SAMPLE: &str = "---\norder: first\nneeds:\n  - Other\nvariants:\n  - nw: ltem\ntimeout: 30 s\nexampleContext:\n  a: 1\n---\n\n\
 <!-- about it\n@tag @slow -->\n\n# Firmware: over the air\n\n> A description.\n>\n> Of two paragraphs.\n\n## Background\n\n\
@@ -12,6 +14,9 @@ Given I have a random UUIDv4 in `id`\n\n<!-- a comment -->\n\nAnd a body `${id}`
 > Described.\n\n## Scenario Outline: rows\n\nWhen I `GET`\n`${a}` <variant.nw>\n\nSoon it holds\n\n### Examples\n\n| a | b |\n| --- | --- |\n| 1 |  |\n\n\
 ## Rule: r\n\n### Example: e\n\nThen it runs\n\n- Given a bullet\n  | x | y |\n  ```\n  text\n  ```\n\n`@tag`\n\
 Feature: f\n  @a @b\n  Scenario Outline: s\n    Given <x>\n      \"\"\"json\n      {}\n      \"\"\"\n    Examples:\n      | x |\n      | 1\\|2 |\n# language: no\n";
+
+/// The longest that reading one text may take.
+const LONGEST: Duration = Duration::from_secs(4);
 
 const NAMES: [&str; 3] = ["a.feature.md", "a.feature", "a.md"];
 
@@ -127,18 +132,9 @@ fn long_files_take_time_in_proportion() {
     ];
     for source in hostile {
         for name in NAMES {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "it is the machine's time that is limited"
-            )]
-            let started = std::time::Instant::now();
-            let _ = parse(Path::new(name), source.as_str().into());
-            let took = started.elapsed();
+            let (_, took) = within(LONGEST, || parse(Path::new(name), source.as_str().into()));
             let start: String = source.chars().take(40).collect();
-            assert!(
-                took < Duration::from_secs(4),
-                "{took:?} for {name}: {start:?}"
-            );
+            assert!(took < LONGEST, "{took:?} for {name}: {start:?}");
             if took > Duration::from_millis(300) {
                 println!("{took:?} for {name}: {start:?}");
             }
@@ -146,17 +142,8 @@ fn long_files_take_time_in_proportion() {
     }
     let source = long(11);
     assert!(source.lines().count() > 2_000);
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "it is the machine's time that is limited"
-    )]
-    let started = std::time::Instant::now();
-    let parsed = check_clean(&source);
-    println!(
-        "{} lines in {:?}",
-        source.lines().count(),
-        started.elapsed()
-    );
+    let (parsed, took) = within(LONGEST, || check_clean(&source));
+    println!("{} lines in {took:?}", source.lines().count());
     assert!(parsed.document.feature.is_some());
 }
 

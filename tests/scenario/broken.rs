@@ -10,7 +10,7 @@ use std::{
 use fotalab::scenario::{Diagnostic, parse};
 use serde_json::Value;
 
-use super::gherkin::files;
+use super::{gherkin::files, within};
 
 /// The longest that reading one of them may take.
 const LONGEST: Duration = Duration::from_secs(1);
@@ -67,18 +67,8 @@ fn broken_files_say_what_to_mend() {
         }
         count += 1;
         let source = fs::read_to_string(&file).expect("the file can be read");
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "it is the machine's time that is limited"
-        )]
-        let started = std::time::Instant::now();
-        let parsed = parse(&file, source.as_str().into());
-        assert!(
-            started.elapsed() < LONGEST,
-            "{} took {:?}",
-            file.display(),
-            started.elapsed()
-        );
+        let (parsed, took) = within(LONGEST, || parse(&file, source.as_str().into()));
+        assert!(took < LONGEST, "{} took {took:?}", file.display());
         let expected = expectation["diagnostics"]
             .as_array()
             .expect("`diagnostics` is a list");
