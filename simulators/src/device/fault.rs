@@ -230,6 +230,20 @@ impl Fault {
         self.spelling().words
     }
 
+    /// As `Faults::read` takes it, with this number.
+    #[must_use]
+    pub fn with_amount(self, amount: u32) -> String {
+        let Spelling {
+            words,
+            amount: usual,
+            ..
+        } = self.spelling();
+        match usual {
+            Some((before, _, after)) => format!("{words} {before} {amount} {after}"),
+            None => words.to_owned(),
+        }
+    }
+
     /// Its number and frequency where a text does not say them.
     #[must_use]
     pub fn usual(self) -> Strike {
@@ -241,15 +255,10 @@ impl Fault {
     }
 }
 
-/// As `Faults::read` takes it, with its number.
+/// As `Faults::read` takes it, with its usual number.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Spelling { words, amount, .. } = self.spelling();
-        f.write_str(words)?;
-        match amount {
-            Some((before, amount, after)) => write!(f, " {before} {amount} {after}"),
-            None => Ok(()),
-        }
+        f.write_str(&self.with_amount(self.usual().amount))
     }
 }
 

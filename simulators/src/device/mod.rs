@@ -274,6 +274,24 @@ impl Device {
         self.power == Power::On
     }
 
+    /// Its radio is off.
+    #[must_use]
+    pub fn is_offline(&self) -> bool {
+        self.offline
+    }
+
+    /// What it speaks with its server.
+    #[must_use]
+    pub fn speaks(&self) -> Speaks {
+        self.kind.persona.speaks
+    }
+
+    /// When it registers, updates its registration or reports next by itself.
+    #[must_use]
+    pub fn reports_at(&self) -> Option<Duration> {
+        self.registration.timeout()
+    }
+
     /// It hears nothing until it wakes by itself (contract 2.2).
     #[must_use]
     pub fn is_asleep(&self, now: Duration) -> bool {

@@ -11,16 +11,57 @@ pub(super) struct Facts {
     pub(super) server: Asked,
     /// Devices that the step is about.
     pub(super) devices: Vec<Device>,
-    /// Devices that it is about too, and that were not looked at.
-    pub(super) more_devices: usize,
+    /// Devices that it is about too, and that nothing is said of.
+    pub(super) others: Others,
     /// The mocked cloud.
     pub(super) upstream: Upstream,
     /// Answers to the operator that refuse, while the step was at work.
     pub(super) refusals: Vec<Refusal>,
-    /// Why the last websocket ended.
-    pub(super) websocket_closed: Option<String>,
+    /// Websockets, where the step is about one.
+    pub(super) websocket: Option<Websocket>,
+    /// The operator's last request while the step was at work.
+    pub(super) rest: Option<Call>,
+    /// The step is about observations or notifications.
+    pub(super) about_observing: bool,
     /// Messages that crossed while the step was at work.
     pub(super) messages: u64,
+}
+
+/// Devices that nothing is said of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Others {
+    /// The step complains about them too.
+    pub(super) alike: usize,
+    /// They are as the step wants them.
+    pub(super) fine: usize,
+    /// Nobody knows.
+    pub(super) unseen: usize,
+}
+
+/// The last websocket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Websocket {
+    /// None was ever opened.
+    pub(super) never: bool,
+    /// Why it ended.
+    pub(super) closed: Option<String>,
+    /// When something last came through it.
+    pub(super) last: Option<UnixMillis>,
+}
+
+/// A request over HTTP that is repeated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Call {
+    /// `GET /device/1`.
+    pub(super) what: String,
+    /// How often.
+    pub(super) times: u32,
+    /// When the last one was sent.
+    pub(super) last: UnixMillis,
+    /// The status of the last answer; `None` where there was none.
+    pub(super) status: Option<u16>,
+    /// Why there was none, where that is known.
+    pub(super) why: String,
 }
 
 /// Whether the server could be asked how it sees things.
@@ -46,6 +87,35 @@ pub(super) struct Device {
     pub(super) server: Option<AtServer>,
     /// As the wire shows it.
     pub(super) air: OnAir,
+    /// It is a scripted peer.
+    pub(super) peer: bool,
+    /// What a step did to its link.
+    pub(super) link: Link,
+    /// It was given another server than the one under test: where.
+    pub(super) elsewhere: Option<String>,
+}
+
+/// A link as steps left it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Link {
+    /// What the device sends gets nowhere.
+    pub(super) up_cut: bool,
+    /// What it is sent gets nowhere.
+    pub(super) down_cut: bool,
+    /// Chance takes everything.
+    pub(super) loses_all: bool,
+}
+
+/// What a device speaks with its server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// LwM2M, with registrations.
+    #[default]
+    Lwm2m,
+    /// Reports over CoAP.
+    Reports,
+    /// Polls over HTTP.
+    Polls,
 }
 
 /// A simulated device, by itself.
@@ -54,13 +124,18 @@ pub(super) struct Itself {
     pub(super) on: bool,
     /// It was switched on before.
     pub(super) was_on: bool,
+    /// It switched its radio off.
+    pub(super) radio_off: bool,
+    pub(super) speaks: Protocol,
     /// It has a registration.
     pub(super) registered: bool,
     /// It asks for one.
     pub(super) registering: bool,
     pub(super) asleep: bool,
-    /// When it does something by itself next.
-    pub(super) next: Option<UnixMillis>,
+    /// When it starts again, while it is off.
+    pub(super) starts: Option<UnixMillis>,
+    /// When it registers, says that it is still there, or reports next by itself.
+    pub(super) reports: Option<UnixMillis>,
     /// /5/0/3.
     pub(super) state: i64,
     /// /5/0/5.
@@ -95,6 +170,8 @@ pub(super) struct Registration {
     pub(super) asking: Option<String>,
     /// What waits for its turn.
     pub(super) queued: Vec<String>,
+    /// What the server observes.
+    pub(super) observed: Vec<String>,
 }
 
 /// An update, as the server sees it.
@@ -110,8 +187,17 @@ pub(super) struct Update {
     pub(super) until: Option<UnixMillis>,
     /// When it gives up.
     pub(super) deadline: Option<UnixMillis>,
+    /// When it began.
+    pub(super) began: Option<UnixMillis>,
     /// The last that happened.
     pub(super) last: String,
+}
+
+impl Update {
+    /// It has not ended.
+    pub(super) fn is_under_way(&self) -> bool {
+        !matches!(self.state.as_str(), "succeeded" | "failed")
+    }
 }
 
 /// What crossed between a device and the server.
@@ -119,9 +205,13 @@ pub(super) struct Update {
 pub(super) struct OnAir {
     /// When it was last heard of, with something that arrived.
     pub(super) heard: Option<UnixMillis>,
-    /// CoAP messages, and DTLS records that nobody opened.
+    /// CoAP messages.
     pub(super) messages: u64,
+    /// DTLS records that nobody opened, since the last message, and how many of them got lost.
     pub(super) records: u64,
+    pub(super) records_lost: u64,
+    /// When it took its registration back, and has not asked for another since.
+    pub(super) left: Option<UnixMillis>,
     /// The last request without an answer that arrived.
     pub(super) open: Option<Open>,
     /// The last answer of class 4 or 5, where no better one to the same came later.
@@ -143,8 +233,14 @@ pub(super) struct Open {
     pub(super) sent: u32,
     /// How often it got lost.
     pub(super) lost: u32,
-    /// How often the answer got lost.
+    /// How often bits of it were flipped.
+    pub(super) damaged: u32,
+    /// How often the answer got lost, or was damaged.
     pub(super) answers_lost: u32,
+    /// It was acknowledged without an answer (RFC 7252, 5.2.2).
+    pub(super) acknowledged: bool,
+    /// Whoever sent it has given it up.
+    pub(super) given_up: bool,
 }
 
 /// A request that was refused.
@@ -153,7 +249,7 @@ pub(super) struct Refused {
     pub(super) what: String,
     /// The device asked.
     pub(super) up: bool,
-    /// `4.04`.
+    /// `4.04`, or `RST`.
     pub(super) code: String,
     pub(super) at: UnixMillis,
 }
@@ -162,7 +258,7 @@ pub(super) struct Refused {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Transfer {
     pub(super) path: String,
-    /// Bytes of it that have crossed.
+    /// Bytes of it that have arrived.
     pub(super) bytes: u64,
     /// The last block was among them.
     pub(super) whole: bool,
@@ -173,6 +269,10 @@ pub(super) struct Transfer {
 /// The mocked cloud.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Upstream {
+    /// The last call.
+    pub(super) last: Option<Call>,
+    /// One that the cloud is still to answer: since when, and until when it was queued to wait.
+    pub(super) held: Option<(String, UnixMillis, UnixMillis)>,
     /// Calls that no queued answer fits, how often, and the answer that came closest.
     pub(super) unexpected: Vec<(String, u32, Option<String>)>,
     /// Queued answers that nobody has asked for.

@@ -5,15 +5,25 @@
 //! any third party could, from the mocked cloud's queue, from simulated devices, and from what
 //! crossed (`wire`). `explain` makes sentences of it and does nothing else.
 
+mod admin;
+mod calls;
 mod collect;
 mod device;
+mod exchange;
 mod facts;
+mod registration;
 #[cfg(test)]
 mod tests;
+mod update;
 mod wire;
+mod words;
 
-use self::facts::{Asked, Facts, Refusal, Upstream};
+use fotalab_wire::net::UnixMillis;
 
+use self::{
+    facts::{Asked, Call, Facts, Others, Refusal, Upstream, Websocket},
+    words::{time, times},
+};
 use super::{Lab, StepRecord};
 
 /// Sentences about one thing at most.
@@ -31,23 +41,26 @@ fn explain(facts: &Facts) -> Vec<String> {
         said.push(refused(refusal));
     }
     upstream(&facts.upstream, &mut said);
+    if !facts.devices.is_empty() && said.is_empty() {
+        said.extend(facts.rest.as_ref().map(|it| asked(it, facts.now)));
+    }
     for device in &facts.devices {
         said.extend(device::explain(device, facts));
     }
-    if facts.more_devices > 0 {
-        let more = facts.more_devices;
-        said.push(format!("and {more} more devices, which were not looked at"));
-    }
-    if let Some(why) = &facts.websocket_closed {
+    said.extend(others(facts.others));
+    if let Some(why) = facts.websocket.as_ref().and_then(|it| it.closed.as_ref()) {
         said.push(format!(
             "the last websocket is not open any more ({why}), so nothing comes through it"
         ));
+    }
+    if said.is_empty() {
+        quiet(facts, &mut said);
     }
     match &facts.server {
         Asked::Silent(why) => said.push(format!(
             "the server's admin face could not be asked ({why}), so this is what the wire shows"
         )),
-        Asked::NoFace if !facts.devices.is_empty() => said
+        Asked::NoFace if facts.devices.iter().any(|it| !it.peer) => said
             .push("the target has no admin face to ask, so this is what the wire shows".to_owned()),
         Asked::NoFace | Asked::Yes => {}
     }
@@ -59,6 +72,85 @@ fn explain(facts: &Facts) -> Vec<String> {
     said
 }
 
+/// Devices that nothing was said of.
+fn others(others: Others) -> Option<String> {
+    let Others {
+        alike,
+        fine,
+        unseen,
+    } = others;
+    let more = |count: usize| match count {
+        1 => "1 more device".to_owned(),
+        count => format!("{count} more devices"),
+    };
+    let rest = match fine {
+        1 => "the other one is".to_owned(),
+        fine => format!("the other {fine} are"),
+    };
+    match (alike, fine, unseen) {
+        (0, 0, 0) => None,
+        (0, 0, unseen) => Some(format!("and {}, not looked at", more(unseen))),
+        (0, ..) => Some(format!("{rest} as the step wants them")),
+        (alike, 0, _) => Some(format!("and {} that the step complains about", more(alike))),
+        (alike, ..) => Some(format!(
+            "and {} that the step complains about; {rest} as it wants them",
+            more(alike)
+        )),
+    }
+}
+
+/// Nobody is kept from anything: what was said last, which is not what the step waits for.
+fn quiet(facts: &Facts, said: &mut Vec<String>) {
+    let now = facts.now;
+    said.extend(facts.rest.as_ref().map(|it| asked(it, now)));
+    if let Some(websocket) = &facts.websocket {
+        said.push(match websocket {
+            Websocket { never: true, .. } => {
+                "no websocket was opened, so nothing comes through one".to_owned()
+            }
+            Websocket { last: Some(at), .. } => format!(
+                "the websocket is open; what came through it last, at {}, is not what the step \
+                 waits for",
+                time(now, *at)
+            ),
+            Websocket { .. } => "the websocket is open, and nothing has come through it".to_owned(),
+        });
+    }
+    let Upstream { held, last, .. } = &facts.upstream;
+    if let Some((what, at, until)) = held {
+        said.push(format!(
+            "the cloud has not answered {what}, called at {}, yet: it was queued to do so at {}",
+            time(now, *at),
+            time(now, *until)
+        ));
+    } else if let Some(call) = last.as_ref().filter(|_| facts.devices.is_empty()) {
+        let (what, at) = (&call.what, time(now, call.last));
+        let status = call.status.unwrap_or_default();
+        said.push(format!(
+            "the server last called the cloud with {what} at {at}, and got {status}"
+        ));
+    }
+}
+
+/// How the server answers the operator.
+fn asked(call: &Call, now: UnixMillis) -> String {
+    let Call { what, why, .. } = call;
+    let (count, at) = (times(call.times), time(now, call.last));
+    match call.status {
+        Some(status) if status < 400 => format!(
+            "the server answers {what} with {status}, asked {count}, last at {at}: what it says is \
+             not what the step waits for"
+        ),
+        Some(status) => {
+            format!("the server answers {what} with {status}, asked {count}, last at {at}")
+        }
+        None if why.is_empty() => {
+            format!("the server has not answered {what}, asked {count}, last at {at}")
+        }
+        None => format!("{what} was asked {count}, last at {at}: {why}"),
+    }
+}
+
 fn refused(refusal: &Refusal) -> String {
     let Refusal {
         what,
@@ -68,16 +160,20 @@ fn refused(refusal: &Refusal) -> String {
         by_fingerprint,
     } = refusal;
     let meaning = match status {
-        401 => "it wants a proof of who asks",
-        403 if *by_fingerprint => "this fingerprint is not the one of that device",
-        403 => "who asks may not do that",
-        404 if *by_fingerprint => "it knows no device by this fingerprint",
-        404 => "it knows nothing of that name",
-        409 | 423 => "it is locked: something else has to end first",
-        429 => "it was asked too often",
-        400 | 422 => "it does not understand the request",
-        400..500 => "the request is not to its liking",
-        _ => "it failed itself",
+        403 if *by_fingerprint => ": this fingerprint is not the one of that device",
+        // Who explains itself needs nobody to guess.
+        _ if !said.is_empty() => "",
+        401 => ": it wants a proof of who asks",
+        403 => ": who asks may not do that",
+        404 => ": it knows nothing of that name, or not yet",
+        409 | 423 => ": something that is there, or under way, stands against it",
+        429 => ": it was asked too often",
+        400 | 422 => ": it does not understand the request",
+        501 => ": it cannot do that",
+        503 => ": it is not available at present",
+        504 => ": something behind it did not answer in time",
+        500.. => ": it failed itself",
+        _ => ": the request is not to its liking",
     };
     let times = match times {
         1 => String::new(),
@@ -87,15 +183,12 @@ fn refused(refusal: &Refusal) -> String {
         "" => String::new(),
         said => format!(", and it says: {said}"),
     };
-    format!("the server answered {what} with {status}{times}: {meaning}{said}")
+    format!("the server answered {what} with {status}{times}{meaning}{said}")
 }
 
 fn upstream(upstream: &Upstream, said: &mut Vec<String>) {
-    for (call, times, closest) in upstream.unexpected.iter().take(MAX_SAID) {
-        let times = match times {
-            1 => "once".to_owned(),
-            times => format!("{times} times"),
-        };
+    for (call, count, closest) in upstream.unexpected.iter().take(MAX_SAID) {
+        let times = times(*count);
         let closest = match closest {
             Some(closest) => format!("; the nearest that is queued is for {closest}"),
             None => String::new(),

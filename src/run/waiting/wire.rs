@@ -3,24 +3,23 @@
 use std::collections::BTreeMap;
 
 use fotalab_wire::{
-    coap::message::{Code, Token},
+    coap::message::{Code, Kind, Token},
     net::UnixMillis,
 };
-use serde::Deserialize;
 
-use super::facts::{OnAir, Open, Refusal, Refused, Transfer};
-use crate::trace::{Coap, Datagram, Kind, Lane, Message, Outcome, code_name};
+use super::facts::{OnAir, Open, Refused, Transfer};
+use crate::trace::{Block, Coap, Datagram, Message, Outcome, code_name};
 
 /// Messages that are looked at, the last ones.
 const MAX_MESSAGES: usize = 50_000;
-/// Characters of an answer that are quoted.
-const MAX_QUOTED: usize = 200;
 
-/// A confirmable request that was not sent again for so long was given up, in milliseconds
+/// After so long, in milliseconds, nobody waits for the answer to a confirmable request any more
 /// (RFC 7252, 4.8.2: MAX_TRANSMIT_WAIT).
 const GIVEN_UP: UnixMillis = 93_000;
+/// The same once it was acknowledged (RFC 7252, 4.8.2: EXCHANGE_LIFETIME).
+const FORGOTTEN: UnixMillis = 247_000;
 
-/// What crossed between a device and the server.
+/// What crossed between a device or peer and the server.
 pub(super) fn on_air(messages: &[Message], device: &str, now: UnixMillis) -> OnAir {
     let mut seen = Seen::default();
     for message in last(messages) {
@@ -28,93 +27,13 @@ pub(super) fn on_air(messages: &[Message], device: &str, now: UnixMillis) -> OnA
             seen.take(message.at, datagram);
         }
     }
-    let open = seen
-        .open
-        .into_values()
-        .filter(|it| now - it.last < GIVEN_UP);
-    let open = open.max_by_key(|it| it.last);
     OnAir {
-        open,
+        open: seen.open(now),
         ..seen.on_air
     }
 }
 
-/// The operator's requests that were refused, each once.
-pub(super) fn refusals(messages: &[Message], during: (u64, u64)) -> Vec<Refusal> {
-    #[derive(Deserialize)]
-    struct Answer {
-        status: u16,
-        #[serde(default)]
-        body: serde_json::Value,
-    }
-    let mut refusals: Vec<Refusal> = Vec::new();
-    let during = last(messages)
-        .iter()
-        .filter(|it| it.lane == Lane::Rest && it.kind == Kind::Answer)
-        .filter(|it| (during.0..during.1).contains(&it.seq));
-    for message in during {
-        let answer: Result<Answer, _> = serde_json::from_str(&message.detail);
-        let Ok(answer) = answer else { continue };
-        let (_, what) = message.summary.split_once(' ').unwrap_or_default();
-        let short = shortened(what);
-        // What succeeded since is no reason any more.
-        let before = refusals.iter().position(|it| it.what == short);
-        if answer.status < 400 {
-            before.map(|at| refusals.remove(at));
-            continue;
-        }
-        match before.and_then(|at| refusals.get_mut(at)) {
-            Some(before) if before.status == answer.status => before.times += 1,
-            _ => {
-                before.map(|at| refusals.remove(at));
-                refusals.push(Refusal {
-                    by_fingerprint: what.contains("fingerprint="),
-                    what: short,
-                    status: answer.status,
-                    said: said(&answer.body),
-                    times: 1,
-                });
-            }
-        }
-    }
-    refusals
-}
-
-/// Why the last websocket is not open any more.
-pub(super) fn websocket_closed(messages: &[Message]) -> Option<String> {
-    let mut ends = messages.iter().rev();
-    let last = ends.find(|it| it.lane == Lane::Websocket && it.kind == Kind::Connection)?;
-    let said = last.summary.strip_prefix("websocket ")?;
-    (said != "opened").then(|| said.to_owned())
-}
-
-/// What a problem document says, or whatever stands in its place.
-fn said(body: &serde_json::Value) -> String {
-    let words = ["title", "detail", "message", "error"];
-    let mut found = words.iter().filter_map(|it| body.get(it)?.as_str());
-    let mut said = match (found.next(), found.next()) {
-        (Some(title), Some(detail)) => format!("{title}: {detail}"),
-        (Some(only), None) => only.to_owned(),
-        _ => body.as_str().unwrap_or_default().to_owned(),
-    };
-    if let Some((at, _)) = said.char_indices().nth(MAX_QUOTED) {
-        said.truncate(at);
-        said.push('…');
-    }
-    said
-}
-
-/// `GET http://host/a?b=c` as `GET /a`.
-fn shortened(what: &str) -> String {
-    let (method, url) = what.split_once(' ').unwrap_or(("", what));
-    let path = url.split_once("://").map_or(url, |(_, rest)| {
-        rest.find('/').map_or("/", |at| &rest[at..])
-    });
-    let path = path.split('?').next().unwrap_or_default();
-    format!("{method} {path}").trim().to_owned()
-}
-
-fn last(messages: &[Message]) -> &[Message] {
+pub(super) fn last(messages: &[Message]) -> &[Message] {
     &messages[messages.len().saturating_sub(MAX_MESSAGES)..]
 }
 
@@ -122,42 +41,103 @@ fn last(messages: &[Message]) -> &[Message] {
 struct Seen {
     on_air: OnAir,
     /// Requests without an answer that arrived, by who asks and token.
-    open: BTreeMap<(bool, Token), Open>,
+    asking: BTreeMap<(bool, Token), Asking>,
     /// The last request of each token.
     asked: BTreeMap<(bool, Token), String>,
+    /// Notifications that got lost, by the token of their observation.
+    notifying: BTreeMap<Token, Open>,
+    /// When the device was last reached.
+    reached: Option<UnixMillis>,
+}
+
+/// A request without an answer.
+struct Asking {
+    open: Open,
+    mid: u16,
+    block: Option<(Block, u64)>,
 }
 
 impl Seen {
+    /// The last request without an answer: one that is still waited for, or one that was given up
+    /// and after which nothing came back at all.
+    fn open(&self, now: UnixMillis) -> Option<Open> {
+        let given_up = |it: &Open| {
+            let patience = if it.acknowledged { FORGOTTEN } else { GIVEN_UP };
+            now - it.first >= patience
+        };
+        let unanswered = |it: &Open| {
+            let back = if it.up {
+                self.reached
+            } else {
+                self.on_air.heard
+            };
+            back.is_none_or(|at| at < it.last)
+        };
+        let asking = self.asking.values().map(|it| &it.open);
+        let all = || asking.clone().chain(self.notifying.values());
+        let waits = all().filter(|it| !given_up(it)).max_by_key(|it| it.last);
+        let last = waits.or_else(|| all().filter(|it| unanswered(it)).max_by_key(|it| it.last))?;
+        // Whoever asks the same again, asks since the first time.
+        let alike = all().filter(|it| (it.up, &it.what) == (last.up, &last.what));
+        let mut alike = alike.filter(|it| *it == last || unanswered(it));
+        let mut open = alike.next()?.clone();
+        for other in alike {
+            open.first = open.first.min(other.first);
+            open.last = open.last.max(other.last);
+            open.sent += other.sent;
+            open.lost += other.lost;
+            open.damaged += other.damaged;
+            open.answers_lost += other.answers_lost;
+            open.acknowledged |= other.acknowledged;
+        }
+        open.given_up = given_up(last);
+        Some(open)
+    }
+
     fn take(&mut self, at: UnixMillis, datagram: &Datagram) {
-        let up = datagram.up;
-        let arrived = datagram.outcome != Outcome::Lost;
+        let (up, outcome) = (datagram.up, datagram.outcome);
+        let arrived = !matches!(outcome, Outcome::Lost | Outcome::Corrupted);
+        let on_air = &mut self.on_air;
         let Some(coap) = &datagram.coap else {
-            self.on_air.records += 1;
+            on_air.records += 1;
+            on_air.records_lost += u64::from(!arrived);
             return;
         };
-        self.on_air.messages += 1;
-        if up && arrived {
-            self.on_air.heard = Some(at);
+        on_air.messages += 1;
+        (on_air.records, on_air.records_lost) = (0, 0);
+        if arrived {
+            let there = if up {
+                &mut on_air.heard
+            } else {
+                &mut self.reached
+            };
+            *there = Some(at);
         }
         if coap.code.is_request() {
-            self.request(at, up, arrived, coap);
+            self.request(at, up, outcome, coap);
+        } else if coap.code == Code::EMPTY {
+            self.empty(at, up, arrived, coap);
         } else {
-            self.answer(at, up, arrived, coap);
+            self.answer(at, up, outcome, coap);
         }
     }
 
-    fn request(&mut self, at: UnixMillis, up: bool, arrived: bool, coap: &Coap) {
+    fn request(&mut self, at: UnixMillis, up: bool, outcome: Outcome, coap: &Coap) {
         let path = coap.path.as_deref().unwrap_or("/");
         let what = format!("{} {path}", code_name(coap.code));
+        if up && path.starts_with("/rd") {
+            let leaves = coap.code == Code::DELETE;
+            self.on_air.left = leaves.then_some(at);
+        }
         let key = (up, coap.token);
         self.asked.insert(key, what.clone());
-        let open = self.open.entry(key).or_insert_with(|| Open {
-            what: what.clone(),
-            up,
-            first: at,
-            ..Open::default()
+        let asking = self.asking.entry(key).or_insert_with(|| Asking {
+            open: Open::default(),
+            mid: coap.mid,
+            block: None,
         });
-        if open.what != what {
+        let open = &mut asking.open;
+        if open.sent == 0 || open.what != what {
             *open = Open {
                 what,
                 up,
@@ -165,55 +145,102 @@ impl Seen {
                 ..Open::default()
             };
         }
-        open.last = at;
-        open.sent += 1;
-        open.lost += u32::from(!arrived);
-        if arrived && let Some(block) = coap.block1 {
-            self.block(at, path, coap, block.offset(), block.more);
+        asking.mid = coap.mid;
+        asking.block = coap.block1.map(|it| (it, coap.payload));
+        sent(open, at, outcome);
+    }
+
+    /// An acknowledgement without a code says that the request arrived, no more; a reset, that
+    /// nobody there knows what to do with it (RFC 7252, 4.2 and 4.3).
+    fn empty(&mut self, at: UnixMillis, up: bool, arrived: bool, coap: &Coap) {
+        let of = |it: &(&(bool, Token), &mut Asking)| it.0.0 != up && it.1.mid == coap.mid;
+        let Some((key, asking)) = self.asking.iter_mut().find(of) else {
+            return;
+        };
+        if !arrived {
+            asking.open.answers_lost += 1;
+        } else if coap.kind == Kind::Reset {
+            let key = *key;
+            self.on_air.refused = Some(Refused {
+                what: asking.open.what.clone(),
+                up: !up,
+                code: "RST".to_owned(),
+                at,
+            });
+            self.asking.remove(&key);
+        } else {
+            asking.open.acknowledged = true;
         }
     }
 
-    fn answer(&mut self, at: UnixMillis, up: bool, arrived: bool, coap: &Coap) {
-        // An acknowledgement without a code says that the request arrived, no more.
-        if coap.code == Code::EMPTY {
-            return;
-        }
+    fn answer(&mut self, at: UnixMillis, up: bool, outcome: Outcome, coap: &Coap) {
+        let arrived = !matches!(outcome, Outcome::Lost | Outcome::Corrupted);
         let key = (!up, coap.token);
+        if !self.asking.contains_key(&key) {
+            return self.notification(at, up, outcome, coap);
+        }
         if !arrived {
-            if let Some(open) = self.open.get_mut(&key) {
-                open.answers_lost += 1;
+            if let Some(asking) = self.asking.get_mut(&key) {
+                asking.open.answers_lost += 1;
             }
             return;
         }
-        self.open.remove(&key);
-        if coap.code == Code::CREATED && !up {
-            // A device that registers has forgotten what it was asked before.
-            self.open.retain(|(from_device, _), _| *from_device);
-        }
-        let Some(what) = self.asked.get(&key).cloned() else {
+        let Some(asking) = self.asking.remove(&key) else {
             return;
         };
+        let what = asking.open.what;
+        self.asking
+            .retain(|_, it| (it.open.up, &it.open.what) != (!up, &what));
+        if coap.code == Code::CREATED && !up {
+            // A device that registers has forgotten what it was asked before.
+            self.asking.retain(|(from_device, _), _| *from_device);
+            self.notifying.clear();
+        }
+        let path = what.split_once(' ').map_or("/", |(_, path)| path);
         let refused =
             matches!(coap.code.class(), 4 | 5) && coap.code != Code::REQUEST_ENTITY_TOO_LARGE;
         if refused {
+            self.on_air.transfer.take_if(|it| it.path == path);
             self.on_air.refused = Some(Refused {
                 what: what.clone(),
                 up: !up,
                 code: code_name(coap.code).into_owned(),
                 at,
             });
-        } else {
-            let before = &mut self.on_air.refused;
-            before.take_if(|it| it.what == what && it.up != up);
+            return;
+        }
+        let before = &mut self.on_air.refused;
+        before.take_if(|it| it.what == what && it.up != up);
+        if let Some((block, length)) = asking.block {
+            self.block(at, path, block, length);
         }
         if let Some(block) = coap.block2 {
-            let path = what.split_once(' ').map_or("/", |(_, path)| path);
-            self.block(at, path, coap, block.offset(), block.more);
+            self.block(at, path, block, coap.payload);
         }
     }
 
-    fn block(&mut self, at: UnixMillis, path: &str, coap: &Coap, offset: u64, more: bool) {
-        let length = coap.payload;
+    /// An answer to what was answered before: a notification, or the same once more.
+    fn notification(&mut self, at: UnixMillis, up: bool, outcome: Outcome, coap: &Coap) {
+        let told = coap.kind == Kind::Confirmable || coap.kind == Kind::NonConfirmable;
+        let Some(what) = self.asked.get(&(!up, coap.token)).filter(|_| told && up) else {
+            return;
+        };
+        if !matches!(outcome, Outcome::Lost | Outcome::Corrupted) {
+            self.notifying.remove(&coap.token);
+            return;
+        }
+        let path = what.split_once(' ').map_or("/", |(_, path)| path);
+        let open = self.notifying.entry(coap.token).or_insert_with(|| Open {
+            what: format!("notifications of {path}"),
+            up,
+            first: at,
+            ..Open::default()
+        });
+        sent(open, at, outcome);
+    }
+
+    fn block(&mut self, at: UnixMillis, path: &str, block: Block, length: u64) {
+        let offset = block.offset();
         let before = self.on_air.transfer.take().filter(|it| it.path == path);
         // A block that was sent before says nothing new.
         let known = before.as_ref().map_or(0, |it| it.bytes);
@@ -224,9 +251,16 @@ impl Seen {
             bytes,
             whole: match before {
                 Some(before) if again => before.whole,
-                _ => !more,
+                _ => !block.more,
             },
             at,
         });
     }
+}
+
+fn sent(open: &mut Open, at: UnixMillis, outcome: Outcome) {
+    open.last = at;
+    open.sent += 1;
+    open.lost += u32::from(outcome == Outcome::Lost);
+    open.damaged += u32::from(outcome == Outcome::Corrupted);
 }

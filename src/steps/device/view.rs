@@ -41,9 +41,9 @@ fn of(device: &Device, now: Duration, tally: Tally) -> Value {
             "intact": it.intact,
         })
     });
-    let struck = firmware.struck().iter();
-    let struck: Vec<Value> = struck
-        .map(|(fault, times)| json!({ "fault": fault.to_string(), "times": times }))
+    let struck: Vec<Value> = firmware
+        .struck_in_words()
+        .map(|(fault, times)| json!({ "fault": fault, "times": times }))
         .collect();
     json!({
         "endpoint": device.endpoint(),

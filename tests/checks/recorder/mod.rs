@@ -7,4 +7,5 @@ mod github;
 mod made;
 mod page;
 mod reading;
+mod situations;
 mod waiting;

@@ -8,6 +8,7 @@ use std::{
 
 use serde_json::Value;
 
+use super::situations::{DEVICE, SITUATIONS, steps};
 use crate::support::{directory, fotalab};
 
 /// What a scenario's failed step says that each side waited for.
@@ -42,121 +43,11 @@ fn waits(name: &str, steps: &str) -> Vec<String> {
     said
 }
 
-/// What was made to happen, the steps, and how the sentences begin that are said of it.
-const SITUATIONS: &[(&str, &str, &[&str])] = &[
-    (
-        "switched off again",
-        "{DEVICE}{ON}When the device `meter-1` is switched off\n\n\
-         Then within `10 min` the device `meter-1` should be registered\n",
-        &["device meter-1 is switched off, and no step has switched it on again"],
-    ),
-    (
-        "nobody has begun an update",
-        "{DEVICE}{ON}Then within `2 min` the device `meter-1` should run `2.0.0`\n",
-        &[
-            "device meter-1 is registered and listens, runs 1.0.0, and the server has no update for it",
-        ],
-    ),
-    (
-        "every datagram is lost",
-        "{PUSH}{IMAGE}{ON}And the link of `meter-1` loses `100 %`\n\n{UPDATE}\
-         Then within `1 min` the device `meter-1` should run `2.0.0`\n",
-        &[
-            "the server waits for device meter-1 to answer Read /3/0/3 since 00:00:00: sent 5 times, \
-           last at 00:00:",
-        ],
-    ),
-    (
-        "its registration is gone, too",
-        "{PUSH}{IMAGE}{ON}And the link of `meter-1` loses `100 %`\n\n{UPDATE}\
-         Then within `1 h` the device `meter-1` should run `2.0.0`\n",
-        &[
-            "device meter-1 asks the server to register it since 00:",
-            "the server's update of meter-1 is queued and waits for the device to register; it gives up at",
-        ],
-    ),
-    (
-        "the acknowledgement of a registration is lost",
-        "{DEVICE}And the link of `meter-1` drops every message `-> ACK 2.01`\n\n\
-         When the device `meter-1` is switched on\n\n\
-         Then within `1 min` the device `meter-1` should be registered\n",
-        &[
-            "device meter-1 asks the server for POST /rd since 00:00:00 and has no answer: sent 5 times, last at",
-        ],
-    ),
-    (
-        "a key that nobody knows",
-        "{DEVICE}```toml\nserver = \"${COAPSURL}\"\n\
-         psk = { identity = \"stranger\", key = \"00112233445566778899aabbccddeeff\" }\n```\n\n\
-         When the device `meter-1` is switched on\n\n\
-         Then within `5 min` the device `meter-1` should be registered\n",
-        &["device meter-1 and the server have exchanged "],
-    ),
-    (
-        "a download that stands still",
-        "{DEVICE}```toml\ndelivery = \"pull\"\nprotocols = [\"coap\"]\n```\n\n{IMAGE}\
-         And the device `meter-1` has the fault `stalls at 50 %`\n\n{ON}{UPDATE}\
-         Then within `10 min` the device `meter-1` should run `2.0.0`\n",
-        &[
-            "device meter-1 acts as it was told to: `stalls at 50 %`",
-            "the transfer of /fw/",
-            "the server's update of meter-1 is downloading and waits for the whole image to be there; it looks again at 00:10:00",
-        ],
-    ),
-    (
-        "a push over a slow link",
-        "{PUSH}And there is a firmware image `new` with the version `2.0.0` and `200000` bytes\n\n{ON}\
-         And the link of `meter-1` carries `200 bytes` a second\n\n{UPDATE}\
-         Then within `5 min` the device `meter-1` should run `2.0.0`\n",
-        &[
-            "the server waits for device meter-1 to answer Write /5/0/0 since 00:04:",
-            "/5/0/0 is on its way between the server and device meter-1: ",
-        ],
-    ),
-    (
-        "an image that rolls back",
-        "{DEVICE}{IMAGE}And the device `meter-1` has the fault `rolls back`\n\n{ON}{UPDATE}\
-         Then within `6 h` the device `meter-1` should run `2.0.0`\n",
-        &[
-            "device meter-1 acts as it was told to: `rolls back`",
-            "the server gave up its update of meter-1: Result 8: firmware update failed",
-        ],
-    ),
-    (
-        "a push to a device that only pulls",
-        "{DEVICE}```toml\ndelivery = \"pull\"\n```\n\n{IMAGE}{ON}\
-         When the server updates `meter-1` to the image `new` by `push`\n\n\
-         Then within `2 min` the device `meter-1` should run `2.0.0`\n",
-        &["the server gave up its update of meter-1: the device pulls its images only"],
-    ),
-    (
-        "the wrong fingerprint",
-        "Given I have the fingerprint for a `PCA20065` device in `one`\n\n\
-         And I have the fingerprint for a `PCA20065` device in `two`\n\n\
-         When I `GET` `${APIURL}/device/${one_deviceId}/fota/jobs?fingerprint=${two}` retrying 3 times\n\n\
-         Soon the status code of the last response should be `200`\n",
-        &["the server answered GET /hello/job-executions/device/"],
-    ),
-    (
-        "nothing of that name",
-        "When I `GET` `${APIURL}/nothing/there` retrying 3 times\n\n\
-         Soon the status code of the last response should be `200`\n",
-        &[
-            "the server answered GET /hello/job-executions/nothing/there with 404 5 times: it knows nothing of that name",
-        ],
-    ),
-];
-
 #[test]
 fn situations_that_happen_are_said_as_they_are() {
     let directory = directory("recorder-waiting-situations");
-    for (name, steps, _) in SITUATIONS {
-        let steps = steps
-            .replace("{PUSH}", "{DEVICE}```toml\ndelivery = \"push\"\n```\n\n")
-            .replace("{DEVICE}", DEVICE)
-            .replace("{IMAGE}", IMAGE)
-            .replace("{ON}", ON)
-            .replace("{UPDATE}", UPDATE);
+    for (name, pattern, _) in SITUATIONS {
+        let steps = steps(pattern);
         let scenario = format!("# {name}\n\n## It waits in vain\n\n{steps}");
         let file = format!("{}.feature.md", name.replace([' ', ','], "-"));
         std::fs::write(directory.join(file), scenario).expect("ours to write");
@@ -183,13 +74,6 @@ fn situations_that_happen_are_said_as_they_are() {
     }
 }
 
-const IMAGE: &str =
-    "And there is a firmware image `new` with the version `2.0.0` and `8192` bytes\n\n";
-const ON: &str = "When the device `meter-1` is switched on\n\n\
-    Soon the device `meter-1` should be registered\n\n";
-const UPDATE: &str = "When the server updates `meter-1` to the image `new`\n\n";
-const DEVICE: &str = "Given there is a device `meter-1` running `1.0.0`\n\n";
-
 #[test]
 fn a_device_that_sleeps() {
     let said = waits(
@@ -208,7 +92,7 @@ fn a_device_that_sleeps() {
         panic!("{said:?}")
     };
     assert!(
-        sleeps.starts_with("device meter-1 sleeps until 00:"),
+        sleeps.starts_with("device meter-1 sleeps until 00:58:27 "),
         "{sleeps}"
     );
     let queued = "(queue mode, awake window closed 00:01:33); Read /3/0/3 is queued for it; nothing is wrong yet";
@@ -261,11 +145,13 @@ fn the_one_of_many_that_is_missing() {
          Then within `2 h` all of the devices `meter-*` should run `2.0.0`\n",
     );
     assert!(
-        said[0].starts_with("device meter-6 refused the image: its Update Result (/5/0/5) is 2"),
+        said[0].starts_with(
+            "device meter-6 could not take the image: its Update Result (/5/0/5) is 2"
+        ),
         "{said:?}"
     );
     let more = said.last().expect("a sentence");
-    assert_eq!(more, "and 7 more devices, which were not looked at");
+    assert_eq!(more, "the other 7 are as the step wants them");
 }
 
 #[test]
@@ -313,7 +199,8 @@ fn a_wait_that_somebody_interrupts() {
     drop(unanswered);
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     let said = String::from_utf8_lossy(&output.stdout);
-    let expected = "the server answered GET /x with 404 2 times: it knows nothing of that name";
+    let expected =
+        "the server answered GET /x with 404 2 times: it knows nothing of that name, or not yet";
     assert!(said.contains(expected), "{said}");
     assert!(said.contains("    2 attempts in "), "{said}");
 }

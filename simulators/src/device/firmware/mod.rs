@@ -295,6 +295,14 @@ impl Firmware {
         &self.struck
     }
 
+    /// The same in the words of a scenario, with the numbers that this device has for them.
+    pub fn struck_in_words(&self) -> impl Iterator<Item = (String, u32)> {
+        self.struck.iter().map(|(fault, times)| {
+            let strike = self.persona.fault(*fault).unwrap_or(fault.usual());
+            (fault.with_amount(strike.amount), *times)
+        })
+    }
+
     /// The next thing to do.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
