@@ -8,8 +8,8 @@ pub(crate) const CROSSINGS: usize = 50_000;
 pub(crate) const SHOWN_CROSSINGS: usize = 400_000;
 /// Bytes of a payload that the timeline shows, in hexadecimal digits twice as many.
 pub(crate) const SHOWN_PAYLOAD_BYTES: usize = 256;
-/// The same for one block of a longer body, where nobody asks for it: mostly it is firmware, of
-/// which a capture has every byte.
+/// The same for one block of a longer body, where nobody asks for it: mostly it is firmware, and a
+/// capture (`--capture`) has every byte.
 pub(crate) const SHOWN_BLOCK_BYTES: usize = 32;
 /// Bytes of a raw datagram that the timeline shows.
 pub(crate) const SHOWN_RAW_BYTES: usize = 1_280;

@@ -262,7 +262,12 @@ fn step(step: &mut StepRecord, secrets: &Replacer<'_>) {
         text(it, secrets);
     }
     texts(notes, secrets);
-    texts(waiting, secrets);
+    // What is quoted there may have been cut within a secret.
+    for it in waiting {
+        if let Some(redacted) = without_secrets(it, secrets, true, Replacer::text) {
+            *it = redacted;
+        }
+    }
     for attempt in attempts {
         let AttemptRecord {
             number: _,

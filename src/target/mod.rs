@@ -6,7 +6,7 @@ mod deviation;
 #[cfg(feature = "embedded")]
 mod embedded;
 pub(crate) mod profile;
-mod provision;
+pub(crate) mod provision;
 
 use std::{
     collections::BTreeMap,

@@ -135,7 +135,7 @@ impl Provisioner {
 }
 
 /// A name as one segment of a path (RFC 3986, 3.3).
-pub(super) fn path_segment(name: &str) -> String {
+pub(crate) fn path_segment(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+:@".contains(&byte);
     name.bytes()
         .map(|byte| {

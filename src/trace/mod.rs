@@ -247,6 +247,11 @@ impl Trace {
         at(&self.inner().messages)
     }
 
+    /// How many were not kept, because there were too many before them.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.inner().dropped
+    }
+
     /// How many there are; the number the next one gets.
     #[must_use]
     pub fn len(&self) -> u64 {

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{directory, fotalab};
+use crate::support::{called, directory, fotalab};
 
 const HOLDS: &str = "# Holds\n\n## One\n\nGiven I store `1` into `x`\n\n## Two\n\nGiven I store `x + 1` into `y`\n\nThen the \
                      variable `y` should be\n\n```json\n2\n```\n\n<!--\n@late\n-->\n\n## Three\n\nGiven I store `3` into `z`\n";
@@ -179,8 +179,8 @@ fn an_interrupted_run_reports_what_ran() {
     let text = "# Long\n\n## Short\n\nGiven I store `1` into `x`\n\n## Breaks\n\nThen the variable `1` should be\n\n```json\n2\n```\n";
     fs::write(directory.join("a.feature.md"), text).expect("it can be written");
     // The second file calls the test before it waits: begun is what the interruption must find.
-    let called = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = called.local_addr().expect("its address").port();
+    let listening = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listening.local_addr().expect("its address").port();
     let waits = format!(
         "# Waits\n\n## For long\n\nWhen I `GET` `http://127.0.0.1:{port}/begun`\n\nThen the status code of the last response should be `200`\n\nAnd within `1 hour` the nRF Cloud API should have been called with\n\n```\nGET /x HTTP/1.1\n```\n"
     );
@@ -206,8 +206,7 @@ fn an_interrupted_run_reports_what_ran() {
     let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
     stderr.read_line(&mut said).expect("a line");
     assert!(said.contains("a.feature.md:9"), "{said}");
-    let (call, _) = called.accept().expect("the second file runs");
-    let mut call = BufReader::new(call);
+    let mut call = BufReader::new(called(&listening));
     let asked = call.by_ref().lines().map_while(Result::ok);
     assert!(asked.take_while(|it| !it.is_empty()).count() > 0);
     call.get_mut()

@@ -2,8 +2,12 @@
 
 use std::{
     io::{BufRead as _, BufReader},
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -106,4 +110,14 @@ pub(crate) fn seeds() -> Option<PathBuf> {
         path.display()
     );
     None
+}
+
+/// The next connection of somebody who is to call; who does not within a minute will not.
+pub(crate) fn called(listening: &TcpListener) -> TcpStream {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    let listening = listening.try_clone().expect("a handle more");
+    let (came, call) = mpsc::channel();
+    thread::spawn(move || came.send(listening.accept()));
+    let call = call.recv_timeout(PATIENCE).expect("nobody called");
+    call.expect("a connection").0
 }

@@ -144,6 +144,7 @@ fn long_files_take_time_in_proportion() {
     assert!(source.lines().count() > 2_000);
     let (parsed, took) = within(LONGEST, || check_clean(&source));
     println!("{} lines in {took:?}", source.lines().count());
+    assert!(took < LONGEST, "{took:?}");
     assert!(parsed.document.feature.is_some());
 }
 

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::DateTime;
 use fotalab_wire::net::{UnixMillis, http as client};
 use http::{Request, StatusCode, header};
 use serde_json::Value;
 use tokio::time::timeout;
 
 use super::facts::{AtServer, Registration, Update};
-use crate::run::Lab;
+use crate::{run::Lab, target::provision::path_segment};
 
 /// The longest answer of an admin face that is read.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
@@ -33,12 +34,18 @@ impl Admin {
 
     /// How the server sees a device.
     pub(super) async fn device(&self, lab: &Lab, endpoint: &str) -> Result<AtServer, String> {
-        let Some(device) = self.get(lab, &format!("/devices/{endpoint}")).await? else {
+        let Some(device) = self
+            .get(lab, &format!("/devices/{}", path_segment(endpoint)))
+            .await?
+        else {
             return Ok(AtServer::default());
         };
         let update = device["update"]["id"].as_str();
         let update = match update {
-            Some(id) => self.get(lab, &format!("/updates/{id}")).await?,
+            Some(id) => {
+                self.get(lab, &format!("/updates/{}", path_segment(id)))
+                    .await?
+            }
             None => None,
         };
         let registration = Some(&device["registration"]).filter(|it| it.is_object());
@@ -103,23 +110,10 @@ fn update_of(json: &Value) -> Update {
     }
 }
 
-/// `2026-01-01T00:00:00.000Z`, as the admin face writes times.
+/// `2026-01-01T00:00:00.000Z`, as the admin face writes times (RFC 3339).
 fn instant(json: &Value) -> Option<UnixMillis> {
-    let text = json.as_str()?.strip_suffix('Z')?;
-    let (date, time) = text.split_once('T')?;
-    let mut date = date.split('-').map(|it| it.parse::<i64>().ok());
-    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
-    let (time, millis) = time.split_once('.').unwrap_or((time, "0"));
-    let mut time = time.split(':').map(|it| it.parse::<i64>().ok());
-    let (hours, minutes, seconds) = (time.next()??, time.next()??, time.next()??);
-    // Days since 1970 (Hinnant, days_from_civil).
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
-    let seconds = ((days * 24 + hours) * 60 + minutes) * 60 + seconds;
-    Some(seconds * 1_000 + millis.parse::<i64>().ok()?)
+    let time = DateTime::parse_from_rfc3339(json.as_str()?).ok()?;
+    Some(time.timestamp_millis())
 }
 
 #[cfg(test)]
@@ -132,9 +126,16 @@ mod tests {
             ("1970-01-01T00:00:00.000Z", 0),
             ("2026-01-01T00:00:00.000Z", 1_767_225_600_000),
             ("2024-02-29T12:34:56.789Z", 1_709_210_096_789),
+            ("2026-01-01T00:00:00.5Z", 1_767_225_600_500),
         ] {
             assert_eq!(instant(&Value::from(text)), Some(millis));
         }
-        assert_eq!(instant(&Value::from("tomorrow")), None);
+        for strange in [
+            "tomorrow",
+            "99999999999999999-01-01T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+        ] {
+            assert_eq!(instant(&Value::from(strange)), None, "{strange}");
+        }
     }
 }

@@ -2,10 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{
-    facts::{Call, Refusal, Websocket},
-    wire::last,
-};
+use super::facts::{Call, Refusal, Websocket};
 use crate::trace::{Kind, Lane, Message};
 
 /// Characters of an answer that are quoted.
@@ -20,7 +17,7 @@ pub(super) fn refusals(messages: &[Message], during: (u64, u64)) -> Vec<Refusal>
         body: serde_json::Value,
     }
     let mut refusals: Vec<Refusal> = Vec::new();
-    let during = last(messages)
+    let during = messages
         .iter()
         .filter(|it| it.lane == Lane::Rest && it.kind == Kind::Answer)
         .filter(|it| (during.0..during.1).contains(&it.seq));
@@ -52,33 +49,35 @@ pub(super) fn refusals(messages: &[Message], during: (u64, u64)) -> Vec<Refusal>
     refusals
 }
 
-/// How it stands with the last websocket.
+/// How it stands with websockets.
 pub(super) fn websocket(messages: &[Message]) -> Websocket {
-    let on_it = || {
-        messages
-            .iter()
-            .rev()
-            .filter(|it| it.lane == Lane::Websocket)
+    let mut websocket = Websocket {
+        never: true,
+        ..Websocket::default()
     };
-    let Some(end) = on_it().find(|it| it.kind == Kind::Connection) else {
-        return Websocket {
-            never: true,
-            ..Websocket::default()
-        };
-    };
-    let said = end.summary.strip_prefix("websocket ").unwrap_or_default();
-    let came = on_it().take_while(|it| it.seq > end.seq);
-    let mut came = came.filter(|it| it.kind == Kind::Answer);
-    Websocket {
-        never: false,
-        closed: (said != "opened").then(|| said.to_owned()),
-        last: came.next().map(|it| it.at),
+    let mut open = 0_u32;
+    for message in messages.iter().filter(|it| it.lane == Lane::Websocket) {
+        let said = message.summary.strip_prefix("websocket ");
+        match (message.kind, said.unwrap_or_default()) {
+            (Kind::Answer, _) => websocket.last = Some(message.at),
+            (Kind::Request, _) => {}
+            (Kind::Connection, "opened") => open += 1,
+            (Kind::Connection, why) => {
+                // One that never opened closes none.
+                let opened = !why.starts_with("refused ") && !why.starts_with("did not open");
+                open = open.saturating_sub(u32::from(opened));
+                websocket.closed = Some(why.to_owned());
+            }
+        }
+        websocket.never = false;
     }
+    websocket.closed.take_if(|_| open > 0);
+    websocket
 }
 
 /// The operator's last request, and what became of it.
 pub(super) fn asked(messages: &[Message], during: (u64, u64)) -> Option<Call> {
-    let during = last(messages)
+    let during = messages
         .iter()
         .filter(|it| it.lane == Lane::Rest && (during.0..during.1).contains(&it.seq));
     let mut call = None::<Call>;

@@ -34,6 +34,7 @@ pub(super) async fn collect(lab: &mut Lab, record: &StepRecord) -> Facts {
     let mut facts = Facts {
         now,
         messages: record.messages.1.saturating_sub(record.messages.0),
+        forgotten: lab.trace().dropped(),
         upstream: upstream(lab, record),
         about_observing: title.contains("observ") || told.contains("notification"),
         ..Facts::default()
@@ -60,7 +61,9 @@ pub(super) async fn collect(lab: &mut Lab, record: &StepRecord) -> Facts {
             match admin.device(lab, &device.endpoint).await {
                 Ok(at_server) => {
                     about.server = Some(at_server);
-                    facts.server = Asked::Yes;
+                    if facts.server == Asked::NoFace {
+                        facts.server = Asked::Yes;
+                    }
                 }
                 Err(why) => facts.server = Asked::Silent(why),
             }
@@ -87,7 +90,7 @@ fn peers(lab: &mut Lab, record: &StepRecord, now: UnixMillis) -> Vec<Device> {
         .map(str::to_owned)
         .collect();
     let peers = peers.into_iter().map(|name| Device {
-        air: lab.trace().look(|it| wire::on_air(it, &name, now)),
+        air: lab.trace().look(|it| wire::of_peer(it, &name, now)),
         name,
         peer: true,
         ..Device::default()
@@ -103,17 +106,17 @@ fn devices(lab: &mut Lab, record: &StepRecord) -> (Vec<Known>, Others) {
     };
     let named: Vec<Known> = names(record).flat_map(|it| air.named(it)).collect();
     let all = air.known().to_vec();
-    let asked = |it: &Known| {
-        lab.trace().look(|messages| {
-            let during = wire::last(messages).iter();
-            let mut during = during.filter(|it| {
-                it.air.is_none() && (record.messages.0..record.messages.1).contains(&it.seq)
-            });
-            during.any(|message| says(&message.summary, it))
-        })
-    };
+    // Polls repeat: each line once.
+    let lines: BTreeSet<String> = lab.trace().look(|messages| {
+        let (from, to) = record.messages;
+        let during = messages.iter().skip_while(|it| it.seq < from);
+        let during = during.take_while(|it| it.seq < to);
+        let other = during.filter(|it| it.air.is_none());
+        other.map(|it| it.summary.clone()).collect()
+    });
+    let asked = |it: &&Known| lines.iter().any(|line| says(line, it));
     let named = match named.as_slice() {
-        [] => all.iter().filter(|it| asked(it)).cloned().collect(),
+        [] => all.iter().filter(asked).cloned().collect(),
         _ => named,
     };
     let mut devices = if named.is_empty() { all } else { named };
@@ -140,7 +143,14 @@ fn devices(lab: &mut Lab, record: &StepRecord) -> (Vec<Known>, Others) {
     let holding = counts.and_then(|it| {
         let count = |it: &Option<Value>| it.as_ref()?.as_u64();
         let (wanted, holding) = (count(&it.expected)?, count(&it.actual)?);
-        usize::try_from(if holding < wanted { holding } else { wanted }).ok()
+        // Where too many hold, it is those that it complains about.
+        let holding = usize::try_from(holding).ok()?;
+        let too_few = u64::try_from(holding).is_ok_and(|it| it < wanted);
+        Some(if too_few {
+            holding
+        } else {
+            all.saturating_sub(holding)
+        })
     });
     let fine = holding.map_or(all - devices.len(), |it| {
         it.min(all.saturating_sub(devices.len()))

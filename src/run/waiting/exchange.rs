@@ -102,10 +102,19 @@ pub(super) fn fate(open: &Open, now: UnixMillis) -> String {
         1 => "sent once".to_owned(),
         sent => format!("sent {sent} times, last at {}", time(now, open.last)),
     };
-    let back = open.answers_lost;
+    let back = open.answers_lost + open.answers_damaged;
+    let how = match (open.answers_lost, open.answers_damaged) {
+        (_, 0) => "lost",
+        (0, _) => "damaged",
+        _ => "lost or damaged",
+    };
     match (open.lost, open.damaged) {
+        (0, 0) if open.acknowledged && back > 0 => format!(
+            "{sent}; it was acknowledged, and its answer was {how} on the way {}",
+            times(back)
+        ),
         (0, 0) if back > 0 => format!(
-            "{sent}; it arrived, and its acknowledgement was lost on the way {}",
+            "{sent}; it arrived, and its acknowledgement was {how} on the way {}",
             times(back)
         ),
         (0, 0) if open.acknowledged => {

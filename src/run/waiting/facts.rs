@@ -25,6 +25,8 @@ pub(super) struct Facts {
     pub(super) about_observing: bool,
     /// Messages that crossed while the step was at work.
     pub(super) messages: u64,
+    /// Messages that were not kept, because there were too many before them.
+    pub(super) forgotten: u64,
 }
 
 /// Devices that nothing is said of.
@@ -43,7 +45,7 @@ pub(super) struct Others {
 pub(super) struct Websocket {
     /// None was ever opened.
     pub(super) never: bool,
-    /// Why it ended.
+    /// Why none is open: how the last one ended, or did not open.
     pub(super) closed: Option<String>,
     /// When something last came through it.
     pub(super) last: Option<UnixMillis>,
@@ -207,7 +209,8 @@ pub(super) struct OnAir {
     pub(super) heard: Option<UnixMillis>,
     /// CoAP messages.
     pub(super) messages: u64,
-    /// DTLS records that nobody opened, since the last message, and how many of them got lost.
+    /// DTLS records that nobody opened, since the last message, and how many of them got lost or
+    /// were damaged.
     pub(super) records: u64,
     pub(super) records_lost: u64,
     /// When it took its registration back, and has not asked for another since.
@@ -235,8 +238,10 @@ pub(super) struct Open {
     pub(super) lost: u32,
     /// How often bits of it were flipped.
     pub(super) damaged: u32,
-    /// How often the answer got lost, or was damaged.
+    /// How often the answer, or an acknowledgement without one, got lost.
     pub(super) answers_lost: u32,
+    /// How often bits of that were flipped.
+    pub(super) answers_damaged: u32,
     /// It was acknowledged without an answer (RFC 7252, 5.2.2).
     pub(super) acknowledged: bool,
     /// Whoever sent it has given it up.

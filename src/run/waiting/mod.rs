@@ -50,7 +50,7 @@ fn explain(facts: &Facts) -> Vec<String> {
     said.extend(others(facts.others));
     if let Some(why) = facts.websocket.as_ref().and_then(|it| it.closed.as_ref()) {
         said.push(format!(
-            "the last websocket is not open any more ({why}), so nothing comes through it"
+            "no websocket is open (the last one: {why}), so nothing comes through one"
         ));
     }
     if said.is_empty() {
@@ -63,6 +63,13 @@ fn explain(facts: &Facts) -> Vec<String> {
         Asked::NoFace if facts.devices.iter().any(|it| !it.peer) => said
             .push("the target has no admin face to ask, so this is what the wire shows".to_owned()),
         Asked::NoFace | Asked::Yes => {}
+    }
+    if facts.forgotten > 0 {
+        said.push(format!(
+            "{} messages were not kept, because there were too many before them: what crossed last \
+             is not known",
+            facts.forgotten
+        ));
     }
     if said.is_empty() && facts.messages == 0 {
         said.push(

@@ -101,12 +101,12 @@ fn handshake(device: &Device) -> String {
     if lost == records {
         return format!(
             "device {name} and the server have sent each other {records} DTLS records, and all of \
-             them were lost on the way"
+             them were lost or damaged on the way"
         );
     }
     let lost = match lost {
         0 => String::new(),
-        lost => format!(" ({lost} of them lost on the way)"),
+        lost => format!(" ({lost} of them lost or damaged on the way)"),
     };
     let why = match lost.is_empty() {
         true => ", as with a wrong identity or key",

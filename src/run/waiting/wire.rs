@@ -10,31 +10,36 @@ use fotalab_wire::{
 use super::facts::{OnAir, Open, Refused, Transfer};
 use crate::trace::{Block, Coap, Datagram, Message, Outcome, code_name};
 
-/// Messages that are looked at, the last ones.
-const MAX_MESSAGES: usize = 50_000;
-
 /// After so long, in milliseconds, nobody waits for the answer to a confirmable request any more
 /// (RFC 7252, 4.8.2: MAX_TRANSMIT_WAIT).
 const GIVEN_UP: UnixMillis = 93_000;
 /// The same once it was acknowledged (RFC 7252, 4.8.2: EXCHANGE_LIFETIME).
 const FORGOTTEN: UnixMillis = 247_000;
 
-/// What crossed between a device or peer and the server.
+/// What crossed between a device and the server.
 pub(super) fn on_air(messages: &[Message], device: &str, now: UnixMillis) -> OnAir {
-    let mut seen = Seen::default();
-    for message in last(messages) {
-        if let Some(datagram) = message.air.as_ref().filter(|it| *it.device == *device) {
-            seen.take(message.at, datagram);
-        }
-    }
-    OnAir {
-        open: seen.open(now),
-        ..seen.on_air
-    }
+    seen(messages, device, false).ended(now)
 }
 
-pub(super) fn last(messages: &[Message]) -> &[Message] {
-    &messages[messages.len().saturating_sub(MAX_MESSAGES)..]
+/// What crossed between a scripted peer and anybody. What another peer or a device answers it is
+/// theirs on the timeline.
+pub(super) fn of_peer(messages: &[Message], peer: &str, now: UnixMillis) -> OnAir {
+    seen(messages, peer, true).ended(now)
+}
+
+fn seen(messages: &[Message], device: &str, is_peer: bool) -> Seen {
+    let mut seen = Seen::default();
+    for message in messages {
+        let Some(datagram) = &message.air else {
+            continue;
+        };
+        if *datagram.device == *device {
+            seen.take(message.at, datagram);
+        } else if is_peer && datagram.up {
+            seen.answered_elsewhere(datagram);
+        }
+    }
+    seen
 }
 
 #[derive(Default)]
@@ -58,6 +63,22 @@ struct Asking {
 }
 
 impl Seen {
+    fn ended(self, now: UnixMillis) -> OnAir {
+        OnAir {
+            open: self.open(now),
+            ..self.on_air
+        }
+    }
+
+    /// Somebody else sends something: it may answer this one.
+    fn answered_elsewhere(&mut self, datagram: &Datagram) {
+        let arrived = !matches!(datagram.outcome, Outcome::Lost | Outcome::Corrupted);
+        let coap = datagram.coap.as_ref().filter(|_| arrived);
+        if let Some(coap) = coap.filter(|it| it.code.is_response()) {
+            self.asking.remove(&(true, coap.token));
+        }
+    }
+
     /// The last request without an answer: one that is still waited for, or one that was given up
     /// and after which nothing came back at all.
     fn open(&self, now: UnixMillis) -> Option<Open> {
@@ -88,6 +109,7 @@ impl Seen {
             open.lost += other.lost;
             open.damaged += other.damaged;
             open.answers_lost += other.answers_lost;
+            open.answers_damaged += other.answers_damaged;
             open.acknowledged |= other.acknowledged;
         }
         open.given_up = given_up(last);
@@ -116,7 +138,7 @@ impl Seen {
         if coap.code.is_request() {
             self.request(at, up, outcome, coap);
         } else if coap.code == Code::EMPTY {
-            self.empty(at, up, arrived, coap);
+            self.empty(at, up, outcome, coap);
         } else {
             self.answer(at, up, outcome, coap);
         }
@@ -152,13 +174,15 @@ impl Seen {
 
     /// An acknowledgement without a code says that the request arrived, no more; a reset, that
     /// nobody there knows what to do with it (RFC 7252, 4.2 and 4.3).
-    fn empty(&mut self, at: UnixMillis, up: bool, arrived: bool, coap: &Coap) {
+    fn empty(&mut self, at: UnixMillis, up: bool, outcome: Outcome, coap: &Coap) {
         let of = |it: &(&(bool, Token), &mut Asking)| it.0.0 != up && it.1.mid == coap.mid;
         let Some((key, asking)) = self.asking.iter_mut().find(of) else {
             return;
         };
-        if !arrived {
+        if outcome == Outcome::Lost {
             asking.open.answers_lost += 1;
+        } else if outcome == Outcome::Corrupted {
+            asking.open.answers_damaged += 1;
         } else if coap.kind == Kind::Reset {
             let key = *key;
             self.on_air.refused = Some(Refused {
@@ -181,7 +205,8 @@ impl Seen {
         }
         if !arrived {
             if let Some(asking) = self.asking.get_mut(&key) {
-                asking.open.answers_lost += 1;
+                asking.open.answers_lost += u32::from(outcome == Outcome::Lost);
+                asking.open.answers_damaged += u32::from(outcome == Outcome::Corrupted);
             }
             return;
         }

@@ -184,7 +184,9 @@ pub(super) const SITUATIONS: &[(&str, &str, &[&str])] = &[
         "a link that flips bits",
         "{PUSH}{IMAGE}{ON}Given the link of `meter-1` corrupts `100 %`\n\n{UPDATE}\
          Then within `15 s` the device `meter-1` should run `2.0.0`\n",
-        &["the server waits for device meter-1 to answer Read /3/0/3 since 00:00:00: sent "],
+        &[
+            "the server waits for device meter-1 to answer Read /3/0/3 since 00:00:00: sent …, and damaged on the way each time",
+        ],
     ),
     (
         "notifications that get lost",
@@ -203,7 +205,7 @@ pub(super) const SITUATIONS: &[(&str, &str, &[&str])] = &[
          When the device `meter-1` is switched on\n\n\
          Then within `1 min` the device `meter-1` should be registered\n",
         &[
-            "device meter-1 has ",
+            "device meter-1 has 127.0.0.1:",
             "device meter-1 asks the server to register it since 00:00:00 and has no answer: sent 5 times, last at",
         ],
     ),
@@ -224,6 +226,45 @@ pub(super) const SITUATIONS: &[(&str, &str, &[&str])] = &[
          When the device `pump` is switched on\n\n\
          Then within `5 min` the device `pump` should run `1.2.7`\n",
         &["device pump is on, runs 1.2.6 and polls over HTTP; it asks again at 00:06:00"],
+    ),
+    (
+        "a message of a peer that another one answered",
+        "Given there is a CoAP peer `one`\n\nAnd there is a CoAP peer `two`\n\n\
+         And the peer `two` answers `CON GET /x` with\n\n```\nACK 2.05\n```\n\n\
+         When the peer `one` sends to `${two}`\n\n```\nCON GET /x\n```\n\n\
+         Then the peer `one` should receive\n\n```\nACK 2.05\n```\n\n\
+         And within `30 s` the peer `one` should receive\n\n```\nCON GET /y\n```\n",
+        &["peer one last sent something at 00:00:00, and no request is open"],
+    ),
+    (
+        "too many of a fleet",
+        "Given there are `20` devices `meter-{}` running `1.0.0`\n\n\
+         When the devices `meter-1*` are switched on\n\n\
+         Then within `1 min` `0` of the devices `meter-*` should be registered\n",
+        &[
+            "device meter-1 is registered and listens",
+            "device meter-10 is registered and listens",
+            "device meter-11 is registered and listens",
+            "and 8 more devices that the step complains about; the other 9 are as it wants them",
+        ],
+    ),
+    (
+        "a fault that was changed since",
+        "{PUSH}{IMAGE}And the device `meter-1` has the fault `stalls at 10 %`\n\n{ON}{UPDATE}\
+         When time passes for `30 s`\n\nGiven the device `meter-1` has the fault `stalls at 80 %`\n\n\
+         Then within `10 s` the device `meter-1` should run `2.0.0`\n",
+        &[
+            "the server waits for device meter-1 to answer Write /5/0/0 since 00:00:00: sent once; it was acknowledged",
+            "device meter-1 acts as it was told to: `stalls at 10 %`",
+        ],
+    ),
+    (
+        "a websocket that is open, and another one that was refused",
+        "Given I have the fingerprint for a `PCA20065` device in `fp`\n\n\
+         And I connect to the websocket using fingerprint `${fp}`\n\n\
+         Then the websocket should refuse the fingerprint `none` with status `400`\n\n\
+         And I should receive a message on the websocket that matches after 2 retries\n\n```json\n{ \"a\": 1 }\n```\n",
+        &["the server called the cloud with GET /v1/devices "],
     ),
     (
         "most of a fleet is well",

@@ -11,7 +11,7 @@ mod tests;
 mod update;
 mod uri;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -139,6 +139,8 @@ pub struct Firmware {
     history: Vec<Step>,
     steps: usize,
     struck: Vec<(Fault, u32)>,
+    /// The numbers that they had when they last did.
+    amounts: BTreeMap<Fault, u32>,
     fetching: bool,
     tries: u32,
     stuck: bool,
@@ -175,6 +177,7 @@ impl Firmware {
             history: Vec::new(),
             steps: 1,
             struck: Vec::new(),
+            amounts: BTreeMap::new(),
             fetching: false,
             tries: 0,
             stuck: false,
@@ -295,11 +298,12 @@ impl Firmware {
         &self.struck
     }
 
-    /// The same in the words of a scenario, with the numbers that this device has for them.
+    /// The same in the words of a scenario, with the numbers that they had when they last struck.
     pub fn struck_in_words(&self) -> impl Iterator<Item = (String, u32)> {
         self.struck.iter().map(|(fault, times)| {
-            let strike = self.persona.fault(*fault).unwrap_or(fault.usual());
-            (fault.with_amount(strike.amount), *times)
+            let amount = self.amounts.get(fault).copied();
+            let amount = amount.unwrap_or_else(|| fault.usual().amount);
+            (fault.with_amount(amount), *times)
         })
     }
 
@@ -402,6 +406,7 @@ impl Firmware {
             Some((_, count)) => *count += 1,
             None => self.struck.push((fault, 1)),
         }
+        self.amounts.insert(fault, strike.amount);
         Some(strike.amount)
     }
 

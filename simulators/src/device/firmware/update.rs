@@ -193,6 +193,9 @@ impl Firmware {
     }
 
     fn count(&mut self, fault: Fault) {
+        if let Some(strike) = self.persona.fault(fault) {
+            self.amounts.insert(fault, strike.amount);
+        }
         match self.struck.iter_mut().find(|(known, _)| *known == fault) {
             Some((_, count)) => *count += 1,
             None => self.struck.push((fault, 1)),

@@ -192,7 +192,7 @@ pub(super) fn situations() -> Vec<Situation> {
                 (it.air.records, it.air.records_lost) = (6, 6);
             }),
             &[
-                "device meter-7 and the server have sent each other 6 DTLS records, and all of them were lost on the way",
+                "device meter-7 and the server have sent each other 6 DTLS records, and all of them were lost or damaged on the way",
             ],
         ),
         (
