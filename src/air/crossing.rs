@@ -36,6 +36,8 @@ pub(crate) struct Crossing {
     pub(crate) length: usize,
     /// What became of it.
     pub(crate) outcome: Outcome,
+    /// How long it is under way.
+    pub(crate) delay: Duration,
     /// The same message was sent before.
     pub(crate) retransmission: bool,
     /// What it says in the clear; `None` for a DTLS record that nobody here has opened.

@@ -239,6 +239,7 @@ impl Script {
             record: 0,
             length: datagram.bytes.len(),
             outcome: Outcome::Delivered,
+            delay: Duration::ZERO,
             retransmission: false,
             plain: Some(datagram.bytes.clone()),
             answers: answers.map(|(_, asked)| Arc::clone(asked)),

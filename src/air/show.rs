@@ -213,6 +213,7 @@ fn facts(crossing: &Crossing, message: Option<&Message>) -> Datagram {
         up: crossing.up,
         bytes: crossing.length as u64,
         outcome: crossing.outcome,
+        delay: u32::try_from(crossing.delay.as_millis()).unwrap_or(u32::MAX),
         retransmission: crossing.retransmission,
         coap,
     }

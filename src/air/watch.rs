@@ -190,6 +190,7 @@ impl Seen {
             record: record_of(&datagram.bytes),
             length: datagram.bytes.len(),
             outcome: Outcome::Delivered,
+            delay: Duration::ZERO,
             retransmission: false,
             plain: None,
             answers: None,
@@ -212,6 +213,7 @@ impl Seen {
             return;
         };
         crossing.outcome = Outcome::of(fate);
+        crossing.delay = fate.delay;
         self.trace.capture(datagram, crossing.outcome.name());
         let copies = match crossing.outcome {
             Outcome::Lost => 0,

@@ -17,6 +17,8 @@ pub(crate) struct Datagram {
     /// Bytes of UDP payload.
     pub(crate) bytes: u64,
     pub(crate) outcome: Outcome,
+    /// How long it is under way, in milliseconds; 0 in a trace that was read back.
+    pub(crate) delay: u32,
     pub(crate) retransmission: bool,
     pub(crate) coap: Option<Coap>,
 }
@@ -127,6 +129,7 @@ impl Datagram {
             up: told.direction == "up",
             bytes: told.bytes,
             outcome: outcomes.copied().unwrap_or_default(),
+            delay: 0,
             retransmission: told.retransmission,
             coap: told.coap.and_then(ToldCoap::read),
         }))

@@ -139,6 +139,7 @@ mod tests {
             record: 0,
             length: bytes.len(),
             outcome: Outcome::Delivered,
+            delay: Duration::ZERO,
             retransmission: false,
             plain: Some(bytes),
             answers: (arrow == "<-" && rest.contains("2.05")).then(|| {

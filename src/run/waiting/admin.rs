@@ -84,6 +84,7 @@ fn registration_of(json: &Value) -> Registration {
         asleep: json["asleep"] == true,
         awake_until: instant(&json["awakeUntil"]),
         expires: instant(&json["expires"]),
+        address: json["address"].as_str().map(str::to_owned),
         asking: json["asking"].as_str().map(str::to_owned),
         queued: texts.filter_map(Value::as_str).map(str::to_owned).collect(),
         observed: observed

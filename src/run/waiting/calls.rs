@@ -75,6 +75,15 @@ pub(super) fn websocket(messages: &[Message]) -> Websocket {
     websocket
 }
 
+/// Whether a websocket was let in while the step was at work.
+pub(super) fn let_in(messages: &[Message], during: (u64, u64)) -> bool {
+    let during = messages
+        .iter()
+        .filter(|it| it.lane == Lane::Websocket && (during.0..during.1).contains(&it.seq));
+    let mut connections = during.filter(|it| it.kind == Kind::Connection);
+    connections.any(|it| it.summary == "websocket opened")
+}
+
 /// The operator's last request, and what became of it.
 pub(super) fn asked(messages: &[Message], during: (u64, u64)) -> Option<Call> {
     let during = messages

@@ -8,12 +8,12 @@ use std::{
 
 use fotalab_simulators::device::{Phase, Speaks};
 use fotalab_wire::net::UnixMillis;
-use serde_json::Value;
 
 use super::{
     admin::Admin,
     calls,
-    facts::{Asked, Call, Device, Facts, Itself, Link, Others, Protocol, Upstream},
+    chosen::{devices, names, rank},
+    facts::{Asked, Call, Device, Facts, Itself, Link, OnAir, Protocol, Upstream},
     wire,
 };
 use crate::{
@@ -21,8 +21,6 @@ use crate::{
     run::{Lab, StepRecord},
 };
 
-/// Devices that are looked at.
-const MAX_DEVICES: usize = 3;
 /// From this share of datagrams on, a link loses all.
 const ALL: f64 = 1.0;
 
@@ -36,6 +34,9 @@ pub(super) async fn collect(lab: &mut Lab, record: &StepRecord) -> Facts {
         messages: record.messages.1.saturating_sub(record.messages.0),
         forgotten: lab.trace().dropped(),
         upstream: upstream(lab, record),
+        about_registration: title.contains("regist") || told.contains("expired"),
+        about_answer: title.contains("last response"),
+        about_sleep: title.contains("asleep"),
         about_observing: title.contains("observ") || told.contains("notification"),
         ..Facts::default()
     };
@@ -43,10 +44,12 @@ pub(super) async fn collect(lab: &mut Lab, record: &StepRecord) -> Facts {
         facts.refusals = calls::refusals(messages, record.messages);
         facts.rest = calls::asked(messages, record.messages);
         let about_it = title.contains("websocket");
-        facts.websocket = about_it.then(|| calls::websocket(messages));
+        let refuses = title.contains("should refuse");
+        facts.let_in = about_it && refuses && calls::let_in(messages, record.messages);
+        facts.websocket = (about_it && !refuses).then(|| calls::websocket(messages));
     });
-    let (known, others) = devices(lab, record);
-    facts.others = others;
+    let (known, others, complained) = devices(lab, record);
+    let ports = ports(lab);
     let admin = Admin::of(lab);
     for device in known {
         let mut about = Device {
@@ -55,7 +58,8 @@ pub(super) async fn collect(lab: &mut Lab, record: &StepRecord) -> Facts {
             ..Device::default()
         };
         about.air = lab.trace().look(|it| wire::on_air(it, &device.name, now));
-        (about.itself, about.elsewhere) = itself(lab, &device, now).await.unzip();
+        strangers(lab, &mut about.air, &ports);
+        (about.itself, about.elsewhere) = itself(lab, &device, now, &ports).await.unzip();
         about.elsewhere = about.elsewhere.filter(|it| !it.is_empty());
         if let Some(admin) = &admin {
             match admin.device(lab, &device.endpoint).await {
@@ -70,13 +74,9 @@ pub(super) async fn collect(lab: &mut Lab, record: &StepRecord) -> Facts {
         }
         facts.devices.push(about);
     }
+    facts.others = rank(&mut facts.devices, others, complained);
     facts.devices.extend(peers(lab, record, now));
     facts
-}
-
-/// What stands between backticks in a sentence.
-fn names(record: &StepRecord) -> impl Iterator<Item = &str> {
-    record.title.split('`').skip(1).step_by(2)
 }
 
 /// The scripted peers that a sentence names.
@@ -95,84 +95,9 @@ fn peers(lab: &mut Lab, record: &StepRecord, now: UnixMillis) -> Vec<Device> {
         peer: true,
         ..Device::default()
     });
-    peers.filter(|it| it.air.messages > 0).collect()
-}
-
-/// The devices that a sentence names, else those that its requests name, else all that there are;
-/// how many more. Of many, only those that the last attempt complained about.
-fn devices(lab: &mut Lab, record: &StepRecord) -> (Vec<Known>, Others) {
-    let Some(air) = Air::in_use(lab) else {
-        return (Vec::new(), Others::default());
-    };
-    let named: Vec<Known> = names(record).flat_map(|it| air.named(it)).collect();
-    let all = air.known().to_vec();
-    // Polls repeat: each line once.
-    let lines: BTreeSet<String> = lab.trace().look(|messages| {
-        let (from, to) = record.messages;
-        let during = messages.iter().skip_while(|it| it.seq < from);
-        let during = during.take_while(|it| it.seq < to);
-        let other = during.filter(|it| it.air.is_none());
-        other.map(|it| it.summary.clone()).collect()
-    });
-    let asked = |it: &&Known| lines.iter().any(|line| says(line, it));
-    let named = match named.as_slice() {
-        [] => all.iter().filter(asked).cloned().collect(),
-        _ => named,
-    };
-    let mut devices = if named.is_empty() { all } else { named };
-    let last = record.attempts.last().and_then(|it| it.mismatch.as_ref());
-    let notes = last.into_iter().flat_map(|it| &it.notes);
-    let complained: BTreeSet<&str> = notes
-        .filter_map(|it| it.split_once(": "))
-        .map(|it| it.0)
-        .collect();
-    let all = devices.len();
-    let is_complained = |it: &Known| complained.contains(it.name.as_str());
-    if !devices.iter().any(is_complained) {
-        devices.truncate(MAX_DEVICES);
-        let unseen = all - devices.len();
-        let others = Others {
-            unseen,
-            ..Others::default()
-        };
-        return (devices, others);
-    }
-    devices.retain(is_complained);
-    // Of a fleet a sentence tells how many are as they should be, and names a few of the others.
-    let counts = last.and_then(|it| it.differences.first());
-    let holding = counts.and_then(|it| {
-        let count = |it: &Option<Value>| it.as_ref()?.as_u64();
-        let (wanted, holding) = (count(&it.expected)?, count(&it.actual)?);
-        // Where too many hold, it is those that it complains about.
-        let holding = usize::try_from(holding).ok()?;
-        let too_few = u64::try_from(holding).is_ok_and(|it| it < wanted);
-        Some(if too_few {
-            holding
-        } else {
-            all.saturating_sub(holding)
-        })
-    });
-    let fine = holding.map_or(all - devices.len(), |it| {
-        it.min(all.saturating_sub(devices.len()))
-    });
-    devices.truncate(MAX_DEVICES);
-    let alike = all - fine - devices.len();
-    let others = Others {
-        alike,
-        fine,
-        unseen: 0,
-    };
-    (devices, others)
-}
-
-/// Whether a text has the name of a device in it, by itself.
-fn says(text: &str, device: &Known) -> bool {
-    let ends = |it: Option<char>| it.is_none_or(|it| !it.is_alphanumeric() && it != '-');
-    [&device.name, &device.endpoint].into_iter().any(|name| {
-        text.match_indices(name.as_str()).any(|(at, _)| {
-            ends(text[..at].chars().next_back()) && ends(text[at + name.len()..].chars().next())
-        })
-    })
+    peers
+        .filter(|it| it.air.messages + it.air.records > 0)
+        .collect()
 }
 
 /// What steps did to the link of a device.
@@ -191,11 +116,13 @@ fn link(lab: &mut Lab, device: &Known) -> Link {
 }
 
 /// A device by itself, and where its server is if that is not the one under test.
-async fn itself(lab: &mut Lab, device: &Known, now: UnixMillis) -> Option<(Itself, String)> {
-    let ports: Vec<u16> = ["COAPURL", "COAPSURL"]
-        .into_iter()
-        .filter_map(|it| port(lab.get(it)?.as_str()?))
-        .collect();
+async fn itself(
+    lab: &mut Lab,
+    device: &Known,
+    now: UnixMillis,
+    ports: &[u16],
+) -> Option<(Itself, String)> {
+    let ports = ports.to_vec();
     let handle = Air::in_use(lab)?.handle();
     let index = device.index;
     let seen = handle.fleet(move |fleet, at| {
@@ -241,6 +168,31 @@ async fn itself(lab: &mut Lab, device: &Known, now: UnixMillis) -> Option<(Itsel
         ))
     });
     seen.await.ok().flatten()
+}
+
+/// Where the server under test listens for devices.
+fn ports(lab: &Lab) -> Vec<u16> {
+    let urls = ["COAPURL", "COAPSURL"].into_iter();
+    urls.filter_map(|it| port(lab.get(it)?.as_str()?)).collect()
+}
+
+/// Names those at the other end who are not the server under test.
+fn strangers(lab: &mut Lab, air: &mut OnAir, ports: &[u16]) {
+    let Some(room) = Air::in_use(lab).filter(|_| !ports.is_empty()) else {
+        return;
+    };
+    let seen = room.seen();
+    let name = |other: Option<SocketAddr>| {
+        let other = other.filter(|it| !ports.contains(&it.port()))?;
+        let party = seen.who(other).and_then(|it| seen.names().nth(it));
+        Some(party.map_or_else(|| other.to_string(), |it| format!("peer {it}")))
+    };
+    if let Some(open) = &mut air.open {
+        open.stranger = name(open.other);
+    }
+    if let Some(refused) = &mut air.refused {
+        refused.stranger = name(refused.other);
+    }
 }
 
 /// The port of `coap://host:port`.

@@ -16,12 +16,18 @@ pub(super) fn explain(device: &Device, facts: &Facts) -> Vec<String> {
     let now = facts.now;
     let mut said = Vec::new();
     let present = presence(device, facts, &mut said);
-    if present {
+    let elsewhere = device.elsewhere.is_some();
+    let registered = device.itself.as_ref().is_some_and(|it| it.registered);
+    if present || elsewhere && registered {
         exchange::explain(device, now, &mut said);
     }
     update::explain(device, now, present, &mut said);
     if said.is_empty() {
         said.push(nothing(device, facts));
+        let at_server = device.server.as_ref();
+        let registration = at_server.and_then(|it| it.registration.as_ref());
+        said.extend(exchange::moved(device, registration));
+        said.extend(update::was_told(device));
     }
     said
 }
@@ -33,6 +39,7 @@ fn presence(device: &Device, facts: &Facts, said: &mut Vec<String>) -> bool {
     if let Some(itself) = itself {
         if let Some(away) = away(name, itself, facts) {
             said.push(away);
+            said.extend(kept(device, facts).filter(|_| facts.about_registration));
             return false;
         }
         match device.link {
@@ -44,6 +51,7 @@ fn presence(device: &Device, facts: &Facts, said: &mut Vec<String>) -> bool {
                 said.push(format!(
                     "device {name} is offline, and no step has brought it back online"
                 ));
+                said.extend(kept(device, facts).filter(|_| facts.about_registration));
                 return false;
             }
             Link { up_cut: true, .. } => said.push(format!(
@@ -79,15 +87,7 @@ fn presence(device: &Device, facts: &Facts, said: &mut Vec<String>) -> bool {
     };
     if !is_registered {
         said.push(unregistered(device, facts));
-        if let Some(registration) = registration {
-            let until = match registration.expires {
-                Some(at) => format!(", until {}", time(facts.now, at)),
-                None => String::new(),
-            };
-            said.push(format!(
-                "the server has a registration of device {name} all the same{until}"
-            ));
-        }
+        said.extend(kept(device, facts));
         return false;
     }
     let at_server = registration.is_some_and(|it| it.asleep);
@@ -99,11 +99,34 @@ fn presence(device: &Device, facts: &Facts, said: &mut Vec<String>) -> bool {
             Some(at) => format!(": it last heard of it at {}", time(facts.now, at)),
             None => String::new(),
         };
+        let queued = registration.map_or_else(String::new, queued);
         said.push(format!(
-            "device {name} is awake, and the server takes it for asleep{heard}"
+            "device {name} is awake, and the server takes it for asleep{heard}{queued}"
         ));
     }
     !asleep
+}
+
+/// The server has a registration of one that is not there.
+fn kept(device: &Device, facts: &Facts) -> Option<String> {
+    let name = &device.name;
+    let registration = device.server.as_ref()?.registration.as_ref()?;
+    let until = match registration.expires {
+        Some(at) => format!(", until {}", time(facts.now, at)),
+        None => String::new(),
+    };
+    Some(format!(
+        "the server has a registration of device {name} all the same{until}"
+    ))
+}
+
+/// What waits for its turn.
+fn queued(registration: &Registration) -> String {
+    match registration.queued.as_slice() {
+        [] => "; nothing is queued for it".to_owned(),
+        [one] => format!("; {one} is queued for it"),
+        [first, more @ ..] => format!("; {first} and {} more are queued for it", more.len()),
+    }
 }
 
 /// Why it is not there at all.
@@ -153,22 +176,12 @@ fn sleeping(device: &Device, registration: Option<&Registration>, facts: &Facts)
         None => " (queue mode)".to_owned(),
     };
     let asking = registration.and_then(|it| it.asking.as_deref());
-    let queued = registration
-        .map(|it| it.queued.as_slice())
-        .unwrap_or_default();
-    let waits = match (queued, registration) {
-        ([], _) if asking.is_some() => {
-            format!(
-                "; {} was sent to it all the same",
-                asking.unwrap_or_default()
-            )
+    let waits = match (registration, asking) {
+        (None, _) => String::new(),
+        (Some(it), Some(asking)) if it.queued.is_empty() => {
+            format!("; {asking} was sent to it all the same")
         }
-        ([], None) => String::new(),
-        ([], Some(_)) => "; nothing is queued for it".to_owned(),
-        ([one], _) => format!("; {one} is queued for it"),
-        ([first, more @ ..], _) => {
-            format!("; {first} and {} more are queued for it", more.len())
-        }
+        (Some(it), _) => queued(it),
     };
     let overdue = expires.is_some_and(|at| at <= now);
     let Link {
@@ -176,10 +189,15 @@ fn sleeping(device: &Device, registration: Option<&Registration>, facts: &Facts)
         down_cut,
         loses_all,
     } = device.link;
+    let bad_link = up_cut || down_cut || loses_all;
+    let is_awaited = facts.about_sleep || registration.is_none_or(|it| !it.queued.is_empty());
+    let no_update = device.server.as_ref().is_some_and(|it| it.update.is_none());
     let verdict = match overdue {
         true => "; it should have been heard of before now",
-        false if up_cut || down_cut || loses_all || asking.is_some() => "",
-        false => "; nothing is wrong yet",
+        false if bad_link || asking.is_some() => "",
+        false if is_awaited => "; nothing is wrong yet",
+        false if no_update => "; no update of it has begun",
+        false => "",
     };
     format!("device {name} sleeps{until}{window}{waits}{verdict}")
 }

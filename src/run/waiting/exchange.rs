@@ -3,7 +3,7 @@
 use fotalab_wire::net::UnixMillis;
 
 use super::{
-    facts::{Device, Facts, Open},
+    facts::{Device, Facts, Open, Registration},
     words::{time, times},
 };
 
@@ -19,21 +19,30 @@ pub(super) fn explain(device: &Device, now: UnixMillis, said: &mut Vec<String>) 
         (Some(open), asking) => {
             let pauses = asking.is_none() && update.is_some_and(|it| it.what == "pause");
             let (since, fate) = (time(now, open.first), fate(open, now));
+            let who = open.stranger.as_deref().unwrap_or("the server");
             said.push(if open.given_up || pauses {
                 let what = &open.what;
                 format!(
-                    "the server asked device {name} for {what} at {since}, had no answer and gave \
-                     that up: {fate}"
+                    "{who} asked device {name} for {what} at {since}, had no answer and gave that \
+                     up: {fate}"
                 )
             } else {
-                let what = asking.unwrap_or(&open.what);
-                format!("the server waits for device {name} to answer {what} since {since}: {fate}")
+                let what = asking.filter(|_| open.stranger.is_none());
+                let what = what.unwrap_or(&open.what);
+                format!("{who} waits for device {name} to answer {what} since {since}: {fate}")
             });
+            said.extend(moved(device, registration));
         }
-        (None, Some(asking)) => said.push(format!(
-            "the server waits for device {name} to answer {asking}"
-        )),
+        (None, Some(asking)) => {
+            said.push(format!(
+                "the server waits for device {name} to answer {asking}"
+            ));
+            said.extend(moved(device, registration));
+        }
         (None, None) => {}
+    }
+    if device.air.records > 0 {
+        said.push(sealed(device));
     }
     // What was refused before the update began says nothing of it.
     let began = update
@@ -42,13 +51,40 @@ pub(super) fn explain(device: &Device, now: UnixMillis, said: &mut Vec<String>) 
     let refused = device.air.refused.as_ref();
     if let Some(refused) = refused.filter(|it| began.is_none_or(|began| it.at >= began)) {
         let (what, code, at) = (&refused.what, &refused.code, time(now, refused.at));
+        let who = refused.stranger.as_deref().unwrap_or("the server");
         said.push(match (refused.up, code.as_str()) {
-            (true, "RST") => format!("the server reset {what} of device {name} at {at} (RST)"),
-            (true, _) => format!("the server answered {what} of device {name} with {code} at {at}"),
+            (true, "RST") => format!("{who} reset {what} of device {name} at {at} (RST)"),
+            (true, _) => format!("{who} answered {what} of device {name} with {code} at {at}"),
             (false, "RST") => format!("device {name} reset {what} at {at} (RST)"),
             (false, _) => format!("device {name} answered {what} with {code} at {at}"),
         });
     }
+}
+
+/// The server asks where the device is not, or not this one.
+pub(super) fn moved(device: &Device, registration: Option<&Registration>) -> Option<String> {
+    let there = registration?.address.as_deref()?;
+    let here = device.air.address?.to_string();
+    (there != here).then(|| {
+        format!(
+            "the server's registration of device {} is at {there}, and the device last sent from \
+             {here}",
+            device.name
+        )
+    })
+}
+
+/// Records that nobody opened: what is in them is not known.
+pub(super) fn sealed(device: &Device) -> String {
+    let (name, records, lost) = (&device.name, device.air.records, device.air.records_lost);
+    let lost = match lost {
+        0 => "none".to_owned(),
+        lost => lost.to_string(),
+    };
+    format!(
+        "since the last message that could be opened, device {name} and the server have sent each \
+         other {records} DTLS records, {lost} of them lost or damaged on the way"
+    )
 }
 
 /// What a scripted peer waits for.
@@ -67,31 +103,41 @@ pub(super) fn of_peer(peer: &Device, facts: &Facts) -> String {
             time(now, open.first),
             fate(open, now)
         ),
+        (None, _) if peer.air.refused.is_some() => {
+            let refused = peer.air.refused.clone().unwrap_or_default();
+            format!(
+                "{} was answered with {} at {}, which is the last that peer {name} knows",
+                refused.what,
+                refused.code,
+                time(now, refused.at)
+            )
+        }
         (None, Some(at)) => format!(
             "peer {name} last sent something at {}, and no request is open between it and the \
              others",
             time(now, at)
         ),
-        (None, None) => format!("peer {name} has sent nothing that arrived"),
+        (None, None) => format!(
+            "peer {name} and the others have sent each other {} datagrams that are no messages of \
+             CoAP",
+            peer.air.records
+        ),
     }
 }
 
-/// Somebody has no answer of the server.
+/// A device has no answer.
 fn asks(name: &str, open: &Open, now: UnixMillis) -> String {
     let (what, since, fate) = (&open.what, time(now, open.first), fate(open, now));
+    let who = open.stranger.as_deref().unwrap_or("the server");
     if what.starts_with("notifications ") {
         return format!("device {name} sends {what} since {since} in vain: {fate}");
     }
     match open.given_up {
         true => {
-            format!(
-                "device {name} asked the server for {what} since {since}, and had no answer: {fate}"
-            )
+            format!("device {name} asked {who} for {what} since {since}, and had no answer: {fate}")
         }
         false => {
-            format!(
-                "device {name} asks the server for {what} since {since} and has no answer: {fate}"
-            )
+            format!("device {name} asks {who} for {what} since {since} and has no answer: {fate}")
         }
     }
 }
@@ -109,6 +155,7 @@ pub(super) fn fate(open: &Open, now: UnixMillis) -> String {
         _ => "lost or damaged",
     };
     match (open.lost, open.damaged) {
+        _ if open.answers_coming > 0 => format!("{sent}; an answer is on its way"),
         (0, 0) if open.acknowledged && back > 0 => format!(
             "{sent}; it was acknowledged, and its answer was {how} on the way {}",
             times(back)

@@ -1,5 +1,7 @@
 //! What can be known about a wait that ended without what it waited for.
 
+use std::net::SocketAddr;
+
 use fotalab_wire::net::UnixMillis;
 
 /// All of it.
@@ -21,6 +23,14 @@ pub(super) struct Facts {
     pub(super) websocket: Option<Websocket>,
     /// The operator's last request while the step was at work.
     pub(super) rest: Option<Call>,
+    /// The step is about registrations.
+    pub(super) about_registration: bool,
+    /// The step is about what the operator is answered.
+    pub(super) about_answer: bool,
+    /// The step waits for devices to sleep.
+    pub(super) about_sleep: bool,
+    /// The step wants the server to refuse a websocket, and it let one in.
+    pub(super) let_in: bool,
     /// The step is about observations or notifications.
     pub(super) about_observing: bool,
     /// Messages that crossed while the step was at work.
@@ -172,6 +182,8 @@ pub(super) struct Registration {
     pub(super) asking: Option<String>,
     /// What waits for its turn.
     pub(super) queued: Vec<String>,
+    /// Where the device was when it was heard of.
+    pub(super) address: Option<String>,
     /// What the server observes.
     pub(super) observed: Vec<String>,
 }
@@ -213,6 +225,10 @@ pub(super) struct OnAir {
     /// were damaged.
     pub(super) records: u64,
     pub(super) records_lost: u64,
+    /// When the last one was sent.
+    pub(super) records_last: Option<UnixMillis>,
+    /// Where it last sent from.
+    pub(super) address: Option<SocketAddr>,
     /// When it took its registration back, and has not asked for another since.
     pub(super) left: Option<UnixMillis>,
     /// The last request without an answer that arrived.
@@ -242,6 +258,12 @@ pub(super) struct Open {
     pub(super) answers_lost: u32,
     /// How often bits of that were flipped.
     pub(super) answers_damaged: u32,
+    /// Answers that are under way.
+    pub(super) answers_coming: u32,
+    /// Who was asked, or asks, at the other end.
+    pub(super) other: Option<SocketAddr>,
+    /// The same by name, where it is not the server under test.
+    pub(super) stranger: Option<String>,
     /// It was acknowledged without an answer (RFC 7252, 5.2.2).
     pub(super) acknowledged: bool,
     /// Whoever sent it has given it up.
@@ -257,6 +279,10 @@ pub(super) struct Refused {
     /// `4.04`, or `RST`.
     pub(super) code: String,
     pub(super) at: UnixMillis,
+    /// Who was asked, or asked, at the other end.
+    pub(super) other: Option<SocketAddr>,
+    /// The same by name, where it is not the server under test.
+    pub(super) stranger: Option<String>,
 }
 
 /// A body in blocks.

@@ -7,6 +7,7 @@
 
 mod admin;
 mod calls;
+mod chosen;
 mod collect;
 mod device;
 mod exchange;
@@ -41,13 +42,16 @@ fn explain(facts: &Facts) -> Vec<String> {
         said.push(refused(refusal));
     }
     upstream(&facts.upstream, &mut said);
-    if !facts.devices.is_empty() && said.is_empty() {
+    if facts.about_answer && !facts.devices.is_empty() && said.is_empty() {
         said.extend(facts.rest.as_ref().map(|it| asked(it, facts.now)));
     }
     for device in &facts.devices {
         said.extend(device::explain(device, facts));
     }
     said.extend(others(facts.others));
+    if facts.let_in {
+        said.push("the server let the websocket in, with status 101".to_owned());
+    }
     if let Some(why) = facts.websocket.as_ref().and_then(|it| it.closed.as_ref()) {
         said.push(format!(
             "no websocket is open (the last one: {why}), so nothing comes through one"

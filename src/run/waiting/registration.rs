@@ -31,11 +31,14 @@ pub(super) fn unregistered(device: &Device, facts: &Facts) -> String {
             "4.03" | "4.01" => ": it does not let it in",
             "4.12" => ": it does not speak this version of LwM2M",
             "4.00" => ": it does not understand the registration",
+            code if code.starts_with('2') => ": only 2.01 registers a device",
             _ => "",
         };
-        return format!("the server refused to register device {name} at {at}, with {code}{why}");
+        let who = refused.stranger.as_deref().unwrap_or("the server");
+        return format!("{who} refused to register device {name} at {at}, with {code}{why}");
     }
-    if let Some(open) = open {
+    let sealed = device.air.records_last.filter(|_| device.air.records > 0);
+    if let Some(open) = open.filter(|it| sealed.is_none_or(|at| at <= it.last)) {
         return asks(device, open, facts);
     }
     if device.air.records > 0 {
@@ -53,7 +56,7 @@ pub(super) fn unregistered(device: &Device, facts: &Facts) -> String {
     }
     if itself.is_some_and(|it| it.registering) {
         return format!(
-            "device {name} asks for a registration, and nothing of that has crossed yet"
+            "device {name} asks for a registration, and no answer of the server has arrived yet"
         );
     }
     match (&facts.server, device.air.heard) {
@@ -82,15 +85,16 @@ fn asks(device: &Device, open: &Open, facts: &Facts) -> String {
         Some(("DELETE", _)) => "to end its registration".to_owned(),
         _ => format!("for {}", open.what),
     };
+    let who = open.stranger.as_deref().unwrap_or("the server");
     let reports = device.itself.as_ref().and_then(|it| it.reports);
     match reports.filter(|at| open.given_up && *at > now) {
         Some(at) => format!(
-            "device {name} asks the server {wants} since {since} and has no answer: {fate}; it \
-             tries again at {}",
+            "device {name} asks {who} {wants} since {since} and has no answer: {fate}; it tries \
+             again at {}",
             time(now, at)
         ),
         None => {
-            format!("device {name} asks the server {wants} since {since} and has no answer: {fate}")
+            format!("device {name} asks {who} {wants} since {since} and has no answer: {fate}")
         }
     }
 }

@@ -29,8 +29,15 @@ pub(super) fn explain(device: &Device, now: UnixMillis, present: bool, said: &mu
     let moving = update.is_none() || running.is_some_and(|it| it.what != "install");
     let began = running.and_then(|it| it.began);
     let transfer = device.air.transfer.as_ref().filter(|_| moving);
-    if let Some(transfer) = transfer.filter(|it| began.is_none_or(|began| it.at >= began)) {
-        said.extend(self::transfer(name, transfer, now, running));
+    let ended = device.itself.as_ref().is_some_and(has_failed);
+    let transfer = transfer.filter(|it| !ended && began.is_none_or(|began| it.at >= began));
+    if let Some(transfer) = transfer {
+        let quiet = device
+            .itself
+            .as_ref()
+            .is_some_and(|it| !it.faults.is_empty());
+        let moves = present && !quiet && running.is_none_or(is_written);
+        said.extend(self::transfer(name, transfer, now, running, moves));
     }
     let has_it = device.itself.as_ref().is_some_and(|it| it.state == 2);
     if let Some(update) = running {
@@ -47,6 +54,30 @@ pub(super) fn explain(device: &Device, now: UnixMillis, present: bool, said: &mu
     }
 }
 
+/// What it did as it was told to, in an update that is over.
+pub(super) fn was_told(device: &Device) -> Option<String> {
+    let faults = &device.itself.as_ref()?.faults;
+    let name = &device.name;
+    (!faults.is_empty()).then(|| {
+        format!(
+            "device {name} acted as it was told to before: `{}`",
+            faults.join("`, `")
+        )
+    })
+}
+
+/// Its last update ended, and not well.
+fn has_failed(itself: &Itself) -> bool {
+    let result = UpdateResult::from_number(itself.result);
+    itself.state == 0 && result.is_none_or(UpdateResult::is_failure)
+}
+
+/// Nothing else is asked of it than its image.
+fn is_written(update: &Update) -> bool {
+    let asked = update.asked.as_deref();
+    asked.is_none_or(|it| it.starts_with("Write "))
+}
+
 /// What it says of itself, as far as that is about this update.
 fn by_itself(name: &str, itself: &Itself, update: Option<&Update>, said: &mut Vec<String>) {
     let began = update
@@ -54,7 +85,7 @@ fn by_itself(name: &str, itself: &Itself, update: Option<&Update>, said: &mut Ve
         .and_then(|it| it.began);
     let since = began.is_none_or(|began| itself.changed.is_some_and(|it| it >= began));
     let result = UpdateResult::from_number(itself.result);
-    if since && itself.state == 0 && result.is_none_or(UpdateResult::is_failure) {
+    if since && has_failed(itself) {
         let words = result.map_or("unknown", UpdateResult::name);
         let number = itself.result;
         // The image is at fault: integrity, package type, protocol of its URI.
@@ -81,6 +112,7 @@ fn transfer(
     transfer: &Transfer,
     now: UnixMillis,
     update: Option<&Update>,
+    moves: bool,
 ) -> Option<String> {
     let still = now - transfer.at;
     let (bytes, path, at) = (transfer.bytes, &transfer.path, time(now, transfer.at));
@@ -96,6 +128,12 @@ fn transfer(
     }
     let under_way = update.is_none_or(|it| it.state == "downloading");
     under_way.then(|| {
+        if !moves {
+            return format!(
+                "{bytes} bytes of {path} have crossed between the server and device {name}, the \
+                 last block at {at}"
+            );
+        }
         format!(
             "{path} is on its way between the server and device {name}: {bytes} bytes have \
              crossed, the last block at {at}"
@@ -143,7 +181,7 @@ fn waits(device: &Device, update: &Update, now: UnixMillis, present: bool) -> Op
                     "{of} the answer to {asked}, which the device has heard: it installs{until}"
                 ),
                 // What is asked was said already, where it is on the wire.
-                _ if present && device.air.open.is_some() => return None,
+                _ if present && device.air.open.as_ref().is_some_and(|it| !it.up) => return None,
                 _ if present => {
                     format!(
                         "{of} the answer to {}{until}",

@@ -157,7 +157,7 @@ pub(super) const SITUATIONS: &[(&str, &str, &[&str])] = &[
         &[
             "device meter-1 reset PUT /5/0/0 at 00:00:",
             "device meter-1 acts as it was told to: `rejects a block with a reset at 50 %`",
-            "/5/0/0 is on its way between the server and device meter-1: ",
+            "… bytes of /5/0/0 have crossed between the server and device meter-1, the last block at",
             "the server's update of meter-1 is downloading and waits for nothing but time: it asks again at",
         ],
     ),
@@ -206,7 +206,7 @@ pub(super) const SITUATIONS: &[(&str, &str, &[&str])] = &[
          Then within `1 min` the device `meter-1` should be registered\n",
         &[
             "device meter-1 has 127.0.0.1:",
-            "device meter-1 asks the server to register it since 00:00:00 and has no answer: sent 5 times, last at",
+            "device meter-1 asks peer other to register it since 00:00:00 and has no answer: sent 5 times, last at",
         ],
     ),
     (
@@ -265,6 +265,48 @@ pub(super) const SITUATIONS: &[(&str, &str, &[&str])] = &[
          Then the websocket should refuse the fingerprint `none` with status `400`\n\n\
          And I should receive a message on the websocket that matches after 2 retries\n\n```json\n{ \"a\": 1 }\n```\n",
         &["the server called the cloud with GET /v1/devices "],
+    ),
+    (
+        "a de-registration that gets lost",
+        "{PUSH}{IMAGE}{ON}And the link of `meter-1` drops every message `<- CON DELETE /rd/*`\n\n\
+         When the device `meter-1` de-registers\n\nWhen time passes for `10 s`\n\n{UPDATE}\
+         Then within `3 min` the device `meter-1` should run `2.0.0`\n",
+        &[
+            "device meter-1 asks the server to end its registration since 00:00:00 and has no answer: sent 5 times, …, and lost on the way each time",
+            "the server has a registration of device meter-1 all the same, until 00:06:33",
+            "the server's update of meter-1 is queued and waits for ",
+        ],
+    ),
+    (
+        "answers that take their time",
+        "{PUSH}{IMAGE}{ON}And the link of `meter-1` delays by `30 s`\n\n{UPDATE}\
+         Then within `50 s` the device `meter-1` should run `2.0.0`\n",
+        &[
+            "the server waits for device meter-1 to answer Read /3/0/3 since 00:00:00: sent 5 times, …; an answer is on its way",
+        ],
+    ),
+    (
+        "an image that a peer does not give",
+        "Given there is a CoAP peer `files`\n\nAnd the peer `files` answers `CON GET /fw` with\n\n```\nACK 5.03\nMax-Age: 30\n```\n\n\
+         {DEVICE}```toml\ndelivery = \"pull\"\nprotocols = [\"coap\"]\n```\n\n{ON}\
+         When the server asks `meter-1` to `write` `/5/0/1` with\n\n```json\n{ \"value\": \"${files}/fw\" }\n```\n\n\
+         Then within `3 min` the device `meter-1` should run `2.0.0`\n",
+        &[
+            "peer files answered GET /fw of device meter-1 with 5.03 at 00:00:00",
+            "device meter-1 could not take the image: its Update Result (/5/0/5) is 4, connection lost",
+        ],
+    ),
+    (
+        "two devices with one endpoint name",
+        "{DEVICE}And there is a device `twin` running `1.0.0`\n\n```toml\nendpoint = \"meter-1\"\n```\n\n{IMAGE}{ON}\
+         When the device `twin` is switched on\n\nSoon the device `twin` should be registered\n\n\
+         When the device `twin` is switched off\n\n{UPDATE}\
+         Then within `1 min` the device `meter-1` should run `2.0.0`\n",
+        &[
+            "the server waits for device meter-1 to answer Read /3/0/3",
+            "the server's registration of device meter-1 is at 127.64.0.2:49153, and the device last sent from 127.64.0.1:49153",
+            "the server's update of meter-1 is queued and waits for the answer to Read /3/0/3",
+        ],
     ),
     (
         "most of a fleet is well",

@@ -166,6 +166,54 @@ fn the_one_of_many_that_is_missing() {
 }
 
 #[test]
+fn what_is_quoted_has_no_part_of_a_secret() {
+    let directory = directory("recorder-waiting-quoted");
+    let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = server.local_addr().expect("an address");
+    let scenario = format!(
+        "# A wait\n\n## It is refused\n\nWhen I `GET` `http://{address}/x` retrying 1 times\n\n\
+         Soon the status code of the last response should be `200`\n"
+    );
+    std::fs::write(directory.join("Waits.feature.md"), scenario).expect("ours to write");
+    // 200 characters are quoted: the secret is cut.
+    let secret = "canary-3f9a1c7e5b2d";
+    let body = format!("{{\"detail\":\"{}{secret}\"}}", "x ".repeat(95));
+    let answer = format!(
+        "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    std::thread::spawn(move || {
+        for call in server.incoming() {
+            let mut call = call.expect("a connection");
+            let mut request = [0; 2_000];
+            let length = call.read(&mut request).expect("a request");
+            assert!(length > 0);
+            call.write_all(answer.as_bytes()).expect("it listens");
+        }
+    });
+    let token = format!("TESTTOKEN={secret}");
+    let run = [
+        "run",
+        "Waits.feature.md",
+        "--clock",
+        "real",
+        "--report",
+        "out",
+        "--set",
+        &token,
+    ];
+    let ran = fotalab(&directory, &run);
+    assert_eq!(ran.code, Some(100), "{ran:?}");
+    assert!(ran.out.contains("and it says: x x"), "{}", ran.out);
+    assert!(!ran.out.contains("canary"), "{}", ran.out);
+    for file in ["report.json", "index.html"] {
+        let text = std::fs::read_to_string(directory.join("out").join(file)).expect("a report");
+        assert!(!text.contains("canary"), "{file}");
+    }
+}
+
+#[test]
 fn a_wait_that_somebody_interrupts() {
     let directory = directory("recorder-waiting-interrupted");
     let server = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -215,7 +215,7 @@ pub(super) fn situations() -> Vec<Situation> {
                 it.air.open = asks("POST /rd/1", true, (3, 3, 0));
             }),
             &[
-                "device meter-7 is awake, and the server takes it for asleep: it last heard of it at 12:01:00",
+                "device meter-7 is awake, and the server takes it for asleep: it last heard of it at 12:01:00; nothing is queued for it",
                 "device meter-7 asks the server for POST /rd/1 since 12:02:00 and has no answer: sent 3 times, last at 12:02:30, and lost on the way each time",
             ],
         ),
@@ -227,7 +227,7 @@ pub(super) fn situations() -> Vec<Situation> {
                 registration(it).asleep = true;
             }),
             &[
-                "device meter-7 sleeps until 12:00:00 on 2026-01-02 (queue mode); nothing is queued for it; nothing is wrong yet",
+                "device meter-7 sleeps until 12:00:00 on 2026-01-02 (queue mode); nothing is queued for it; no update of it has begun",
             ],
         ),
         (

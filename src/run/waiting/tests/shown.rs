@@ -74,16 +74,19 @@ fn the_wire_shows_what_is_open_what_was_lost_and_what_was_refused() {
     let heard = seen.heard.map(|it| time(NOON, it));
     assert_eq!(heard.as_deref(), Some("12:00:03"));
     assert_eq!(wire::on_air(&messages, "b", at(0, 20)).messages, 0);
-    // Later it was given up, and after that the device was heard of.
+    // Later it was given up, and after that the server had another answer.
     let open = |messages: &[Message]| wire::on_air(messages, "a", at(2, 0)).open;
     assert!(open(&messages).expect("nothing came since").given_up);
     let mut messages = messages.to_vec();
-    messages.push(air(
-        20,
-        true,
-        "delivered",
-        json!({ "type": "NON", "code": "2.05", "mid": 99, "token": "" }),
-    ));
+    let get = json!({ "type": "CON", "code": "GET", "mid": 99, "token": "63", "path": "/3/0/3" });
+    messages.push(air(20, false, "delivered", get));
+    assert!(
+        open(&messages)
+            .expect("that is open")
+            .what
+            .ends_with("/3/0/3")
+    );
+    messages.push(air(21, true, "delivered", ack(99, "2.05")));
     assert_eq!(open(&messages), None);
 }
 
@@ -170,4 +173,32 @@ fn notifications_that_get_lost_are_missed_until_one_arrives() {
     );
     messages.push(air(8, true, "delivered", content("CON", 8)));
     assert_eq!(wire::on_air(&messages, "a", at(0, 9)).open, None);
+}
+
+#[test]
+fn what_is_on_its_way_has_not_arrived() {
+    let get = json!({ "type": "CON", "code": "GET", "mid": 7, "token": "07", "path": "/3/0/3" });
+    let content = json!({ "type": "ACK", "code": "2.05", "mid": 7, "token": "07" });
+    let mut messages = [
+        air(0, false, "delivered", get),
+        air(1, true, "delivered", content),
+    ];
+    if let Some(datagram) = &mut messages[1].air {
+        datagram.delay = 30_000;
+    }
+    let open = wire::on_air(&messages, "a", at(0, 20)).open;
+    assert_eq!(open.expect("not yet").answers_coming, 1);
+    assert_eq!(wire::on_air(&messages, "a", at(0, 40)).open, None);
+}
+
+#[test]
+fn a_registration_ends_when_its_end_arrives() {
+    let delete = |fate: &str| {
+        let coap =
+            json!({ "type": "CON", "code": "DELETE", "mid": 7, "token": "07", "path": "/rd/1" });
+        [air(3, true, fate, coap)]
+    };
+    assert_eq!(wire::on_air(&delete("lost"), "a", at(0, 9)).left, None);
+    let left = wire::on_air(&delete("delivered"), "a", at(0, 9)).left;
+    assert_eq!(left, Some(at(0, 3)));
 }

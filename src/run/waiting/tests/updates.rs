@@ -15,7 +15,7 @@ pub(super) fn situations() -> Vec<Situation> {
                 }
             }),
             &[
-                "device meter-7 sleeps, until it reports itself; it is forgotten at 13:00:00 (queue mode); nothing is queued for it; nothing is wrong yet",
+                "device meter-7 sleeps, until it reports itself; it is forgotten at 13:00:00 (queue mode); nothing is queued for it",
                 "the server's update of meter-7 is downloading and waits for the device to hear Write /5/0/0; it gives up at 12:30:00",
             ],
         ),
