@@ -190,7 +190,7 @@ fn sleeping(device: &Device, registration: Option<&Registration>, facts: &Facts)
         loses_all,
     } = device.link;
     let bad_link = up_cut || down_cut || loses_all;
-    let is_awaited = facts.about_sleep || registration.is_none_or(|it| !it.queued.is_empty());
+    let is_awaited = facts.about_sleep || registration.is_some_and(|it| !it.queued.is_empty());
     let no_update = device.server.as_ref().is_some_and(|it| it.update.is_none());
     let verdict = match overdue {
         true => "; it should have been heard of before now",

@@ -75,10 +75,14 @@ fn explain(facts: &Facts) -> Vec<String> {
             facts.forgotten
         ));
     }
-    if said.is_empty() && facts.messages == 0 {
-        said.push(
-            "nothing crossed while the step waited: nobody has begun what it waits for".to_owned(),
-        );
+    if said.is_empty() {
+        said.push(match facts.messages {
+            0 => "nothing crossed while the step waited: nobody has begun what it waits for".to_owned(),
+            count => format!(
+                "{count} messages crossed while the step waited, and nothing that is known of either \
+                 side says what keeps it"
+            ),
+        });
     }
     said
 }

@@ -112,6 +112,16 @@ pub(super) fn situations() -> Vec<Situation> {
             ],
         ),
         (
+            "something crossed, and nobody knows more",
+            Facts {
+                messages: 7,
+                ..Facts::default()
+            },
+            &[
+                "7 messages crossed while the step waited, and nothing that is known of either side says what keeps it",
+            ],
+        ),
+        (
             "nobody asked for it",
             Facts::default(),
             &["nothing crossed while the step waited: nobody has begun what it waits for"],
