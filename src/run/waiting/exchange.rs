@@ -14,7 +14,14 @@ pub(super) fn explain(device: &Device, now: UnixMillis, said: &mut Vec<String>) 
     let registration = at_server.and_then(|it| it.registration.as_ref());
     let asking = registration.and_then(|it| it.asking.as_ref());
     let update = at_server.and_then(|it| it.update.as_ref());
-    match (&device.air.open, asking) {
+    // What was given up before the update began, or in one that has ended, is over.
+    let of_update = |it: &&Open| match update {
+        Some(update) if update.is_under_way() => update.began.is_none_or(|began| it.last >= began),
+        Some(_) => it.what.contains(" /rd"),
+        None => true,
+    };
+    let open = device.air.open.as_ref();
+    match (open.filter(|it| !it.given_up || of_update(it)), asking) {
         (Some(open), _) if open.up => said.push(asks(name, open, now)),
         (Some(open), asking) => {
             let pauses = asking.is_none() && update.is_some_and(|it| it.what == "pause");

@@ -108,13 +108,16 @@ impl<'a> Seen<'a> {
     }
 
     /// The last request without an answer: one that is still waited for, or one that was given up
-    /// and after which whoever asked had no other answer.
+    /// and that nothing has taken the place of.
     fn open(&self) -> Option<Open> {
         let given_up = |it: &Open| {
             let patience = if it.acknowledged { FORGOTTEN } else { GIVEN_UP };
             self.now - it.first >= patience
         };
-        let in_vain = |it: &Open| self.answered[usize::from(it.up)].is_none_or(|at| at < it.last);
+        // Registrations go on with other requests; what else a device asks for, it asks again.
+        let asks_again = |it: &Open| it.up && !it.what.contains(" /rd");
+        let silent = |it: &Open| self.answered[usize::from(it.up)].is_none_or(|at| at < it.last);
+        let in_vain = |it: &Open| asks_again(it) || silent(it);
         let asking = self.asking.values().map(|it| &it.open);
         let all = || asking.clone().chain(self.notifying.values());
         let waits = all().filter(|it| !given_up(it)).max_by_key(|it| it.last);
