@@ -9,7 +9,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU16, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -85,6 +85,23 @@ fn killed_at_any_moment_an_update_ends_right() {
     );
 }
 
+/// An address that stays free while nobody is there: below the ports that systems give away
+/// (RFC 6335, 6; Linux begins at 32768).
+fn free() -> SocketAddr {
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 12_000).unwrap_or_default();
+    let taken_in_turn = (0..12_000).map(|_| {
+        let tried = TRIED.fetch_add(1, Ordering::Relaxed);
+        SocketAddr::from((
+            Ipv4Addr::LOCALHOST,
+            20_000 + (first + tried % 12_000) % 12_000,
+        ))
+    });
+    let mut free =
+        taken_in_turn.filter(|it| UdpSocket::bind(it).is_ok() && TcpListener::bind(it).is_ok());
+    free.next().expect("a port")
+}
+
 struct Trial {
     name: String,
     transfer: &'static str,
@@ -114,8 +131,6 @@ struct Server {
 impl Trial {
     fn new(folder: &Path, transfer: &'static str, at: Duration) -> Self {
         let name = format!("{}-{}", transfer.replace(':', "-"), at.as_micros());
-        let udp = || UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|it| it.local_addr());
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|it| it.local_addr());
         let of_trial = folder.join(&name);
         fs::create_dir_all(&of_trial).expect("a folder");
         Self {
@@ -124,9 +139,9 @@ impl Trial {
             at,
             persona: folder.join("persona.toml"),
             folder: of_trial,
-            http: tcp.expect("a port"),
-            coap: udp().expect("a port"),
-            coaps: udp().expect("a port"),
+            http: free(),
+            coap: free(),
+            coaps: free(),
         }
     }
 
@@ -185,13 +200,18 @@ impl Trial {
         for (name, address) in addresses {
             command.arg(name).arg(address.to_string());
         }
-        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let said = self.folder.join("stderr");
+        let stderr = fs::File::create(&said).expect("a file");
+        command.stdout(Stdio::piped()).stderr(stderr);
         let mut process = Process(command.spawn().expect("built"));
         let out = process.0.stdout.take().expect("piped");
         let mut line = String::new();
         BufReader::new(out).read_line(&mut line).expect("a line");
         let context = serde_json::from_str(&line);
-        let context = context.unwrap_or_else(|why| panic!("{}: {why}: {line}", self.name));
+        let context = context.unwrap_or_else(|why| {
+            let said = fs::read_to_string(&said).unwrap_or_default();
+            panic!("{}: {why}: {line}{said}", self.name)
+        });
         Server { process, context }
     }
 
