@@ -70,6 +70,11 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    /// It comes to whom it was sent, whole.
+    pub(crate) const fn arrives(self) -> bool {
+        !matches!(self, Self::Lost | Self::Corrupted)
+    }
+
     /// Its name in traces and scenarios.
     pub(crate) const fn name(self) -> &'static str {
         match self {

@@ -14,6 +14,7 @@ use crate::{
 /// comes first.
 const MAX_LOOKED_AT: usize = 12;
 const MAX_DEVICES: usize = 3;
+
 /// What stands between backticks in a sentence.
 pub(super) fn names(record: &StepRecord) -> impl Iterator<Item = &str> {
     record.title.split('`').skip(1).step_by(2)
@@ -27,17 +28,12 @@ pub(super) fn devices(lab: &mut Lab, record: &StepRecord) -> (Vec<Known>, Others
     };
     let named: Vec<Known> = names(record).flat_map(|it| air.named(it)).collect();
     let all = air.known().to_vec();
-    // Polls repeat: each line once.
-    let lines: BTreeSet<String> = lab.trace().look(|messages| {
-        let (from, to) = record.messages;
-        let during = messages.iter().skip_while(|it| it.seq < from);
-        let during = during.take_while(|it| it.seq < to);
-        let other = during.filter(|it| it.air.is_none());
-        other.map(|it| it.summary.clone()).collect()
-    });
-    let asked = |it: &&Known| lines.iter().any(|line| says(line, it));
     let named = match named.as_slice() {
-        [] => all.iter().filter(asked).cloned().collect(),
+        [] => {
+            let lines = lines(lab, record);
+            let asked = |it: &&Known| lines.iter().any(|line| says(line, it));
+            all.iter().filter(asked).cloned().collect()
+        }
         _ => named,
     };
     let mut devices = if named.is_empty() { all } else { named };
@@ -84,6 +80,17 @@ pub(super) fn devices(lab: &mut Lab, record: &StepRecord) -> (Vec<Known>, Others
         unseen: 0,
     };
     (devices, others, true)
+}
+
+/// What crossed over HTTP and websockets while the step was at work; polls repeat, so each line once.
+fn lines(lab: &Lab, record: &StepRecord) -> BTreeSet<String> {
+    let (from, to) = record.messages;
+    lab.trace().look(|messages| {
+        let during = messages.iter().skip_while(|it| it.seq < from);
+        let during = during.take_while(|it| it.seq < to);
+        let other = during.filter(|it| it.air.is_none());
+        other.map(|it| it.summary.clone()).collect()
+    })
 }
 
 /// What is well comes last, and of the rest only a few stay.

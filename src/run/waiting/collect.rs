@@ -13,11 +13,11 @@ use super::{
     admin::Admin,
     calls,
     chosen::{devices, names, rank},
-    facts::{Asked, Call, Device, Facts, Itself, Link, OnAir, Protocol, Upstream},
+    facts::{Asked, Device, Facts, Itself, Link, OnAir, Upstream},
     wire,
 };
 use crate::{
-    air::{Air, Known},
+    air::{Air, Known, server_of},
     run::{Lab, StepRecord},
 };
 
@@ -59,8 +59,7 @@ pub(super) async fn collect(lab: &mut Lab, record: &StepRecord) -> Facts {
         };
         about.air = lab.trace().look(|it| wire::on_air(it, &device.name, now));
         strangers(lab, &mut about.air, &ports);
-        (about.itself, about.elsewhere) = itself(lab, &device, now, &ports).await.unzip();
-        about.elsewhere = about.elsewhere.filter(|it| !it.is_empty());
+        about.itself = itself(lab, &device, now, &ports).await;
         if let Some(admin) = &admin {
             match admin.device(lab, &device.endpoint).await {
                 Ok(at_server) => {
@@ -112,16 +111,12 @@ fn link(lab: &mut Lab, device: &Known) -> Link {
         up_cut: conditions.is_cut(device.party, true),
         down_cut: conditions.is_cut(device.party, false),
         loses_all: options.loss >= ALL,
+        nat: options.nat_idle.is_some(),
     }
 }
 
-/// A device by itself, and where its server is if that is not the one under test.
-async fn itself(
-    lab: &mut Lab,
-    device: &Known,
-    now: UnixMillis,
-    ports: &[u16],
-) -> Option<(Itself, String)> {
+/// A device by itself.
+async fn itself(lab: &mut Lab, device: &Known, now: UnixMillis, ports: &[u16]) -> Option<Itself> {
     let ports = ports.to_vec();
     let handle = Air::in_use(lab)?.handle();
     let index = device.index;
@@ -134,18 +129,15 @@ async fn itself(
         let next = fleet.with(at, index, |it| it.poll_timeout()).flatten();
         let device = fleet.device(index)?;
         let firmware = device.firmware();
-        let server: SocketAddr = device.server().address;
-        let elsewhere = !ports.is_empty() && !ports.contains(&server.port());
-        let speaks = match device.speaks() {
-            Speaks::Lwm2m => Protocol::Lwm2m,
-            Speaks::Horde => Protocol::Reports,
-            Speaks::Iotaap => Protocol::Polls,
-        };
-        let itself = Itself {
+        let server = device.server().address;
+        // Polls go to a URL of their own.
+        let by_coap = device.speaks() != Speaks::Iotaap && !ports.is_empty();
+        Some(Itself {
             on: device.is_on(),
             was_on: device.starts() > 0,
             radio_off: device.is_offline(),
-            speaks,
+            speaks: device.speaks(),
+            elsewhere: (by_coap && !ports.contains(&server.port())).then_some(server),
             registered: device.phase() == Phase::Registered,
             registering: device.phase() == Phase::Registering,
             asleep: device.is_asleep(at),
@@ -156,16 +148,7 @@ async fn itself(
             changed: firmware.changed_at().map(time),
             version: firmware.running().to_owned(),
             faults: firmware.struck_in_words().map(|(words, _)| words).collect(),
-        };
-        let elsewhere = elsewhere && speaks != Protocol::Polls;
-        Some((
-            itself,
-            if elsewhere {
-                server.to_string()
-            } else {
-                String::new()
-            },
-        ))
+        })
     });
     seen.await.ok().flatten()
 }
@@ -173,7 +156,8 @@ async fn itself(
 /// Where the server under test listens for devices.
 fn ports(lab: &Lab) -> Vec<u16> {
     let urls = ["COAPURL", "COAPSURL"].into_iter();
-    urls.filter_map(|it| port(lab.get(it)?.as_str()?)).collect()
+    let servers = urls.filter_map(|it| server_of(lab.get(it)?.as_str()?).ok());
+    servers.map(|it| it.address.port()).collect()
 }
 
 /// Names those at the other end who are not the server under test.
@@ -195,17 +179,6 @@ fn strangers(lab: &mut Lab, air: &mut OnAir, ports: &[u16]) {
     }
 }
 
-/// The port of `coap://host:port`.
-fn port(url: &str) -> Option<u16> {
-    let (scheme, rest) = url.split_once("://")?;
-    let authority = rest.split('/').next()?;
-    match authority.rsplit_once(':') {
-        Some((_, port)) => port.parse().ok(),
-        // RFC 7252, 6.1 and 6.2.
-        None => Some(if scheme == "coaps" { 5684 } else { 5683 }),
-    }
-}
-
 fn upstream(lab: &Lab, record: &StepRecord) -> Upstream {
     let target = lab.target();
     let Some(cloud) = target.cloud() else {
@@ -213,21 +186,14 @@ fn upstream(lab: &Lab, record: &StepRecord) -> Upstream {
     };
     let mut unexpected: BTreeMap<String, (u32, Option<String>)> = BTreeMap::new();
     let mut failing = BTreeMap::new();
-    let mut last = None::<Call>;
+    let mut last = None;
     let mut held = None;
     let now = lab.now();
     // What was called before this step counts too: a server may have given up since.
     for call in cloud.journal() {
         let what = format!("{} {}", call.method, call.path);
         let answered = &call.answered;
-        let before = last.take().filter(|it| it.what == what);
-        last = Some(Call {
-            times: before.map_or(0, |it| it.times) + 1,
-            what: what.clone(),
-            last: call.at,
-            status: Some(answered.status),
-            ..Call::default()
-        });
+        last = Some((what.clone(), call.at, answered.status));
         let after = answered.after.and_then(|it| it.as_millis().try_into().ok());
         let until = call.at.saturating_add(after.unwrap_or(0));
         if until > now {

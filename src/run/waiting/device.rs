@@ -1,8 +1,10 @@
 //! A device's part: whether it is there and listens, and how it stands with the server.
 
+use fotalab_simulators::device::Speaks;
+
 use super::{
     exchange,
-    facts::{Device, Facts, Itself, Link, Protocol, Registration},
+    facts::{Device, Facts, Itself, Link, Registration},
     registration::unregistered,
     update,
     words::time,
@@ -16,9 +18,9 @@ pub(super) fn explain(device: &Device, facts: &Facts) -> Vec<String> {
     let now = facts.now;
     let mut said = Vec::new();
     let present = presence(device, facts, &mut said);
-    let elsewhere = device.elsewhere.is_some();
-    let registered = device.itself.as_ref().is_some_and(|it| it.registered);
-    if present || elsewhere && registered {
+    let itself = device.itself.as_ref();
+    let elsewhere = itself.is_some_and(|it| it.elsewhere.is_some() && it.registered);
+    if present || elsewhere {
         exchange::explain(device, now, &mut said);
     }
     update::explain(device, now, present, &mut said);
@@ -26,7 +28,8 @@ pub(super) fn explain(device: &Device, facts: &Facts) -> Vec<String> {
         said.push(nothing(device, facts));
         let at_server = device.server.as_ref();
         let registration = at_server.and_then(|it| it.registration.as_ref());
-        said.extend(exchange::moved(device, registration));
+        // A NAT gives it another address, which harms nobody who asks nothing.
+        said.extend(exchange::moved(device, registration).filter(|_| !device.link.nat));
         said.extend(update::was_told(device));
     }
     said
@@ -63,7 +66,7 @@ fn presence(device: &Device, facts: &Facts, said: &mut Vec<String>) -> bool {
             )),
             _ => {}
         }
-        if let Some(server) = &device.elsewhere {
+        if let Some(server) = itself.elsewhere {
             said.push(format!(
                 "device {name} has {server} as its server, which is not the server under test"
             ));
@@ -73,7 +76,7 @@ fn presence(device: &Device, facts: &Facts, said: &mut Vec<String>) -> bool {
             }
             return false;
         }
-        if itself.speaks != Protocol::Lwm2m {
+        if itself.speaks != Speaks::Lwm2m {
             return true;
         }
     }
@@ -188,6 +191,7 @@ fn sleeping(device: &Device, registration: Option<&Registration>, facts: &Facts)
         up_cut,
         down_cut,
         loses_all,
+        nat: _,
     } = device.link;
     let bad_link = up_cut || down_cut || loses_all;
     let is_awaited = facts.about_sleep || registration.is_some_and(|it| !it.queued.is_empty());
@@ -214,10 +218,10 @@ fn nothing(device: &Device, facts: &Facts) -> String {
     if let Some(itself) = device
         .itself
         .as_ref()
-        .filter(|it| it.speaks != Protocol::Lwm2m)
+        .filter(|it| it.speaks != Speaks::Lwm2m)
     {
         let last = match (itself.speaks, heard) {
-            (Protocol::Polls, _) => " and polls over HTTP".to_owned(),
+            (Speaks::Iotaap, _) => " and polls over HTTP".to_owned(),
             (_, Some(at)) => format!(", and last reported at {at}"),
             (_, None) => ", and nothing of what it reports has arrived".to_owned(),
         };

@@ -3,7 +3,7 @@
 use fotalab_wire::net::UnixMillis;
 
 use super::{
-    facts::{Device, Facts, Open, Registration},
+    facts::{Device, Facts, Open, Registration, Update},
     words::{time, times},
 };
 
@@ -16,7 +16,7 @@ pub(super) fn explain(device: &Device, now: UnixMillis, said: &mut Vec<String>) 
     let update = at_server.and_then(|it| it.update.as_ref());
     // What was given up before the update began, or in one that has ended, is over.
     let of_update = |it: &&Open| match update {
-        Some(update) if update.is_under_way() => update.began.is_none_or(|began| it.last >= began),
+        Some(update) if update.is_under_way() => update.since().is_none_or(|at| it.last >= at),
         Some(_) => it.what.contains(" /rd"),
         None => true,
     };
@@ -52,9 +52,7 @@ pub(super) fn explain(device: &Device, now: UnixMillis, said: &mut Vec<String>) 
         said.push(sealed(device));
     }
     // What was refused before the update began says nothing of it.
-    let began = update
-        .filter(|it| it.is_under_way())
-        .and_then(|it| it.began);
+    let began = update.and_then(Update::since);
     let refused = device.air.refused.as_ref();
     if let Some(refused) = refused.filter(|it| began.is_none_or(|began| it.at >= began)) {
         let (what, code, at) = (&refused.what, &refused.code, time(now, refused.at));
@@ -72,17 +70,21 @@ pub(super) fn explain(device: &Device, now: UnixMillis, said: &mut Vec<String>) 
 pub(super) fn moved(device: &Device, registration: Option<&Registration>) -> Option<String> {
     let there = registration?.address.as_deref()?;
     let here = device.air.address?.to_string();
+    let nat = match device.link.nat {
+        true => ", behind a NAT",
+        false => "",
+    };
     (there != here).then(|| {
         format!(
             "the server's registration of device {} is at {there}, and the device last sent from \
-             {here}",
+             {here}{nat}",
             device.name
         )
     })
 }
 
 /// Records that nobody opened: what is in them is not known.
-pub(super) fn sealed(device: &Device) -> String {
+fn sealed(device: &Device) -> String {
     let (name, records, lost) = (&device.name, device.air.records, device.air.records_lost);
     let lost = match lost {
         0 => "none".to_owned(),

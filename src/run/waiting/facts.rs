@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use fotalab_simulators::device::Speaks;
 use fotalab_wire::net::UnixMillis;
 
 /// All of it.
@@ -103,8 +104,6 @@ pub(super) struct Device {
     pub(super) peer: bool,
     /// What a step did to its link.
     pub(super) link: Link,
-    /// It was given another server than the one under test: where.
-    pub(super) elsewhere: Option<String>,
 }
 
 /// A link as steps left it.
@@ -116,18 +115,8 @@ pub(super) struct Link {
     pub(super) down_cut: bool,
     /// Chance takes everything.
     pub(super) loses_all: bool,
-}
-
-/// What a device speaks with its server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Protocol {
-    /// LwM2M, with registrations.
-    #[default]
-    Lwm2m,
-    /// Reports over CoAP.
-    Reports,
-    /// Polls over HTTP.
-    Polls,
+    /// A NAT is on it: the server sees another address than the device has.
+    pub(super) nat: bool,
 }
 
 /// A simulated device, by itself.
@@ -138,7 +127,9 @@ pub(super) struct Itself {
     pub(super) was_on: bool,
     /// It switched its radio off.
     pub(super) radio_off: bool,
-    pub(super) speaks: Protocol,
+    pub(super) speaks: Speaks,
+    /// It was given another server than the one under test: where.
+    pub(super) elsewhere: Option<SocketAddr>,
     /// It has a registration.
     pub(super) registered: bool,
     /// It asks for one.
@@ -211,6 +202,11 @@ impl Update {
     /// It has not ended.
     pub(super) fn is_under_way(&self) -> bool {
         !matches!(self.state.as_str(), "succeeded" | "failed")
+    }
+
+    /// Since when it is under way: what happened before is not about it.
+    pub(super) fn since(&self) -> Option<UnixMillis> {
+        self.began.filter(|_| self.is_under_way())
     }
 }
 
@@ -300,8 +296,8 @@ pub(super) struct Transfer {
 /// The mocked cloud.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Upstream {
-    /// The last call.
-    pub(super) last: Option<Call>,
+    /// The last call, when, and the status of its answer.
+    pub(super) last: Option<(String, UnixMillis, u16)>,
     /// One that the cloud is still to answer: since when, and until when it was queued to wait.
     pub(super) held: Option<(String, UnixMillis, UnixMillis)>,
     /// Calls that no queued answer fits, how often, and the answer that came closest.

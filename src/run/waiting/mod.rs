@@ -138,9 +138,8 @@ fn quiet(facts: &Facts, said: &mut Vec<String>) {
             time(now, *at),
             time(now, *until)
         ));
-    } else if let Some(call) = last.as_ref().filter(|_| facts.devices.is_empty()) {
-        let (what, at) = (&call.what, time(now, call.last));
-        let status = call.status.unwrap_or_default();
+    } else if let Some((what, at, status)) = last.as_ref().filter(|_| facts.devices.is_empty()) {
+        let at = time(now, *at);
         said.push(format!(
             "the server last called the cloud with {what} at {at}, and got {status}"
         ));

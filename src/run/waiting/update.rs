@@ -27,7 +27,7 @@ pub(super) fn explain(device: &Device, now: UnixMillis, present: bool, said: &mu
         return;
     }
     let moving = update.is_none() || running.is_some_and(|it| it.what != "install");
-    let began = running.and_then(|it| it.began);
+    let began = running.and_then(Update::since);
     let transfer = device.air.transfer.as_ref().filter(|_| moving);
     let ended = device.itself.as_ref().is_some_and(has_failed);
     let transfer = transfer.filter(|it| !ended && began.is_none_or(|began| it.at >= began));
@@ -80,9 +80,7 @@ fn is_written(update: &Update) -> bool {
 
 /// What it says of itself, as far as that is about this update.
 fn by_itself(name: &str, itself: &Itself, update: Option<&Update>, said: &mut Vec<String>) {
-    let began = update
-        .filter(|it| it.is_under_way())
-        .and_then(|it| it.began);
+    let began = update.and_then(Update::since);
     let since = began.is_none_or(|began| itself.changed.is_some_and(|it| it >= began));
     let result = UpdateResult::from_number(itself.result);
     if since && has_failed(itself) {

@@ -100,7 +100,7 @@ impl<'a> Seen<'a> {
 
     /// Somebody else sends something: it may answer this one.
     fn answered_elsewhere(&mut self, datagram: &Datagram) {
-        let arrived = !matches!(datagram.outcome, Outcome::Lost | Outcome::Corrupted);
+        let arrived = datagram.outcome.arrives();
         let coap = datagram.coap.as_ref().filter(|_| arrived);
         if let Some(coap) = coap.filter(|it| it.code.is_response()) {
             self.asking.remove(&(true, coap.token));
@@ -144,7 +144,7 @@ impl<'a> Seen<'a> {
 
     fn take(&mut self, message: &'a Message, datagram: &Datagram) {
         let (at, up, outcome) = (message.at, datagram.up, datagram.outcome);
-        let arrived = !matches!(outcome, Outcome::Lost | Outcome::Corrupted);
+        let arrived = outcome.arrives();
         let comes = arrived && at.saturating_add(i64::from(datagram.delay)) > self.now;
         if up {
             self.last_up = Some(message);
@@ -240,7 +240,7 @@ impl<'a> Seen<'a> {
 
     fn answer(&mut self, message: &'a Message, up: bool, outcome: Outcome, coap: &Coap) {
         let at = message.at;
-        let arrived = !matches!(outcome, Outcome::Lost | Outcome::Corrupted);
+        let arrived = outcome.arrives();
         let key = (!up, coap.token);
         if !self.asking.contains_key(&key) {
             return self.notification(at, up, outcome, coap);
@@ -298,7 +298,7 @@ impl<'a> Seen<'a> {
         let Some(what) = self.asked.get(&(!up, coap.token)).filter(|_| told && up) else {
             return;
         };
-        if !matches!(outcome, Outcome::Lost | Outcome::Corrupted) {
+        if outcome.arrives() {
             self.notifying.remove(&coap.token);
             return;
         }

@@ -3,6 +3,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::TcpListener,
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -165,16 +166,22 @@ fn the_one_of_many_that_is_missing() {
     assert_eq!(more, "the other 7 are as the step wants them");
 }
 
-#[test]
-fn what_is_quoted_has_no_part_of_a_secret() {
-    let directory = directory("recorder-waiting-quoted");
+/// A scenario that asks a server of the test, and that server.
+fn asks(name: &str, retries: u32) -> (PathBuf, TcpListener) {
+    let directory = directory(&format!("recorder-waiting-{name}"));
     let server = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = server.local_addr().expect("an address");
     let scenario = format!(
-        "# A wait\n\n## It is refused\n\nWhen I `GET` `http://{address}/x` retrying 1 times\n\n\
+        "# A wait\n\n## It asks\n\nWhen I `GET` `http://{address}/x` retrying {retries} times\n\n\
          Soon the status code of the last response should be `200`\n"
     );
     std::fs::write(directory.join("Waits.feature.md"), scenario).expect("ours to write");
+    (directory, server)
+}
+
+#[test]
+fn what_is_quoted_has_no_part_of_a_secret() {
+    let (directory, server) = asks("quoted", 1);
     // 200 characters are quoted: the secret is cut.
     let secret = "canary-3f9a1c7e5b2d";
     let body = format!("{{\"detail\":\"{}{secret}\"}}", "x ".repeat(95));
@@ -215,14 +222,7 @@ fn what_is_quoted_has_no_part_of_a_secret() {
 
 #[test]
 fn a_wait_that_somebody_interrupts() {
-    let directory = directory("recorder-waiting-interrupted");
-    let server = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = server.local_addr().expect("an address");
-    let scenario = format!(
-        "# A wait\n\n## It is interrupted\n\nWhen I `GET` `http://{address}/x` retrying 50 times\n\n\
-         Soon the status code of the last response should be `200`\n"
-    );
-    std::fs::write(directory.join("Waits.feature.md"), scenario).expect("ours to write");
+    let (directory, server) = asks("interrupted", 50);
     let child = Command::new(env!("CARGO_BIN_EXE_fotalab"))
         .current_dir(&directory)
         .args([

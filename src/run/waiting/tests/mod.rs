@@ -5,13 +5,14 @@ mod shown;
 mod sides;
 mod updates;
 
+use fotalab_simulators::device::Speaks;
 use serde_json::{Value, json};
 
 use super::{
     calls, explain,
     facts::{
-        Asked, AtServer, Call, Device, Facts, Itself, Link, OnAir, Open, Others, Protocol, Refusal,
-        Refused, Registration, Transfer, Update, Upstream, Websocket,
+        Asked, AtServer, Call, Device, Facts, Itself, Link, OnAir, Open, Others, Refusal, Refused,
+        Registration, Transfer, Update, Upstream, Websocket,
     },
     wire,
     words::time,

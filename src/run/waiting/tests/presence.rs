@@ -232,14 +232,14 @@ pub(super) fn situations() -> Vec<Situation> {
         ),
         (
             "another server",
-            well(|it, _| it.elsewhere = Some("127.0.0.1:9".to_owned())),
+            well(|it, _| itself(it).elsewhere = Some(([127, 0, 0, 1], 9).into())),
             &["device meter-7 has 127.0.0.1:9 as its server, which is not the server under test"],
         ),
         (
             "a device without registrations",
             well(|it, _| {
                 server(it).registration = None;
-                itself(it).speaks = Protocol::Reports;
+                itself(it).speaks = Speaks::Horde;
                 itself(it).reports = Some(at(3, 30));
             }),
             &["device meter-7 is on, and last reported at 12:01:00; it asks again at 12:03:30"],
